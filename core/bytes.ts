@@ -1,0 +1,52 @@
+import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
+import type { Bytes } from './types.ts'
+
+export const toHex: (bytes: Uint8Array) => string = bytesToHex
+export const fromHex: (hex: string) => Uint8Array = hexToBytes
+
+const textEncoder = new TextEncoder()
+
+export function concat(...chunks: Uint8Array[]): Bytes {
+  return concatBytes(...chunks) as Bytes
+}
+
+export function fromText(text: string): Bytes {
+  return textEncoder.encode(text)
+}
+
+/** Compares public values; not constant in time. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
+}
+
+/** `x` behind its length in two bytes, as the signed layouts of the hub's protocol have it. */
+export function lengthPrefixed(x: Uint8Array | string): Bytes {
+  const bytes = typeof x === 'string' ? fromText(x) : x
+  if (bytes.length > 0xffff) throw new RangeError('a length-prefixed value has at most 65,535 bytes')
+  return concat(Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes)
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}
+
+/** Base64, padded or not, in either alphabet; null for anything else, bits left over included. */
+export function fromBase64(text: string): Bytes | null {
+  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) return null
+  const body = text.replace(/=+$/, '').replaceAll('-', '+').replaceAll('_', '/')
+  if (body.length % 4 === 1) return null
+  const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0))
+  return toBase64(bytes).replace(/=+$/, '') === body ? bytes : null
+}
+
+/** Base64url without padding. */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_')
+}
+
+/** The canonical form that {@link toBase64Url} gives, and nothing else. */
+export function fromBase64Url(text: string): Bytes | null {
+  return /^[A-Za-z0-9_-]*$/.test(text) ? fromBase64(text) : null
+}

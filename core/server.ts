@@ -1,0 +1,110 @@
+import { MultiserverError, toError } from './errors.ts'
+import type { Connection } from './connection.ts'
+import type { Stack } from './stack.ts'
+import type { Listener } from './types.ts'
+
+export interface ServerOptions {
+  readonly lingerMs?: number | undefined
+  readonly onConnection: (connection: Connection) => void
+  /** For errors of listening and of single connections. Absent: the former are printed. */
+  readonly onError?: ((error: MultiserverError) => void) | undefined
+}
+
+/** For people: whether a stack accepts connections now, or why not. */
+export interface StackStatus {
+  readonly name: string
+  readonly state: 'idle' | 'dials only' | 'starting' | 'listening' | 'failed'
+  readonly error?: MultiserverError | undefined
+}
+
+export interface Server {
+  readonly listening: Promise<void>
+  listenerOf(stack: Stack): Listener | undefined
+  statusOf(stack: Stack): StackStatus | undefined
+  close(): Promise<void>
+}
+
+/** Starts every stack that can listen. One that can't leaves the others up. */
+export function listenOn(stacks: readonly Stack[], options: ServerOptions): Server {
+  const stop = new AbortController()
+  const listeners = new Map<Stack, Listener>()
+  const failures = new Map<Stack, MultiserverError>()
+  const connections = new Set<Connection>()
+  let closing: Promise<void> | undefined
+
+  function accept(connection: Connection): void {
+    if (stop.signal.aborted) {
+      connection.abort()
+      return
+    }
+    connections.add(connection)
+    void connection.closed.then(() => connections.delete(connection))
+    try {
+      options.onConnection(connection)
+    } catch (thrown) {
+      connection.abort()
+      report(toError(thrown, 'ABORTED', { address: connection.address }))
+    }
+  }
+
+  function report(error: MultiserverError): void {
+    if (options.onError !== undefined) options.onError(error)
+    else console.error('multiserver:', error)
+  }
+
+  async function start(stack: Stack): Promise<void> {
+    try {
+      const listener = await stack.listen(accept, {
+        signal: stop.signal,
+        lingerMs: options.lingerMs,
+        onListenError: report,
+        onConnectionError: (error) => options.onError?.(error),
+      })
+      listeners.set(stack, listener)
+      // Closed while it was starting: close() has not seen this one.
+      if (stop.signal.aborted) await listener.close()
+    } catch (thrown) {
+      const error = toError(thrown, 'LISTEN_FAILED', { address: stack.name })
+      failures.set(stack, error)
+      throw error
+    }
+  }
+
+  const able = stacks.filter((stack) => stack.canListen)
+  const starting = Promise.allSettled(able.map(start))
+
+  async function settle(): Promise<void> {
+    if (able.length === 0) throw new MultiserverError('LISTEN_FAILED', 'no stack can listen here, only dial')
+    await starting
+    const causes = [...failures.values()]
+    if (stop.signal.aborted) throw new MultiserverError('ABORTED', 'the server was closed')
+    if (causes.length > 0) {
+      const message = [...failures].map(([stack, error]) => `${stack.name}: ${error.message}`).join('; ')
+      throw new MultiserverError('LISTEN_FAILED', message, { causes, cause: causes[0] })
+    }
+  }
+
+  async function close(): Promise<void> {
+    stop.abort(new MultiserverError('ABORTED', 'the server was closed'))
+    await starting
+    await Promise.all([...listeners.values()].map((listener) => listener.close()))
+    await Promise.all([...connections].map((connection) => connection.close()))
+  }
+
+  const listening = settle()
+  listening.catch((error: MultiserverError) => {
+    if (error.code === 'LISTEN_FAILED') report(error)
+  })
+  return {
+    listening,
+    listenerOf: (stack) => listeners.get(stack),
+    statusOf(stack) {
+      const error = failures.get(stack)
+      const name = stack.name
+      if (!stack.canListen) return { name, state: 'dials only' }
+      if (error !== undefined) return { name, state: 'failed', error }
+      return { name, state: listeners.has(stack) ? 'listening' : 'starting' }
+    },
+    close: () => (closing ??= close()),
+  }
+}

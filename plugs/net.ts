@@ -1,0 +1,95 @@
+import { connect, createServer, type Socket } from 'node:net'
+import { formatArgument, sectionArgument } from '../core/address.ts'
+import { abortReason } from '../core/deadline.ts'
+import { MultiserverError } from '../core/errors.ts'
+import { listenHosts, type ListenHostOptions } from './listen-hosts.ts'
+import { listenOnHosts } from './listen-sockets.ts'
+import { SocketStream } from './socket-stream.ts'
+import type { ByteStream, Transport } from '../core/types.ts'
+
+export interface NetOptions extends ListenHostOptions {
+  /** The TCP port to listen on; 0 or none: the system chooses one. */
+  port?: number | undefined
+}
+
+const socketOptions = {
+  allowHalfOpen: true,
+  noDelay: true,
+  /** After a minute without a byte TCP asks whether the peer is still there. */
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+}
+
+/** TCP: `net:HOST:PORT`. IPv6 addresses bare or in brackets. */
+export function net(options: NetOptions = {}): Transport {
+  const hosts = listenHosts(options)
+  const sections = (scope: Parameters<typeof hosts.print>[0], port: number) =>
+    hosts.print(scope).map((host) => formatArgument('net', `${host.replace(/%.*$/, '')}:${port}`))
+  return {
+    name: 'net',
+    halfClose: true,
+    parse(section) {
+      const place = parsePlace(sectionArgument(section, 'net'))
+      return place && { dial: ({ signal }) => dial(place, signal) }
+    },
+    addresses: (scope) => (options.port ? sections(scope, options.port) : []),
+    async listen(accept, { onError }) {
+      const makeServer = () => createServer(socketOptions, (socket) => accept(fromSocket(socket)))
+      const listening = await listenOnHosts(makeServer, hosts.bind(), options.port ?? 0, onError)
+      return { addresses: (scope) => sections(scope, listening.port), close: listening.close }
+    },
+  }
+}
+
+interface Place {
+  readonly host: string
+  readonly port: number
+}
+
+/** `HOST:PORT`; everything before the last colon is the host, so that IPv6 may stand bare. */
+function parsePlace(text: string | null): Place | null {
+  const match = /^(.*):(\d{1,5})$/.exec(text ?? '')
+  if (match === null) return null
+  const host = (match[1] ?? '').replace(/^\[(.*)\]$/, '$1')
+  const port = Number(match[2])
+  if (port < 1 || port > 65_535 || /[[\]/\s]/.test(host)) return null
+  return { host: host === '' ? 'localhost' : host, port }
+}
+
+function dial({ host, port }: Place, signal: AbortSignal): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...socketOptions, host, port })
+    const onAbort = () => {
+      socket.destroy()
+      reject(abortReason(signal))
+    }
+    const onError = (cause: Error) => {
+      signal.removeEventListener('abort', onAbort)
+      reject(new MultiserverError('CONNECT_FAILED', describe(cause), { cause }))
+    }
+    socket.once('error', onError)
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', onAbort)
+      socket.off('error', onError)
+      resolve(new SocketStream(socket, { address: formatArgument('net', `${host}:${port}`) }))
+    })
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+  })
+}
+
+function fromSocket(socket: Socket): ByteStream {
+  // A dual-stack socket shows IPv4 peers as ::ffff:1.2.3.4.
+  const source = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
+  const address = formatArgument('net', `${source ?? 'unknown'}:${socket.remotePort ?? 0}`)
+  return new SocketStream(socket, { address, source })
+}
+
+/** Node tries a name's addresses in turn and puts what each said into an AggregateError without a message. */
+function describe(cause: Error): string {
+  if (cause instanceof AggregateError) return cause.errors.map((error: Error) => error.message).join('; ')
+  return cause.message
+}
+
+export default net
+export { net as 'module.exports' }

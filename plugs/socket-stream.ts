@@ -1,0 +1,85 @@
+import type { Socket } from 'node:net'
+import { ByteQueue } from '../core/byte-queue.ts'
+import { MultiserverError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { Bytes, ByteStream, StreamInfo } from '../core/types.ts'
+
+/** A connected socket of Node, TCP or unix, made with `allowHalfOpen`, as a byte stream. */
+export class SocketStream implements ByteStream {
+  readonly info: StreamInfo
+  readonly closed: Promise<void>
+  readonly #socket: Socket
+  readonly #queue: ByteQueue
+  #error: Error | undefined
+
+  constructor(socket: Socket, info: StreamInfo = {}) {
+    this.info = info
+    this.#socket = socket
+    this.#queue = new ByteQueue({
+      highWaterBytes: limits.connection.receiveBytes,
+      onDrain: () => socket.resume(),
+    })
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#break(new MultiserverError('CONNECTION_LOST', 'the socket was closed'))
+        resolve()
+      })
+    })
+    socket.on('data', (chunk: Buffer<ArrayBuffer>) => {
+      if (!this.#queue.push(asBytes(chunk))) socket.pause()
+    })
+    socket.once('end', () => this.#queue.end())
+    socket.on('error', (cause) => {
+      this.#break(new MultiserverError('CONNECTION_LOST', cause.message, { cause }))
+    })
+  }
+
+  read(): Promise<Bytes | null> {
+    return this.#queue.read()
+  }
+
+  /** Settles once the kernel has the chunk: until then Node may still read from it. */
+  write(chunk: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#error !== undefined) reject(this.#error)
+      else this.#socket.write(chunk, (cause) => (cause ? reject(this.#asError(cause)) : resolve()))
+    })
+  }
+
+  end(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#error !== undefined) return reject(this.#error)
+      const socket = this.#socket
+      if (socket.writableFinished) return resolve()
+      const onClose = () => reject(this.#error ?? new MultiserverError('CONNECTION_LOST'))
+      socket.once('close', onClose)
+      socket.end(() => {
+        socket.off('close', onClose)
+        resolve()
+      })
+    })
+  }
+
+  abort(reason: Error = new MultiserverError('ABORTED')): void {
+    if (this.#socket.destroyed) return
+    this.#error ??= reason
+    this.#queue.discard(reason)
+    // A reset tells the peer that this was no clean end; unix sockets know none.
+    if (this.#socket.remoteAddress === undefined) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
+  }
+
+  #break(error: MultiserverError): void {
+    this.#error ??= error
+    this.#queue.fail(error)
+  }
+
+  #asError(cause: Error): Error {
+    return this.#error ?? new MultiserverError('CONNECTION_LOST', cause.message, { cause })
+  }
+}
+
+/** A view of the same memory without Buffer's methods: what is read is a Uint8Array everywhere. */
+function asBytes(chunk: Buffer<ArrayBuffer>): Bytes {
+  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+}

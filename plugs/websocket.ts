@@ -1,0 +1,64 @@
+import { WebSocket } from 'ws'
+
+/**
+ * A WebSocket as our code needs it, alike on Node (package `ws`) and in browsers. Handlers are set in the turn in
+ * which the socket is made; none is called before.
+ */
+export interface WebSocketLike {
+  /** Settles when there is room for more. */
+  send(data: Uint8Array | string): Promise<void>
+  /** Stops and restarts the arrival of messages; undefined where that can't be done. */
+  readonly pause?: (() => void) | undefined
+  readonly resume?: (() => void) | undefined
+  /** Says goodbye: what was sent before still arrives. */
+  close(code?: number, reason?: string): void
+  /** Ends it without waiting; the peer sees no clean close. */
+  terminate(): void
+  on(handlers: WebSocketHandlers): void
+}
+
+export interface WebSocketHandlers {
+  onOpen?(): void
+  onMessage(data: Uint8Array<ArrayBuffer> | string): void
+  /** Once, when it is over, however that came. */
+  onClose(event: { code: number; reason: string; error?: Error | undefined }): void
+}
+
+export interface WebSocketOptions {
+  protocols?: readonly string[] | undefined
+  /** Larger messages end the socket. */
+  maxMessageBytes: number
+}
+
+export function openWebSocket(url: string, options: WebSocketOptions): WebSocketLike {
+  const socket = new WebSocket(url, [...(options.protocols ?? [])], {
+    perMessageDeflate: false,
+    maxPayload: options.maxMessageBytes,
+    followRedirects: false,
+  })
+  return wrapWebSocket(socket)
+}
+
+/** A socket of the package `ws`, dialed or accepted. */
+export function wrapWebSocket(socket: WebSocket): WebSocketLike {
+  let error: Error | undefined
+  socket.binaryType = 'arraybuffer'
+  socket.on('error', (cause) => (error ??= cause))
+  return {
+    send: (data) =>
+      new Promise((resolve, reject) => {
+        socket.send(data, (cause) => (cause ? reject(cause) : resolve()))
+      }),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    close: (code, reason) => socket.close(code, reason),
+    terminate: () => socket.terminate(),
+    on({ onOpen, onMessage, onClose }) {
+      if (onOpen !== undefined) socket.on('open', onOpen)
+      socket.on('message', (data: ArrayBuffer | Buffer, isBinary) => {
+        onMessage(isBinary ? new Uint8Array(data as ArrayBuffer) : data.toString())
+      })
+      socket.on('close', (code, reason) => onClose({ code, reason: reason.toString(), error }))
+    },
+  }
+}
