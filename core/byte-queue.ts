@@ -11,6 +11,10 @@ export interface ByteQueueOptions {
   onRead?: ((bytes: number) => void) | undefined
 }
 
+/** Chunks below this are copied together, so that a sender of single bytes can't fill the memory with objects. */
+const smallBytes = 1024
+const joinedBytes = 16 * 1024
+
 type Waiting = { resolve: (chunk: Bytes | null) => void; reject: (error: Error) => void }
 
 /**
@@ -20,12 +24,15 @@ type Waiting = { resolve: (chunk: Bytes | null) => void; reject: (error: Error) 
 export class ByteQueue {
   readonly #options: ByteQueueOptions
   readonly #chunkCost: number
+  /** Those before `#head` are taken. */
   #chunks: Bytes[] = []
   #head = 0
   #cost = 0
   #readers: Waiting[] = []
   #ending: { error?: Error } | undefined
   #full = false
+  /** Room behind the last chunk, where that is one of ours. */
+  #tail: { block: Bytes; used: number } | undefined
 
   constructor(options: ByteQueueOptions) {
     this.#options = options
@@ -50,8 +57,8 @@ export class ByteQueue {
       reader.resolve(chunk)
       return true
     }
-    this.#chunks.push(chunk)
-    this.#cost += chunk.length + this.#chunkCost
+    if (chunk.length < smallBytes) this.#join(chunk)
+    else this.#append(chunk)
     if (this.#cost >= this.#options.highWaterBytes) this.#full = true
     return !this.#full
   }
@@ -70,6 +77,7 @@ export class ByteQueue {
     this.#chunks = []
     this.#head = 0
     this.#cost = 0
+    this.#tail = undefined
     this.#ending = error === undefined ? {} : { error }
     this.#settleReaders()
   }
@@ -85,11 +93,29 @@ export class ByteQueue {
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
   }
 
+  #append(chunk: Bytes): void {
+    this.#chunks.push(chunk)
+    this.#cost += chunk.length + this.#chunkCost
+    this.#tail = undefined
+  }
+
+  #join(chunk: Bytes): void {
+    const last = this.#chunks.at(-1)
+    if (last === undefined || last.length + chunk.length > joinedBytes) return this.#append(chunk)
+    if (this.#tail === undefined && last.length >= smallBytes) return this.#append(chunk)
+    const tail = (this.#tail ??= startBlock(last))
+    tail.block.set(chunk, tail.used)
+    tail.used += chunk.length
+    this.#cost += chunk.length
+    this.#chunks[this.#chunks.length - 1] = tail.block.subarray(0, tail.used)
+  }
+
   #take(chunk: Bytes): void {
     this.#head += 1
     if (this.#head === this.#chunks.length) {
       this.#chunks = []
       this.#head = 0
+      this.#tail = undefined
     } else if (this.#head === 1024) {
       this.#chunks = this.#chunks.slice(this.#head)
       this.#head = 0
@@ -115,4 +141,10 @@ export class ByteQueue {
       else reader.reject(error)
     }
   }
+}
+
+function startBlock(chunk: Bytes): { block: Bytes; used: number } {
+  const block = new Uint8Array(joinedBytes)
+  block.set(chunk)
+  return { block, used: chunk.length }
 }

@@ -22,7 +22,9 @@ export function toX25519PublicKey(key: Uint8Array): Uint8Array | null {
   if (key.length !== 32 || !isCanonical(key)) return null
   try {
     return sodium.crypto_sign_ed25519_pk_to_curve25519(key)
-  } catch {
+  } catch (error) {
+    // Not a refusal: libsodium is not ready yet.
+    if (error instanceof TypeError) throw error
     return null
   }
 }

@@ -34,4 +34,74 @@ export const limits = {
     /** Received and not yet read, where it cannot (a browser's WebSocket): beyond it RECEIVE_OVERFLOW. */
     unpausableReceiveBytes: 16 * 1024 * 1024,
   },
+  signal: {
+    /** Of a description; the ones of data channels have about 500. */
+    sdpCharacters: 8192,
+    /** Of one ICE candidate; real ones have about 150. */
+    candidateCharacters: 1024,
+    /** Of the name that a description gives its media section; browsers count from 0. */
+    midCharacters: 32,
+    /** Of the name of one transform in an offer; their number is that of an address's sections. */
+    transformCharacters: 64,
+    /** ICE servers that a hub may name: each costs sockets and time. */
+    iceServerUrls: 8,
+    /** Candidates of a side; the 33rd is ignored. */
+    candidates: 32,
+  },
+  session: {
+    /** HELLO comes first on a path and at once, or the path is no path of ours. */
+    helloTimeoutMs: 5_000,
+    /** What may be sent before the peer has told its limit. */
+    initialLimitBytes: 64 * 1024,
+    /** Unread bytes that a session accepts at first, and at most once its reader has shown to be quick. */
+    windowBytes: 128 * 1024,
+    largestWindowBytes: 4 * 1024 * 1024,
+    /** A reader who takes a whole window within this (or two round trips) gets a larger one. */
+    quickReaderMs: 250,
+    /** Kept to be sent again on another path: whatever the peer's limit, no more than this. */
+    unacknowledgedBytes: 4 * 1024 * 1024,
+    /** Larger messages are not safe between WebRTC implementations. */
+    frameBytes: 64 * 1024,
+    /** Handed to a path and not sent yet; wrtc loses messages silently when hundreds are queued. */
+    queuedBytes: 256 * 1024,
+    queuedFrames: 64,
+    /** wrtc never says that its queue has drained: while it is full we look again this often. */
+    lookAgainMs: 4,
+    acknowledgeAfterMs: 50,
+    /** However large the window: acknowledgements are what the sender goes by. */
+    acknowledgeAfterBytes: 256 * 1024,
+    /** A path that has been silent this long is asked, and dead when the answer is not there in time. */
+    pingAfterMs: 5_000,
+    pongTimeoutMs: 7_000,
+    /** The server leaves the closing to the client for this long, so that nothing in flight is dropped. */
+    serverCloseMs: 2_000,
+    /** After RESET: what is in flight, the RESET itself above all, still leaves. */
+    resetCloseMs: 2_000,
+    paths: 4,
+  },
+  hub: {
+    /** Registering again after the socket was lost: full jitter under a bound that doubles between these. */
+    shortestBackoffMs: 500,
+    longestBackoffMs: 60_000,
+    /** A registration this old has shown that the hub is well. */
+    healthyAfterMs: 60_000,
+    /** From the start of the WebSocket to `welcome`, and from `register` to `registered`. */
+    answerTimeoutMs: 10_000,
+    /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */
+    silentAfterMs: 45_000,
+    probeTimeoutMs: 10_000,
+    /** Signals of a side of an introduction that may wait to be opened; the hub passes on no more than that. */
+    signals: 64,
+  },
+  introduction: {
+    /** A server peer's own guard, for it does not trust its hub: introductions without an opened offer. */
+    unopened: 64,
+    perSecond: 20,
+    burst: 64,
+    firstSignalTimeoutMs: 5_000,
+    /** From the answer to an open path: the life of an introduction at the hub. */
+    pathTimeoutMs: 60_000,
+    /** WebRTC connections of this process; each costs two threads on Node. */
+    connections: 256,
+  },
 } as const

@@ -88,8 +88,8 @@ export class Stack {
       throw new MultiserverError('LISTEN_FAILED', `${this.transport.name} can only dial`)
     }
     const gate = new HandshakeGate()
+    const failed = (thrown: unknown) => context.onConnectionError(toError(thrown, 'HANDSHAKE_FAILED'))
     const accept = (raw: t.ByteStream) => {
-      const failed = (thrown: unknown) => context.onConnectionError(toError(thrown, 'HANDSHAKE_FAILED'))
       const source = raw.info?.source
       if (!gate.enter(source)) {
         const busy = new MultiserverError('BUSY', undefined, { address: raw.info?.address })
@@ -106,6 +106,7 @@ export class Stack {
       identity: this.transforms.find((transform) => transform.identity !== undefined)?.identity,
       transforms: this.transforms.map((transform) => transform.name),
       onError: (error) => context.onListenError(toError(error, 'LISTEN_FAILED')),
+      onConnectionError: failed,
     })
   }
 

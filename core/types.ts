@@ -63,8 +63,10 @@ export interface ListenContext {
   /** The identity of the first transform that has one: rtc signs its registration with it. */
   readonly identity?: Identity | undefined
   readonly transforms: readonly string[]
-  /** For what goes wrong after listening began (a lost hub, a failed accept). */
+  /** For what concerns the listening itself after it began, such as a lost hub. */
   readonly onError: (error: Error) => void
+  /** For a connection that failed before it was handed over. */
+  readonly onConnectionError: (error: Error) => void
 }
 
 /** A way to get bytes to a peer: net, ws, rtc, … */

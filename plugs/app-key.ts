@@ -20,7 +20,10 @@ export function parseAppKey(appKey: Uint8Array | string | undefined): Bytes {
     throw new MultiserverError('KEYS_INVALID', 'an app key is 32 bytes, or the base64 of them')
   }
   if (beginsLikeOurs(bytes)) {
-    throw new MultiserverError('KEYS_INVALID', 'an app key must not begin like a signed message of multiserver')
+    throw new MultiserverError(
+      'KEYS_INVALID',
+      'an app key must not begin like a signed message of multiserver',
+    )
   }
   return Uint8Array.from(bytes)
 }

@@ -20,6 +20,8 @@ export interface WebSocketLike {
 export interface WebSocketHandlers {
   onOpen?(): void
   onMessage(data: Uint8Array<ArrayBuffer> | string): void
+  /** The far side asked whether this one is there (answered already). Browsers don't tell. */
+  onPing?(): void
   /** Once, when it is over, however that came. */
   onClose(event: { code: number; reason: string; error?: Error | undefined }): void
 }
@@ -53,8 +55,9 @@ export function wrapWebSocket(socket: WebSocket): WebSocketLike {
     resume: () => socket.resume(),
     close: (code, reason) => socket.close(code, reason),
     terminate: () => socket.terminate(),
-    on({ onOpen, onMessage, onClose }) {
+    on({ onOpen, onMessage, onPing, onClose }) {
       if (onOpen !== undefined) socket.on('open', onOpen)
+      if (onPing !== undefined) socket.on('ping', onPing)
       socket.on('message', (data: ArrayBuffer | Buffer, isBinary) => {
         onMessage(isBinary ? new Uint8Array(data as ArrayBuffer) : data.toString())
       })

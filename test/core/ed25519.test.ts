@@ -8,8 +8,6 @@ beforeAll(ready)
 type Point = readonly [x: bigint, y: bigint]
 
 const P = 2n ** 255n - 19n
-/** The order of the base point (RFC 8032, section 5.1). */
-const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
 const D = mod(-121665n * power(121666n, P - 2n))
 const SQRT_MINUS_1 = power(2n, (P - 1n) / 4n)
 /** Generates the eight points of small order (its order is 8). */
@@ -41,20 +39,15 @@ describe('the check of an Ed25519 public key', () => {
   })
 
   it('refuses every encoding of y = p and above, with either sign', () => {
-    for (let y = P; y < 2n ** 255n; y += 1n) {
+    for (const y of range(P, 2n ** 255n)) {
       for (const sign of [0n, 1n]) expect(checkPublicKey(encodeNumber(y | (sign << 255n)))).toBe(false)
     }
   })
 
   it('refuses what is not on the curve', () => {
-    let refused = 0
-    for (let y = 2n; y < 200n; y += 1n) {
-      const point = decodePoint(toHex(encodeNumber(y)))
-      const prime = point !== null && encodePoint(multiplyPoint(ORDER, point)) === encodePoint([0n, 1n])
-      expect(checkPublicKey(encodeNumber(y))).toBe(prime)
-      if (point === null) refused += 1
-    }
-    expect(refused).toBeGreaterThan(50)
+    const outside = range(2n, 200n).filter((y) => decodePoint(toHex(encodeNumber(y))) === null)
+    expect(outside.length).toBeGreaterThan(50)
+    for (const y of outside) expect(checkPublicKey(encodeNumber(y))).toBe(false)
   })
 
   it.each([0, 31, 33, 64])('refuses %i bytes', (length) => {
@@ -130,8 +123,12 @@ function convert(key: Uint8Array): Uint8Array {
   return converted
 }
 
+function range(from: bigint, to: bigint): bigint[] {
+  return Array.from({ length: Number(to - from) }, (_, index) => from + BigInt(index))
+}
+
 function encodeNumber(number: bigint): Uint8Array {
-  return fromHex(number.toString(16).padStart(64, '0')).reverse()
+  return fromHex(number.toString(16).padStart(64, '0')).toReversed()
 }
 
 function createKeys(): { publicKey: Uint8Array; secretKey: Uint8Array } {
@@ -141,7 +138,7 @@ function createKeys(): { publicKey: Uint8Array; secretKey: Uint8Array } {
 
 /** RFC 8032, section 5.1.3. */
 function decodePoint(hex: string): Point | null {
-  const number = BigInt(`0x${toHex(fromHex(hex).reverse())}`)
+  const number = BigInt(`0x${toHex(fromHex(hex).toReversed())}`)
   const y = number & (2n ** 255n - 1n)
   const square = mod((y * y - 1n) * power(D * y * y + 1n, P - 2n))
   let x = power(square, (P + 3n) / 8n)

@@ -1,0 +1,25 @@
+import type { Bytes, Path } from '../../core/types.ts'
+
+/** One way for the frames of a session: a data channel, or a relay circuit. It is open when the session gets it. */
+export interface FramePath {
+  readonly kind: Path
+  /** The largest message that the far side takes. */
+  readonly maxFrameBytes: number
+  /** Bytes handed over that have not left yet. */
+  readonly queuedBytes: number
+  /** Never throws; what can't be sent shows as `onClose`. */
+  send(frame: Bytes): void
+  /** Called once, in the turn in which the session gets the path: messages that came before are delivered now. */
+  start(handlers: FramePathHandlers): void
+  /** Ends the path; what is still queued may be lost. */
+  close(): void
+  /** Resolves when nothing of the path is left. */
+  readonly closed: Promise<void>
+}
+
+export interface FramePathHandlers {
+  onMessage(message: Bytes): void
+  /** Where the path can tell: its queue has drained. */
+  onDrain(): void
+  onClose(): void
+}

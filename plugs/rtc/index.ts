@@ -1,0 +1,138 @@
+import { formatArgument, sectionArgument } from '../../core/address.ts'
+import { ready } from '../../core/ed25519.ts'
+import { MultiserverError } from '../../core/errors.ts'
+import { hubUrlOf } from '../../core/hub-name.ts'
+import { classifyHost } from '../../core/ip.ts'
+import { loadWebRtc, type WebRtc } from '#wrtc'
+import { borrowHubSocket } from './hub-clients.ts'
+import { randomId } from './hub-socket.ts'
+import { introduceClient, type IntroductionOptions } from './introduction.ts'
+import { addAcceptor } from './registrar.ts'
+import { Session } from './session.ts'
+import type { IceServer } from '../../core/hub-protocol.ts'
+import type { ByteStream, DialContext, ListenContext, Listener, Scope, Transport } from '../../core/types.ts'
+
+export interface RtcOptions {
+  /** The hub to register at: `wss://hub.example.com`, or as in an address. Without it this plug only dials. */
+  hub?: string | undefined
+  /** STUN and TURN servers beside those that the hub names. @default none */
+  iceServers?: readonly IceServer[] | undefined
+  /** `relay`: only through TURN, so that peers learn no address of mine. @default 'all' */
+  iceTransportPolicy?: 'all' | 'relay' | undefined
+  /** Whether candidates of local networks are offered and accepted. @default true */
+  privateCandidates?: boolean | undefined
+  /** WebRTC to use instead of the browser's, or of the package wrtc. */
+  wrtc?: WebRtc | undefined
+}
+
+/** WebRTC, introduced by a hub: `rtc:HUB~shs:KEY` reaches a peer that no one can dial. */
+export function rtc(options: RtcOptions = {}): Transport {
+  const own = options.hub === undefined ? null : hubUrlOf(options.hub)
+  if (options.hub !== undefined && own === null) {
+    throw new MultiserverError('STACK_INVALID', `${options.hub} is not the address of a hub`)
+  }
+  const dialing: Transport = {
+    name: 'rtc',
+    halfClose: true,
+    parse(section) {
+      const hubUrl = hubUrlOf(sectionArgument(section, 'rtc') ?? '')
+      return hubUrl === null ? null : { dial: (context) => dial(hubUrl, context, options) }
+    },
+    addresses: (scope) => (own !== null && isReachable(own, scope) ? [rtcSection(own)] : []),
+  }
+  if (own === null) return dialing
+  return { ...dialing, listen: (accept, context) => listen(own, accept, context, options) }
+}
+
+async function dial(hubUrl: string, context: DialContext, options: RtcOptions): Promise<ByteStream> {
+  const { signal, remoteKey, transforms, onProgress } = context
+  const address = rtcSection(hubUrl)
+  if (remoteKey === undefined) {
+    throw new MultiserverError('ADDRESS_INVALID', `${address} needs a key, as in ${address}~shs:KEY`, { address })
+  }
+  await ready()
+  const introduction = await introductionOptions(hubUrl, options)
+  const { socket, giveBack } = borrowHubSocket(hubUrl)
+  const session = crypto.getRandomValues(new Uint8Array(16))
+  try {
+    const channel = socket.openChannel(randomId())
+    const client = { serverKey: remoteKey.slice(), session, transforms, signal, onProgress }
+    const path = await introduceClient(channel, client, introduction)
+    onProgress?.('path')
+    const stream = new Session({ id: session, role: 'client', address })
+    const onAbort = () => stream.abort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    stream.addPath(path)
+    await stream.opened.finally(() => signal.removeEventListener('abort', onAbort))
+    return stream
+  } finally {
+    giveBack()
+  }
+}
+
+async function listen(
+  hubUrl: string,
+  accept: (stream: ByteStream) => void,
+  context: ListenContext,
+  options: RtcOptions,
+): Promise<Listener> {
+  const { identity, transforms, signal, onError, onConnectionError } = context
+  const section = rtcSection(hubUrl)
+  if (identity === undefined) {
+    throw new MultiserverError('STACK_INVALID', 'rtc registers with a key: put shs behind it in the stack')
+  }
+  await ready()
+  const introduction = await introductionOptions(hubUrl, options)
+  const acceptor = { options: introduction, transforms, section, accept, onError, onConnectionError }
+  const { registered, remove } = addAcceptor(identity, acceptor)
+  const onAbort = () => void remove()
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    await registered
+  } catch (thrown) {
+    await remove()
+    throw thrown
+  }
+  return { addresses: (scope) => (isReachable(hubUrl, scope) ? [section] : []), close: remove }
+}
+
+async function introductionOptions(hubUrl: string, options: RtcOptions): Promise<IntroductionOptions> {
+  return {
+    hubUrl,
+    webRtc: options.wrtc ?? (await loadWebRtc()),
+    iceServers: options.iceServers ?? [],
+    iceTransportPolicy: options.iceTransportPolicy,
+    filter: {
+      loopbackHub: classifyHost(new URL(hubUrl).hostname) === 'loopback',
+      privateCandidates: options.privateCandidates ?? true,
+      relayOnly: options.iceTransportPolicy === 'relay',
+    },
+  }
+}
+
+/** The shortest text that leads to this hub again. */
+function rtcSection(hubUrl: string): string {
+  const { host, pathname, search } = new URL(hubUrl)
+  const isShort = (pathname === '/' || pathname === '') && search === '' && sameUrl(hubUrlOf(host), hubUrl)
+  return formatArgument('rtc', isShort ? host : hubUrl)
+}
+
+function sameUrl(a: string | null, b: string): boolean {
+  return a !== null && new URL(a).href === new URL(b).href
+}
+
+/** A hub on this machine is of use to this machine only, one in a local network there. */
+function isReachable(hubUrl: string, scope: Scope): boolean {
+  switch (classifyHost(new URL(hubUrl).hostname)) {
+    case 'loopback':
+      return scope === 'device'
+    case 'private':
+      return scope !== 'public'
+    default:
+      return true
+  }
+}
+
+export default rtc
+export { rtc as 'module.exports' }

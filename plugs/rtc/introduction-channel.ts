@@ -1,0 +1,101 @@
+import { MultiserverError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import type { HubMessage, IceServer, PeerMessage } from '../../core/hub-protocol.ts'
+
+/** What the hub says about one introduction. */
+export type IntroductionMessage = Extract<HubMessage, { type: 'introduced' | 'signal' | 'closed' }> | RefusedMessage
+type RefusedMessage = Extract<HubMessage, { type: 'error' }> & { id: string }
+
+/** One introduction at the hub: sealed signals, in order, both ways. */
+export class IntroductionChannel {
+  readonly id: string
+  /** The hub's ICE servers for this introduction (client only); rejects when the hub refuses it. */
+  readonly introduced: Promise<readonly IceServer[]>
+  readonly #send: (message: PeerMessage) => void
+  readonly #onEnd: () => void
+  #resolveIntroduced: (iceServers: readonly IceServer[]) => void = () => undefined
+  #rejectIntroduced: (error: Error) => void = () => undefined
+  #signals: string[] = []
+  #reader: { resolve: (data: string) => void; reject: (error: Error) => void } | undefined
+  #error: MultiserverError | undefined
+
+  constructor(id: string, send: (message: PeerMessage) => void, onEnd: () => void) {
+    this.id = id
+    this.#send = send
+    this.#onEnd = onEnd
+    this.introduced = new Promise((resolve, reject) => {
+      this.#resolveIntroduced = resolve
+      this.#rejectIntroduced = reject
+    })
+    this.introduced.catch(() => undefined)
+  }
+
+  introduce(to: Uint8Array<ArrayBuffer>): void {
+    this.#send({ type: 'introduce', id: this.id, to })
+  }
+
+  sendSignal(data: string): void {
+    if (this.#error === undefined) this.#send({ type: 'signal', id: this.id, data })
+  }
+
+  /** The next signal. Rejects once the introduction is over. */
+  nextSignal(): Promise<string> {
+    const data = this.#signals.shift()
+    if (data !== undefined) return Promise.resolve(data)
+    if (this.#error !== undefined) return Promise.reject(this.#error)
+    return new Promise((resolve, reject) => (this.#reader = { resolve, reject }))
+  }
+
+  /** Ends the introduction at the hub too. */
+  close(reason: string): void {
+    if (this.#error !== undefined) return
+    this.#send({ type: 'close', id: this.id, reason })
+    this.fail(new MultiserverError('ABORTED', `the introduction was closed: ${reason}`))
+  }
+
+  receive(message: IntroductionMessage): void {
+    switch (message.type) {
+      case 'introduced':
+        return this.#resolveIntroduced(message.iceServers)
+      case 'signal':
+        return this.#receiveSignal(message.data)
+      case 'closed':
+        return this.fail(closedError(message.reason))
+      case 'error':
+        return this.fail(refusedError(message))
+    }
+  }
+
+  fail(error: MultiserverError): void {
+    if (this.#error !== undefined) return
+    this.#error = error
+    this.#rejectIntroduced(error)
+    this.#reader?.reject(error)
+    this.#reader = undefined
+    this.#onEnd()
+  }
+
+  #receiveSignal(data: string): void {
+    if (this.#reader !== undefined) {
+      this.#reader.resolve(data)
+      this.#reader = undefined
+    } else if (this.#signals.length < limits.hub.signals) this.#signals.push(data)
+  }
+}
+
+function closedError(reason: string): MultiserverError {
+  if (reason === 'BUSY') return new MultiserverError('BUSY')
+  return new MultiserverError('CONNECT_FAILED', `the introduction ended: ${reason}`)
+}
+
+function refusedError({ code, message }: RefusedMessage): MultiserverError {
+  switch (code) {
+    case 'PEER_NOT_FOUND':
+      return new MultiserverError('PEER_NOT_FOUND')
+    case 'BUSY':
+    case 'RATE':
+      return new MultiserverError('BUSY', `the hub is busy: ${message}`)
+    default:
+      return new MultiserverError('HUB_REFUSED', `the hub refused the introduction: ${code} ${message}`)
+  }
+}

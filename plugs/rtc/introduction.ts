@@ -1,0 +1,263 @@
+import { fromBase64Url } from '../../core/bytes.ts'
+import { untilAborted, withDeadline } from '../../core/deadline.ts'
+import { MultiserverError, toError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import { rebuildCandidate, type CandidateFilter } from './candidates.ts'
+import { acceptIceServers } from './ice-servers.ts'
+import { rebuildSdp } from './sdp.ts'
+import { createClientSignals, createServerSignals, type Signals } from './signals.ts'
+import { WebRtcLink } from './webrtc-link.ts'
+import type { IceServer } from '../../core/hub-protocol.ts'
+import type { Bytes, DialStage, Identity } from '../../core/types.ts'
+import type { FramePath } from './frame-path.ts'
+import type { IntroductionChannel } from './introduction-channel.ts'
+import type { Answer, CandidateSignal, Offer, RefusalCode, Signal } from './signal-payload.ts'
+import type { WebRtc } from './wrtc.ts'
+
+const { pathTimeoutMs, firstSignalTimeoutMs } = limits.introduction
+
+/** What both sides of every introduction of a plug have in common. */
+export interface IntroductionOptions {
+  readonly hubUrl: string
+  readonly webRtc: WebRtc
+  /** The user's own, beside the hub's. */
+  readonly iceServers: readonly IceServer[]
+  readonly iceTransportPolicy?: RTCIceTransportPolicy | undefined
+  readonly filter: CandidateFilter
+}
+
+export interface ClientIntroduction {
+  readonly serverKey: Bytes
+  /** 16 bytes. */
+  readonly session: Bytes
+  readonly transforms: readonly string[]
+  readonly signal: AbortSignal
+  readonly onProgress?: ((stage: DialStage) => void) | undefined
+}
+
+/** The signals of either side, as far as they come after the first two. */
+type LaterSignals = Pick<Signals<CandidateSignal, Signal>, 'seal' | 'open'>
+
+/** What a server decides about an offer before it makes anything: a refusal, or whom to give the path to. */
+export type OfferVerdict<T> = { readonly refused: RefusalCode } | { readonly acceptor: T }
+
+/**
+ * The client's side: asks the hub for the server, offers, and gives the path once it is open.
+ * @throws PEER_NOT_FOUND, BUSY, HUB_REFUSED, SIGNAL_INVALID, CONNECT_FAILED, RTC_LIMIT
+ */
+export async function introduceClient(
+  channel: IntroductionChannel,
+  client: ClientIntroduction,
+  options: IntroductionOptions,
+): Promise<FramePath> {
+  const { serverKey, session, transforms, signal, onProgress } = client
+  let link: WebRtcLink | undefined
+  const release = (reason: string) => {
+    link?.close()
+    channel.close(reason)
+  }
+  const onAbort = () => release('aborted')
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    if (signal.aborted) throw toError(signal.reason, 'ABORTED')
+    const signals = createClientSignals({ id: idBytes(channel), serverKey })
+    channel.introduce(serverKey)
+    const hubServers = await channel.introduced
+    onProgress?.('introduced')
+    const candidates = new CandidateOutlet(options.filter)
+    link = makeLink(true, hubServers, options, candidates)
+    const sdp = await link.description
+    const offer: Offer = { kind: 'offer', session, resume: false, transforms: [...transforms], relay: 'never', sdp }
+    channel.sendSignal(await signals.seal(offer))
+    const reply = await signals.open(await channel.nextSignal())
+    if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID')
+    onProgress?.('answered')
+    link.accept(rebuilt(reply.sdp, 'answer'))
+    return await connect(link, channel, signals, candidates, options, signal)
+  } catch (thrown) {
+    const error = toError(thrown, 'CONNECT_FAILED')
+    release(error.code)
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+export interface ServerIntroduction<T> {
+  readonly identity: Identity
+  readonly iceServers: readonly IceServer[]
+  /** Called once the offer has opened. */
+  readonly judge: (offer: Offer) => OfferVerdict<T>
+}
+
+/**
+ * The server's side: opens the offer before it makes anything, answers, and gives the path once it is open.
+ * Resolves to null when the offer was refused.
+ */
+export async function introduceServer<T extends { readonly options: IntroductionOptions }>(
+  channel: IntroductionChannel,
+  server: ServerIntroduction<T>,
+): Promise<{ path: FramePath; session: Bytes; acceptor: T } | null> {
+  let link: WebRtcLink | undefined
+  try {
+    const signals = createServerSignals({ id: idBytes(channel), identity: server.identity })
+    const offer = await firstSignal(channel, signals)
+    const verdict = server.judge(offer)
+    if ('refused' in verdict) return await refuse(channel, signals, verdict.refused)
+    const sdp = rebuildSdp(offer.sdp, 'offer')
+    if (sdp === null) return await refuse(channel, signals, 'INVALID')
+    const { acceptor } = verdict
+    const { options } = acceptor
+    const candidates = new CandidateOutlet(options.filter)
+    link = await makeLinkOrRefuse(channel, signals, () => makeLink(false, server.iceServers, options, candidates))
+    link.accept(sdp)
+    const answer: Answer = { kind: 'answer', sdp: await link.description, relayKey: randomBytes(32) }
+    channel.sendSignal(await signals.seal(answer))
+    const path = await connect(link, channel, signals, candidates, options)
+    return { path, session: offer.session, acceptor }
+  } catch (thrown) {
+    const error = toError(thrown, 'CONNECT_FAILED')
+    link?.close()
+    channel.close(error.code)
+    throw error
+  }
+}
+
+/** Candidates go both ways until the path stands. A hub that goes away meanwhile takes nothing with it. */
+async function connect(
+  link: WebRtcLink,
+  channel: IntroductionChannel,
+  signals: LaterSignals,
+  candidates: CandidateOutlet,
+  options: IntroductionOptions,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<FramePath> {
+  candidates.start(async (candidate) => channel.sendSignal(await signals.seal(candidate)))
+  const broken = receiveSignals(link, channel, signals, options.filter)
+  const makeLate = () => new MultiserverError('CONNECT_FAILED', 'no WebRTC path opened in time')
+  const opened = withDeadline(Promise.race([link.opened, broken]), pathTimeoutMs, makeLate)
+  const path = await untilAborted(opened, signal, (late) => late.close())
+  channel.close('open')
+  return path
+}
+
+/** Never resolves; rejects when a signal does not open, for then the hub or the peer plays false. */
+async function receiveSignals(
+  link: WebRtcLink,
+  channel: IntroductionChannel,
+  signals: LaterSignals,
+  filter: CandidateFilter,
+): Promise<never> {
+  for (let count = 0; ; count++) {
+    const data = await channel.nextSignal().catch(() => null)
+    if (data === null) return new Promise(() => undefined)
+    const signal = await signals.open(data)
+    if (signal.kind !== 'candidate' || signal.candidate === '' || count >= limits.signal.candidates) continue
+    const candidate = rebuildCandidate(signal.candidate, { ...filter, relayOnly: false })
+    if (candidate !== null) link.addCandidate(candidate, signal.mid)
+  }
+}
+
+/** Holds my candidates until they may be sent, and filters them: what must not be dialed is not offered either. */
+class CandidateOutlet {
+  readonly #filter: CandidateFilter
+  #waiting: CandidateSignal[] = []
+  #send: ((signal: CandidateSignal) => Promise<void>) | undefined
+  #count = 0
+
+  constructor(filter: CandidateFilter) {
+    this.#filter = filter
+  }
+
+  add(found: { candidate: string; mid: string } | null): void {
+    if (found === null) return this.#pass({ kind: 'candidate', candidate: '', mid: '0' })
+    const candidate = rebuildCandidate(found.candidate, this.#filter)
+    this.#count += 1
+    if (candidate === null || this.#count > limits.signal.candidates) return
+    this.#pass({ kind: 'candidate', candidate, mid: found.mid })
+  }
+
+  start(send: (signal: CandidateSignal) => Promise<void>): void {
+    this.#send = send
+    for (const signal of this.#waiting.splice(0)) this.#pass(signal)
+  }
+
+  #pass(signal: CandidateSignal): void {
+    if (this.#send === undefined) this.#waiting.push(signal)
+    else this.#send(signal).catch(() => undefined)
+  }
+}
+
+function makeLink(
+  initiator: boolean,
+  hubServers: readonly IceServer[],
+  options: IntroductionOptions,
+  candidates: CandidateOutlet,
+): WebRtcLink {
+  const hubHost = new URL(options.hubUrl).hostname
+  return new WebRtcLink({
+    initiator,
+    webRtc: options.webRtc,
+    iceServers: [...options.iceServers, ...acceptIceServers(hubServers, hubHost)],
+    iceTransportPolicy: options.iceTransportPolicy,
+    onCandidate: (candidate) => candidates.add(candidate),
+  })
+}
+
+async function firstSignal(
+  channel: IntroductionChannel,
+  signals: ReturnType<typeof createServerSignals>,
+): Promise<Offer> {
+  const makeLate = () => new MultiserverError('BUSY', 'an introduction brought no signal in time')
+  const signal = await signals.open(await withDeadline(channel.nextSignal(), firstSignalTimeoutMs, makeLate))
+  if (signal.kind !== 'offer') throw new MultiserverError('SIGNAL_INVALID')
+  return signal
+}
+
+async function makeLinkOrRefuse(
+  channel: IntroductionChannel,
+  signals: ReturnType<typeof createServerSignals>,
+  make: () => WebRtcLink,
+): Promise<WebRtcLink> {
+  try {
+    return make()
+  } catch (thrown) {
+    await refuse(channel, signals, 'BUSY')
+    throw thrown
+  }
+}
+
+async function refuse(
+  channel: IntroductionChannel,
+  signals: ReturnType<typeof createServerSignals>,
+  code: RefusalCode,
+): Promise<null> {
+  channel.sendSignal(await signals.seal({ kind: 'refused', code }))
+  channel.close(code)
+  return null
+}
+
+function refusedError(code: RefusalCode): MultiserverError {
+  switch (code) {
+    case 'BUSY':
+      return new MultiserverError('BUSY')
+    case 'NO_STACK':
+      return new MultiserverError('CONNECT_FAILED', 'the peer has no stack with these transforms')
+    default:
+      return new MultiserverError('CONNECT_FAILED', `the peer refused the introduction: ${code}`)
+  }
+}
+
+function rebuilt(sdp: string, type: 'offer' | 'answer'): string {
+  const clean = rebuildSdp(sdp, type)
+  if (clean === null) throw new MultiserverError('SIGNAL_INVALID', `the ${type} describes no data channel`)
+  return clean
+}
+
+function idBytes(channel: IntroductionChannel): Bytes {
+  return fromBase64Url(channel.id) ?? new Uint8Array(0)
+}
+
+function randomBytes(length: number): Bytes {
+  return crypto.getRandomValues(new Uint8Array(length))
+}

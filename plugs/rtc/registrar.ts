@@ -1,0 +1,130 @@
+import { toBase64 } from '../../core/bytes.ts'
+import { MultiserverError, toError } from '../../core/errors.ts'
+import { canonicalHubName } from '../../core/hub-name.ts'
+import { limits } from '../../core/limits.ts'
+import { TokenBucket } from '../../core/token-bucket.ts'
+import { introduceServer, type IntroductionOptions, type OfferVerdict } from './introduction.ts'
+import { Registration } from './registration.ts'
+import { Session } from './session.ts'
+import type { IceServer } from '../../core/hub-protocol.ts'
+import type { ByteStream, Identity } from '../../core/types.ts'
+import type { IntroductionChannel } from './introduction-channel.ts'
+import type { Offer } from './signal-payload.ts'
+
+const { unopened, perSecond, burst } = limits.introduction
+
+/** A listening rtc stack: it gets the connections whose address has its transforms. */
+export interface Acceptor {
+  readonly options: IntroductionOptions
+  readonly transforms: readonly string[]
+  /** What `address` of a connection begins with, for example `rtc:hub.example.com`. */
+  readonly section: string
+  readonly accept: (stream: ByteStream) => void
+  readonly onError: (error: Error) => void
+  readonly onConnectionError: (error: Error) => void
+}
+
+/**
+ * One registration for each hub and key of this process, shared by all its rtc stacks: a second one would
+ * replace the first at the hub. That is why this is kept for the process and not for a server.
+ */
+const registrars = new Map<string, Registrar>()
+
+/** Adds a listening stack: `registered` resolves once the key is known at the hub, `remove` takes it away again. */
+export function addAcceptor(
+  identity: Identity,
+  acceptor: Acceptor,
+): { registered: Promise<void>; remove: () => Promise<void> } {
+  const { hubUrl } = acceptor.options
+  const name = `${canonicalHubName(hubUrl) ?? hubUrl} ${toBase64(identity.publicKey)}`
+  const registrar: Registrar =
+    registrars.get(name) ??
+    new Registrar(hubUrl, identity, () => {
+      // A replaced one must not take its successor with it.
+      if (registrars.get(name) === registrar) registrars.delete(name)
+    })
+  registrars.set(name, registrar)
+  return { registered: registrar.add(acceptor), remove: () => registrar.remove(acceptor) }
+}
+
+/** What listens at one hub under one key, and the sessions that came of it. */
+class Registrar {
+  readonly #identity: Identity
+  readonly #registration: Registration
+  readonly #forget: () => void
+  readonly #acceptors = new Set<Acceptor>()
+  readonly #sessions = new Set<string>()
+  readonly #rate = new TokenBucket({ perSecond, burst }, performance.now())
+  #unopened = 0
+
+  constructor(hubUrl: string, identity: Identity, forget: () => void) {
+    this.#identity = identity
+    this.#forget = forget
+    this.#registration = new Registration({
+      hubUrl,
+      identity,
+      onIncoming: (channel, iceServers) => this.#onIncoming(channel, iceServers),
+      onError: (error) => {
+        if (error.code === 'HUB_REPLACED') forget()
+        for (const acceptor of this.#acceptors) acceptor.onError(error)
+      },
+    })
+  }
+
+  async add(acceptor: Acceptor): Promise<void> {
+    const wanted = acceptor.transforms.join('~')
+    if ([...this.#acceptors].some(({ transforms }) => transforms.join('~') === wanted)) {
+      const message = `this process listens already at ${acceptor.section} with this key and ${wanted}`
+      throw new MultiserverError('LISTEN_FAILED', message)
+    }
+    this.#acceptors.add(acceptor)
+    await this.#registration.registered
+  }
+
+  async remove(acceptor: Acceptor): Promise<void> {
+    if (!this.#acceptors.delete(acceptor) || this.#acceptors.size > 0) return
+    this.#forget()
+    await this.#registration.close()
+  }
+
+  #onIncoming(channel: IntroductionChannel, iceServers: readonly IceServer[]): void {
+    // The hub is not trusted to hold back a flood.
+    if (this.#unopened >= unopened || !this.#rate.take(1, performance.now())) return channel.close('BUSY')
+    this.#unopened += 1
+    let isOpened = false
+    const opened = () => {
+      if (!isOpened) this.#unopened -= 1
+      isOpened = true
+    }
+    const judge = (offer: Offer) => {
+      opened()
+      return this.#judge(offer)
+    }
+    introduceServer(channel, { identity: this.#identity, iceServers, judge })
+      .then((introduced) => introduced && this.#begin(introduced))
+      .catch((thrown: unknown) => {
+        const error = toError(thrown, 'CONNECT_FAILED')
+        for (const acceptor of this.#acceptors) acceptor.onConnectionError(error)
+      })
+      .finally(opened)
+  }
+
+  #judge({ transforms, resume, session }: Offer): OfferVerdict<Acceptor> {
+    // Sessions are not resumed yet: one that is known is a repetition, one that should be known is gone.
+    if (resume || this.#sessions.has(toBase64(session))) return { refused: 'NO_SESSION' }
+    const acceptor = [...this.#acceptors].find((each) => each.transforms.join('~') === transforms.join('~'))
+    return acceptor === undefined ? { refused: 'NO_STACK' } : { acceptor }
+  }
+
+  async #begin({ path, session: id, acceptor }: Introduced): Promise<void> {
+    const session = new Session({ id, role: 'server', address: acceptor.section })
+    const name = toBase64(id)
+    this.#sessions.add(name)
+    void session.closed.then(() => this.#sessions.delete(name))
+    session.addPath(path)
+    await session.opened
+    acceptor.accept(session)
+  }
+}
+
+type Introduced = NonNullable<Awaited<ReturnType<typeof introduceServer<Acceptor>>>>

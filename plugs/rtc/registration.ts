@@ -1,0 +1,132 @@
+import { MultiserverError } from '../../core/errors.ts'
+import { canonicalHubName } from '../../core/hub-name.ts'
+import { registerBytes, type IceServer } from '../../core/hub-protocol.ts'
+import { limits } from '../../core/limits.ts'
+import { HubSocket } from './hub-socket.ts'
+import type { Bytes, Identity } from '../../core/types.ts'
+import type { IntroductionChannel } from './introduction-channel.ts'
+
+const { answerTimeoutMs, healthyAfterMs, longestBackoffMs, shortestBackoffMs } = limits.hub
+
+export interface RegistrationOptions {
+  readonly hubUrl: string
+  readonly identity: Identity
+  readonly onIncoming: (channel: IntroductionChannel, iceServers: readonly IceServer[]) => void
+  /** HUB_LOST, once for each loss, and HUB_REPLACED, after which there is no more to come. */
+  readonly onError: (error: MultiserverError) => void
+}
+
+/** Keeps a key registered at a hub: registers again whenever the socket was lost, until it is closed or replaced. */
+export class Registration {
+  /** Resolves at the first registration; rejects when it was closed or replaced before. */
+  readonly registered: Promise<void>
+  readonly #options: RegistrationOptions
+  readonly #hubName: string
+  #resolveRegistered: () => void = () => undefined
+  #rejectRegistered: (error: Error) => void = () => undefined
+  #socket: HubSocket | undefined
+  #iceServers: readonly IceServer[] = []
+  #isRegistered = false
+  #tellLoss = true
+  #failures = 0
+  #tryQuicklyUntil = 0
+  #pauseMs = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #stopped = false
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options
+    this.#hubName = canonicalHubName(options.hubUrl) ?? options.hubUrl
+    this.registered = new Promise((resolve, reject) => {
+      this.#resolveRegistered = resolve
+      this.#rejectRegistered = reject
+    })
+    this.registered.catch(() => undefined)
+    this.#connect()
+  }
+
+  get isRegistered(): boolean {
+    return this.#isRegistered
+  }
+
+  async close(): Promise<void> {
+    this.#stop(new MultiserverError('ABORTED', 'the registration was closed'))
+    await this.#socket?.closed
+  }
+
+  #connect(): void {
+    let registeredAt: number | undefined
+    const socket = new HubSocket(this.#options.hubUrl, {
+      onRegistered: () => {
+        registeredAt = performance.now()
+        clearTimeout(this.#timer)
+        this.#isRegistered = true
+        this.#tellLoss = true
+        this.#resolveRegistered()
+      },
+      onIncoming: (channel) => this.#options.onIncoming(channel, this.#iceServers),
+      onReplaced: () => {
+        if (this.#stopped) return
+        const error = new MultiserverError('HUB_REPLACED', undefined, { address: this.#options.hubUrl })
+        this.#stop(error)
+        this.#options.onError(error)
+      },
+      onRestarting: ({ reconnectAfterMs, tryForMs }) => {
+        this.#pauseMs = reconnectAfterMs
+        this.#tryQuicklyUntil = performance.now() + reconnectAfterMs + tryForMs
+      },
+      onRefused: (error) => {
+        this.#report(error)
+        socket.close()
+      },
+      onClose: (error) => {
+        clearTimeout(this.#timer)
+        this.#isRegistered = false
+        if (this.#stopped) return
+        const healthy = registeredAt !== undefined && performance.now() - registeredAt >= healthyAfterMs
+        this.#failures = healthy ? 0 : this.#failures + 1
+        this.#report(error)
+        this.#connectLater()
+      },
+    })
+    this.#socket = socket
+    this.#register(socket).catch((thrown: unknown) => {
+      if (!this.#stopped && !(thrown instanceof MultiserverError)) this.#report(new MultiserverError('HUB_LOST', String(thrown), { cause: thrown }))
+      socket.close()
+    })
+  }
+
+  async #register(socket: HubSocket): Promise<void> {
+    const { identity } = this.#options
+    const welcome = await socket.welcome
+    this.#iceServers = welcome.iceServers
+    const key: Bytes = identity.publicKey.slice()
+    const signature = await identity.sign(registerBytes(this.#hubName, welcome.challenge, key))
+    if (this.#stopped) return
+    socket.send({ type: 'register', key, signature: signature.slice() })
+    this.#timer = setTimeout(() => socket.close(), answerTimeoutMs)
+  }
+
+  /** Full jitter under a bound that doubles with each failure; a hub that restarts has said when to come. */
+  #connectLater(): void {
+    const restarting = performance.now() < this.#tryQuicklyUntil
+    const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestBackoffMs)
+    const delayMs = this.#pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
+    this.#pauseMs = 0
+    this.#timer = setTimeout(() => this.#connect(), delayMs)
+  }
+
+  #report(error: MultiserverError): void {
+    if (!this.#tellLoss) return
+    this.#tellLoss = false
+    this.#options.onError(error)
+  }
+
+  #stop(error: MultiserverError): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    this.#rejectRegistered(error)
+    this.#socket?.close()
+  }
+}

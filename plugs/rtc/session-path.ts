@@ -1,0 +1,178 @@
+import { equalBytes } from '../../core/bytes.ts'
+import { limits } from '../../core/limits.ts'
+import { decodeFrame, encodeFrame, makeDataFrame, type Frame } from './frames.ts'
+import type { Bytes, Path } from '../../core/types.ts'
+import type { FramePath } from './frame-path.ts'
+
+const { helloTimeoutMs, frameBytes, queuedBytes, queuedFrames, lookAgainMs, pingAfterMs, pongTimeoutMs } =
+  limits.session
+
+type Hello = Extract<Frame, { type: 'hello' }>
+
+export interface SessionPathEvents {
+  /** The peer's HELLO has come: frames may go both ways. */
+  onOpen(hello: Hello): void
+  /** A frame that is neither the first HELLO nor PING; null for a message that is none. */
+  onFrame(frame: Exclude<Frame, { type: 'ping' }> | null): void
+  /** The queue of a path that was full has room again. */
+  onRoom(): void
+  /** Once: closed, silent for too long, or not speaking our protocol. */
+  onLost(): void
+}
+
+/** A path as a session uses it: HELLO first, at most so much queued, and asked whether it still lives. */
+export class SessionPath {
+  readonly #path: FramePath
+  readonly #session: Bytes
+  readonly #events: SessionPathEvents
+  #state: 'waiting' | 'open' | 'lost' = 'waiting'
+  #heardAt = performance.now()
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #roomTimer: ReturnType<typeof setTimeout> | undefined
+  #pingId = 0
+  #pingSentAt = 0
+  #rttMs: number | undefined
+  /** Sizes of the frames handed over, oldest first, as far as they may still be queued. */
+  #handedOver: number[] = []
+  #handedOverBytes = 0
+
+  constructor(path: FramePath, session: Bytes, events: SessionPathEvents) {
+    this.#path = path
+    this.#session = session
+    this.#events = events
+  }
+
+  get kind(): Path {
+    return this.#path.kind
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  get closed(): Promise<void> {
+    return this.#path.closed
+  }
+
+  get rttMs(): number | undefined {
+    return this.#rttMs
+  }
+
+  /** The most payload that one DATA frame may carry here. */
+  get maxFrameBytes(): number {
+    return Math.min(this.#path.maxFrameBytes, frameBytes)
+  }
+
+  start(received: number, limit: number): void {
+    this.send({ type: 'hello', session: this.#session, received, limit })
+    this.#path.start({
+      onMessage: (message) => this.#receive(message),
+      onDrain: () => this.#lookForRoom(),
+      onClose: () => this.#lose(),
+    })
+    if (this.#state === 'waiting') this.#timer = setTimeout(() => this.#lose(), helloTimeoutMs)
+  }
+
+  send(frame: Frame): void {
+    this.#hand(encodeFrame(frame))
+  }
+
+  /** @param fill copies the payload into the frame */
+  sendData(offset: number, bytes: number, fill: (payload: Uint8Array) => void): void {
+    const frame = makeDataFrame(offset, bytes)
+    fill(frame.subarray(frame.length - bytes))
+    this.#hand(frame)
+  }
+
+  /** Asks for a PONG; its id, which `onFrame` gives back. */
+  ping(): number {
+    this.#pingId = (this.#pingId + 1) % 2 ** 32
+    this.#pingSentAt = performance.now()
+    this.send({ type: 'ping', id: this.#pingId })
+    return this.#pingId
+  }
+
+  /** Whether DATA may be handed over now; when not, `onRoom` follows. */
+  hasRoom(): boolean {
+    const queued = this.#forgetSent()
+    if (queued < queuedBytes && (queued === 0 || this.#handedOver.length < queuedFrames)) return true
+    this.#roomTimer ??= setTimeout(() => this.#lookForRoom(), lookAgainMs)
+    return false
+  }
+
+  /** Ends it without `onLost`. */
+  close(): void {
+    this.#state = 'lost'
+    clearTimeout(this.#timer)
+    clearTimeout(this.#roomTimer)
+    this.#path.close()
+  }
+
+  #hand(message: Bytes): void {
+    if (this.#state === 'lost') return
+    this.#handedOver.push(message.length)
+    this.#handedOverBytes += message.length
+    this.#path.send(message)
+    if (this.#handedOver.length > queuedFrames) this.#forgetSent()
+  }
+
+  /** Drops the frames that have left, as far as the number of bytes still queued tells; answers that number. */
+  #forgetSent(): number {
+    const queued = this.#path.queuedBytes
+    while (this.#handedOver.length > 0 && this.#handedOverBytes - (this.#handedOver[0] ?? 0) >= queued) {
+      this.#handedOverBytes -= this.#handedOver.shift() ?? 0
+    }
+    return queued
+  }
+
+  #receive(message: Bytes): void {
+    if (this.#state === 'lost') return
+    this.#heardAt = performance.now()
+    const frame = decodeFrame(message)
+    if (this.#state === 'waiting') {
+      if (frame?.type !== 'hello' || !equalBytes(frame.session, this.#session)) return this.#lose()
+      this.#state = 'open'
+      this.#watch(pingAfterMs)
+      this.#events.onOpen(frame)
+    } else if (frame?.type === 'ping') {
+      this.send({ type: 'pong', id: frame.id })
+    } else {
+      if (frame?.type === 'pong' && frame.id === this.#pingId) this.#rttMs = this.#heardAt - this.#pingSentAt
+      this.#events.onFrame(frame)
+    }
+  }
+
+  /** Looks `delayMs` from now whether anything was heard meanwhile; asks when not. */
+  #watch(delayMs: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      const silentMs = performance.now() - this.#heardAt
+      if (silentMs < pingAfterMs) return this.#watch(pingAfterMs - silentMs)
+      this.ping()
+      this.#awaitAnswer()
+    }, delayMs)
+  }
+
+  #awaitAnswer(): void {
+    const askedAt = this.#pingSentAt
+    this.#timer = setTimeout(() => {
+      if (this.#heardAt >= askedAt) return this.#watch(pingAfterMs)
+      // A timer this late means that the machine slept: the peer may be there, so it is asked again.
+      if (performance.now() - askedAt < pongTimeoutMs + pingAfterMs) return this.#lose()
+      this.ping()
+      return this.#awaitAnswer()
+    }, pongTimeoutMs)
+  }
+
+  #lookForRoom(): void {
+    clearTimeout(this.#roomTimer)
+    this.#roomTimer = undefined
+    if (this.#state === 'open' && this.hasRoom()) this.#events.onRoom()
+  }
+
+  #lose(): void {
+    if (this.#state === 'lost') return
+    this.close()
+    this.#events.onLost()
+  }
+}

@@ -1,0 +1,138 @@
+import { fromText, toBase64Url } from '../../core/bytes.ts'
+import { MultiserverError } from '../../core/errors.ts'
+import { bytes, isRecord } from '../../core/hub-fields.ts'
+import { limits } from '../../core/limits.ts'
+import type { Bytes } from '../../core/types.ts'
+
+/** The client wants a connection, or another path for one it has. */
+export interface Offer {
+  readonly kind: 'offer'
+  /** 16 bytes that name the session. */
+  readonly session: Bytes
+  /** Whether the session is one that the server should know. */
+  readonly resume: boolean
+  /** The names of the address sections after `rtc`: they say which stack is meant. */
+  readonly transforms: readonly string[]
+  readonly relay: RelayUse
+  readonly sdp: string
+}
+
+export interface Answer {
+  readonly kind: 'answer'
+  readonly sdp: string
+  /** 32 bytes that the keys of a relayed path are derived from. */
+  readonly relayKey: Bytes
+}
+
+/** Instead of an answer; RELAY_OFF also later, to a request for the relay. */
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly code: RefusalCode
+}
+
+export interface CandidateSignal {
+  readonly kind: 'candidate'
+  /** Empty: there are no more. */
+  readonly candidate: string
+  readonly mid: string
+}
+
+/** The client asks for a circuit through the hub's relay. */
+export interface RelayRequest {
+  readonly kind: 'relay'
+}
+
+export type Signal = Offer | Answer | Refusal | CandidateSignal | RelayRequest
+export type RelayUse = (typeof relayUses)[number]
+export type RefusalCode = (typeof refusalCodes)[number]
+
+const relayUses = ['never', 'fallback', 'first'] as const
+const refusalCodes = ['BUSY', 'NO_SESSION', 'NO_STACK', 'RELAY_OFF', 'INVALID'] as const
+
+/** A signal as UTF-8 JSON, its bytes in base64url. */
+export function encodeSignal(signal: Signal): Bytes {
+  return fromText(
+    JSON.stringify(signal, (_name, value: unknown) =>
+      value instanceof Uint8Array ? toBase64Url(value) : value,
+    ),
+  )
+}
+
+/**
+ * A signal in a fresh object. Fields that are not known are ignored; SIGNAL_INVALID for everything else that is
+ * not a signal. What `sdp` and `candidate` say is looked at where they are used.
+ */
+export function decodeSignal(payload: Uint8Array): Signal {
+  const signal = decodeFields(parseJson(payload))
+  if (signal === null) throw new MultiserverError('SIGNAL_INVALID', 'a signal opened and was malformed')
+  return signal
+}
+
+function parseJson(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(payload))
+  } catch {
+    return null
+  }
+}
+
+function decodeFields(fields: unknown): Signal | null {
+  if (!isRecord(fields)) return null
+  switch (fields['kind']) {
+    case 'offer':
+      return decodeOffer(fields)
+    case 'answer':
+      return decodeAnswer(fields)
+    case 'refused': {
+      const code = choose(refusalCodes, fields['code'])
+      return code === undefined ? null : { kind: 'refused', code }
+    }
+    case 'candidate':
+      return decodeCandidate(fields)
+    case 'relay':
+      return { kind: 'relay' }
+    default:
+      return null
+  }
+}
+
+function decodeOffer(fields: Record<string, unknown>): Offer | null {
+  const session = sessionId.decode(fields['session'])
+  const resume = fields['resume']
+  const transforms = decodeTransforms(fields['transforms'])
+  const relay = choose(relayUses, fields['relay'])
+  const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
+  if (session === undefined || typeof resume !== 'boolean') return null
+  if (transforms === undefined || relay === undefined || sdp === undefined) return null
+  return { kind: 'offer', session, resume, transforms, relay, sdp }
+}
+
+function decodeAnswer(fields: Record<string, unknown>): Answer | null {
+  const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
+  const relayKey = relayKeyBytes.decode(fields['relayKey'])
+  return sdp === undefined || relayKey === undefined ? null : { kind: 'answer', sdp, relayKey }
+}
+
+function decodeCandidate(fields: Record<string, unknown>): CandidateSignal | null {
+  const candidate = boundText(fields['candidate'], limits.signal.candidateCharacters)
+  const mid = boundText(fields['mid'], limits.signal.midCharacters)
+  return candidate === undefined || mid === undefined ? null : { kind: 'candidate', candidate, mid }
+}
+
+function decodeTransforms(value: unknown): string[] | undefined {
+  if (!Array.isArray(value) || value.length > limits.address.sections) return undefined
+  const names = value.map((name: unknown) => boundText(name, limits.signal.transformCharacters))
+  return names.every((name) => name !== undefined && name !== '') ? (names as string[]) : undefined
+}
+
+function boundText(value: unknown, maxCharacters: number): string | undefined {
+  return typeof value === 'string' && value.length <= maxCharacters ? value : undefined
+}
+
+function choose<const T extends string>(values: readonly T[], value: unknown): T | undefined {
+  return values.find((known) => known === value)
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const sessionId = bytes(16)
+const relayKeyBytes = bytes(32)

@@ -1,0 +1,219 @@
+import Peer from 'simple-peer/simplepeer.min.js'
+import { MultiserverError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import { maxMessageSize, rebuildSdp } from './sdp.ts'
+import type { IceServer } from '../../core/hub-protocol.ts'
+import type { Bytes, Path } from '../../core/types.ts'
+import type { FramePath, FramePathHandlers } from './frame-path.ts'
+import type { WebRtc } from './wrtc.ts'
+
+export interface WebRtcLinkOptions {
+  readonly initiator: boolean
+  readonly webRtc: WebRtc
+  readonly iceServers: readonly IceServer[]
+  readonly iceTransportPolicy?: RTCIceTransportPolicy | undefined
+  /** Raw candidates as they are found; null once there are no more. */
+  readonly onCandidate: (candidate: { candidate: string; mid: string } | null) => void
+}
+
+/** WebRTC connections of this process: each costs threads and sockets that only the process as a whole can bound. */
+let connections = 0
+
+/**
+ * One WebRTC connection with its one data channel, from the first description to the open path.
+ * It is never renegotiated: only fresh `{ type, sdp }` and `{ candidate }` objects reach simple-peer, for anything
+ * else would make it renegotiate, throw or stop.
+ */
+export class WebRtcLink {
+  /** The rebuilt description of this side, without candidates. */
+  readonly description: Promise<string>
+  readonly opened: Promise<FramePath>
+  /** Resolves when the connection is released. */
+  readonly closed: Promise<void>
+  readonly #peer: Peer.Instance
+  readonly #initiator: boolean
+  #peerMessageBytes = 0
+
+  /** @throws RTC_LIMIT */
+  constructor(options: WebRtcLinkOptions) {
+    if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
+    connections += 1
+    this.#initiator = options.initiator
+    const kept = keepConnection(options.webRtc)
+    const peer = createPeer(options, kept.webRtc)
+    this.#peer = peer
+    const early = new EarlyMessages()
+    let failure: Error | undefined
+    // For life: an 'error' event that nobody hears would end the process.
+    peer.on('error', (error: Error) => (failure ??= error))
+    peer.on('data', (message: Uint8Array<ArrayBuffer>) => early.deliver(message))
+    this.closed = new Promise((resolve) => {
+      peer.once('close', () => {
+        connections -= 1
+        early.close()
+        resolve()
+      })
+    })
+    this.description = new Promise((resolve, reject) => {
+      const type = options.initiator ? 'offer' : 'answer'
+      peer.on('signal', (signal) => {
+        if (signal.type === type && signal.sdp !== undefined) {
+          const sdp = rebuildSdp(signal.sdp, type)
+          if (sdp === null) reject(new MultiserverError('RTC_UNAVAILABLE', 'WebRTC made an unusable description'))
+          else resolve(sdp)
+        } else if (signal.type === 'candidate') {
+          const { candidate, sdpMid } = signal.candidate
+          options.onCandidate({ candidate, mid: sdpMid ?? '0' })
+        }
+      })
+      peer.once('close', () => reject(lost(failure)))
+    })
+    peer.on('iceStateChange', (_connection: string, gathering: string) => {
+      if (gathering === 'complete') options.onCandidate(null)
+    })
+    this.opened = new Promise((resolve, reject) => {
+      peer.once('connect', () => {
+        void pathKind(kept.connection()).then((kind) => {
+          resolve(this.#asPath(kind, early, kept.onDrain))
+        })
+      })
+      peer.once('close', () => reject(lost(failure)))
+    })
+    for (const promise of [this.description, this.opened]) promise.catch(() => undefined)
+  }
+
+  /** The far side's description, rebuilt already. */
+  accept(sdp: string): void {
+    this.#peerMessageBytes = maxMessageSize(sdp)
+    this.#signal({ type: this.#initiator ? 'answer' : 'offer', sdp })
+  }
+
+  addCandidate(candidate: string, mid: string): void {
+    const init: RTCIceCandidateInit = { candidate, sdpMid: mid, sdpMLineIndex: 0 }
+    // The types ask for a whole RTCIceCandidate; simple-peer makes one from this.
+    this.#signal({ type: 'candidate', candidate: init as RTCIceCandidate })
+  }
+
+  close(): void {
+    this.#peer.destroy()
+  }
+
+  #signal(signal: Peer.SignalData): void {
+    try {
+      if (!this.#peer.destroyed) this.#peer.signal(signal)
+    } catch {
+      this.#peer.destroy()
+    }
+  }
+
+  #asPath(kind: Path, early: EarlyMessages, onDrain: (listener: () => void) => void): FramePath {
+    const peer = this.#peer
+    return {
+      kind,
+      maxFrameBytes: Math.min(this.#peerMessageBytes, limits.session.frameBytes),
+      get queuedBytes() {
+        return peer.bufferSize
+      },
+      send(frame) {
+        try {
+          peer.send(frame)
+        } catch {
+          peer.destroy()
+        }
+      },
+      start(handlers) {
+        onDrain(() => handlers.onDrain())
+        early.start(handlers)
+      },
+      close: () => peer.destroy(),
+      closed: this.closed,
+    }
+  }
+}
+
+function createPeer(options: WebRtcLinkOptions, webRtc: WebRtc): Peer.Instance {
+  const config: RTCConfiguration = { iceServers: options.iceServers.map(asRtcIceServer) }
+  if (options.iceTransportPolicy !== undefined) config.iceTransportPolicy = options.iceTransportPolicy
+  return new Peer({
+    initiator: options.initiator,
+    objectMode: true,
+    trickle: true,
+    // What simple-peer would otherwise wait for keeps a process alive for five seconds.
+    iceCompleteTimeout: 1,
+    channelConfig: { negotiated: true, id: 0 },
+    channelName: 'multiserver.1',
+    config,
+    wrtc: webRtc,
+  })
+}
+
+function asRtcIceServer({ urls, username, credential }: IceServer): RTCIceServer {
+  return username === undefined || credential === undefined ? { urls } : { urls, username, credential }
+}
+
+/** Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. */
+function keepConnection(webRtc: WebRtc): {
+  webRtc: WebRtc
+  connection: () => RTCPeerConnection | undefined
+  onDrain: (listener: () => void) => void
+} {
+  let connection: RTCPeerConnection | undefined
+  let channel: RTCDataChannel | undefined
+  function makeConnection(config?: RTCConfiguration): RTCPeerConnection {
+    const made = new webRtc.RTCPeerConnection(config)
+    connection = made
+    const create = made.createDataChannel.bind(made)
+    made.createDataChannel = (label, init) => (channel = create(label, init))
+    return made
+  }
+  return {
+    webRtc: { ...webRtc, RTCPeerConnection: makeConnection as unknown as typeof RTCPeerConnection },
+    connection: () => connection,
+    onDrain: (listener) => channel?.addEventListener('bufferedamountlow', listener),
+  }
+}
+
+/** `turn` when either end of the pair in use is a relayed one. What can't be told counts as direct. */
+async function pathKind(connection: RTCPeerConnection | undefined): Promise<Path> {
+  const reports = new Map<string, Record<string, unknown>>()
+  const stats = await connection?.getStats().catch(() => undefined)
+  stats?.forEach((report: { id: string }) => reports.set(report.id, { ...report }))
+  const transport = [...reports.values()].find((report) => report['selectedCandidatePairId'] !== undefined)
+  const pair = reports.get(String(transport?.['selectedCandidatePairId']))
+  const ends = [pair?.['localCandidateId'], pair?.['remoteCandidateId']].map((id) => reports.get(String(id)))
+  return ends.some((end) => end?.['candidateType'] === 'relay') ? 'turn' : 'direct'
+}
+
+/** Keeps what arrives before the session takes the path: the far side may be quicker. */
+class EarlyMessages {
+  #waiting: Bytes[] = []
+  #closed = false
+  #handlers: FramePathHandlers | undefined
+
+  deliver(message: Uint8Array<ArrayBuffer> | string): void {
+    // Text is no frame: an empty message is refused as such.
+    const bytes = typeof message === 'string' ? new Uint8Array(0) : asBytes(message)
+    if (this.#handlers === undefined) this.#waiting.push(bytes)
+    else this.#handlers.onMessage(bytes)
+  }
+
+  start(handlers: FramePathHandlers): void {
+    this.#handlers = handlers
+    for (const message of this.#waiting.splice(0)) handlers.onMessage(message)
+    if (this.#closed) handlers.onClose()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#handlers?.onClose()
+  }
+}
+
+/** A view without Buffer's methods over the same memory. */
+function asBytes(message: Uint8Array<ArrayBuffer>): Bytes {
+  return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+}
+
+function lost(cause: Error | undefined): MultiserverError {
+  return new MultiserverError('CONNECT_FAILED', cause?.message ?? 'the WebRTC connection was closed', { cause })
+}

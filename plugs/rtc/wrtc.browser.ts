@@ -1,0 +1,11 @@
+import { MultiserverError } from '../../core/errors.ts'
+import type { WebRtc } from './wrtc.ts'
+
+/** The browser's own WebRTC. RTC_UNAVAILABLE where it has none, or a policy forbids it. */
+export function loadWebRtc(): Promise<WebRtc> {
+  const { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate } = globalThis
+  if (typeof RTCPeerConnection === 'undefined') {
+    return Promise.reject(new MultiserverError('RTC_UNAVAILABLE', 'this browser has no WebRTC'))
+  }
+  return Promise.resolve({ RTCPeerConnection, RTCSessionDescription, RTCIceCandidate })
+}

@@ -1,0 +1,18 @@
+import { MultiserverError } from '../../core/errors.ts'
+
+/** The parts of WebRTC that simple-peer needs; a browser's, or those of the package wrtc. */
+export interface WebRtc {
+  readonly RTCPeerConnection: typeof RTCPeerConnection
+  readonly RTCSessionDescription: typeof RTCSessionDescription
+  readonly RTCIceCandidate: typeof RTCIceCandidate
+}
+
+/** Node's WebRTC: the optional package wrtc, loaded at first use. RTC_UNAVAILABLE where that can't be. */
+export async function loadWebRtc(): Promise<WebRtc> {
+  try {
+    const wrtc: { default: WebRtc } = await import('wrtc')
+    return wrtc.default
+  } catch (cause) {
+    throw new MultiserverError('RTC_UNAVAILABLE', undefined, { cause })
+  }
+}

@@ -1,0 +1,42 @@
+import { createRequire } from 'node:module'
+
+/** The part of sodium-native that shs uses; outputs are filled in place. */
+export interface NativeSodium {
+  crypto_auth(out: Uint8Array, message: Uint8Array, key: Uint8Array): void
+  crypto_auth_verify(mac: Uint8Array, message: Uint8Array, key: Uint8Array): boolean
+  crypto_hash_sha256(out: Uint8Array, message: Uint8Array): void
+  crypto_scalarmult_base(out: Uint8Array, secretKey: Uint8Array): void
+  /** Throws on an all-zero result. */
+  crypto_scalarmult(out: Uint8Array, secretKey: Uint8Array, publicKey: Uint8Array): void
+  crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+  crypto_secretbox_detached(
+    cipher: Uint8Array,
+    mac: Uint8Array,
+    plain: Uint8Array,
+    nonce: Uint8Array,
+    key: Uint8Array,
+  ): void
+  crypto_secretbox_open_detached(
+    plain: Uint8Array,
+    cipher: Uint8Array,
+    mac: Uint8Array,
+    nonce: Uint8Array,
+    key: Uint8Array,
+  ): boolean
+}
+
+let loaded: { sodium: NativeSodium | undefined } | undefined
+
+/** sodium-native where it is installed and loads; it is optional. Tried once, at the first use. */
+export function loadNative(): NativeSodium | undefined {
+  loaded ??= { sodium: tryToLoad() }
+  return loaded.sodium
+}
+
+function tryToLoad(): NativeSodium | undefined {
+  try {
+    return createRequire(import.meta.url)('sodium-native') as NativeSodium
+  } catch {
+    return undefined
+  }
+}

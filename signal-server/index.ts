@@ -1,0 +1,12 @@
+import { hub as plugin } from './server.ts'
+import { startHub } from './start.ts'
+
+export type { HubCounts } from './hub.ts'
+export type { HubLimits } from './limits.ts'
+export type { HubPluginOptions } from './server.ts'
+export type { RunningHub, StartHubOptions } from './start.ts'
+
+/** The Fastify plugin; `hub.startHub` is there for those who `require()` and get only the function. */
+const hub = Object.assign(plugin, { startHub })
+
+export { hub, hub as default, hub as 'module.exports', startHub }

@@ -1,0 +1,81 @@
+import type { Account } from './accounts.ts'
+import type { HubLimits } from './limits.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** Something received; without a text it is a ping or pong, which costs its turn and asks for nothing. */
+export interface Received {
+  readonly text?: string | undefined
+  readonly bytes: number
+}
+
+/**
+ * What a peer has sent and the hub has not obeyed yet. Messages are taken out as fast as the rates of the
+ * peer and of its address allow; while some wait, the socket is not to be read.
+ */
+export class Intake {
+  readonly #limits: HubLimits
+  readonly #account: Account
+  readonly #messages: TokenBucket
+  readonly #bytes: TokenBucket
+  #waiting: Received[] = []
+  #waitingBytes = 0
+  #overSinceMs: number | undefined
+
+  constructor(limits: HubLimits, account: Account, nowMs: number) {
+    this.#limits = limits
+    this.#account = account
+    this.#messages = new TokenBucket(
+      { perSecond: limits.messagesPerSecond, burst: limits.messagesBurst },
+      nowMs,
+    )
+    this.#bytes = new TokenBucket({ perSecond: limits.bytesPerSecond, burst: limits.bytesBurst }, nowMs)
+  }
+
+  push(received: Received): void {
+    this.#waiting.push(received)
+    this.#waitingBytes += received.bytes
+  }
+
+  /** The next one, if it is its turn at `nowMs`. */
+  take(nowMs: number): Received | undefined {
+    const next = this.#waiting[0]
+    if (next === undefined || this.waitMs(nowMs) > 0) return undefined
+    for (const [bucket, cost] of this.#prices(next)) bucket.take(cost, nowMs)
+    this.#waiting.shift()
+    this.#waitingBytes -= next.bytes
+    return next
+  }
+
+  /** Milliseconds until the next message may be taken, 0 when it may be now or when none waits. */
+  waitMs(nowMs: number): number {
+    const next = this.#waiting[0]
+    if (next === undefined) return 0
+    return Math.max(...this.#prices(next).map(([bucket, cost]) => bucket.waitMs(cost, nowMs)))
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /**
+   * When this becomes a flood if nothing changes, undefined while the peer keeps to its rates.
+   * It is over them from the first message that had to wait until its own bucket is half full again:
+   * sending in one breath is forgiven, sending on and on at the limit is not.
+   */
+  floodAtMs(nowMs: number): number | undefined {
+    if (this.#waitingBytes > this.#limits.waitingBytes) return nowMs
+    const isCalm = this.isEmpty && this.#messages.level(nowMs) >= this.#limits.messagesBurst / 2
+    if (isCalm) this.#overSinceMs = undefined
+    else if (!this.isEmpty) this.#overSinceMs ??= nowMs
+    return this.#overSinceMs === undefined ? undefined : this.#overSinceMs + this.#limits.floodMs
+  }
+
+  #prices(next: Received): [TokenBucket, number][] {
+    const own: [TokenBucket, number][] = [
+      [this.#messages, 1],
+      [this.#bytes, next.bytes],
+    ]
+    if (this.#account.exempt) return own
+    return [...own, [this.#account.messages, 1], [this.#account.bytes, next.bytes]]
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Every number of the hub, its unit in the name and its reason beside it. All are options, all are told to
+ * peers in `welcome.limits` and at `GET /limits`. "Per address" is per IPv4 address or IPv6 /56.
+ */
+export const defaultLimits = {
+  // Deadlines. Whoever connects and does nothing must not hold a socket.
+  /** From TCP accept to registered or introduced, whatever the stages between. */
+  registerMs: 5_000,
+  /** A challenge is good for one registration within this time. */
+  challengeMs: 5_000,
+  /** A socket without an identity may stay this long without an introduction: a client has nothing to wait for. */
+  idleAnonymousMs: 30_000,
+  /** Below the idle timeouts that proxies and NATs are known to have (30 s and more). */
+  pingMs: 25_000,
+  pongMs: 10_000,
+
+  // How many. Sockets that have proved and asked nothing yet are the cheapest to make, so they get the least.
+  unregisteredSockets: 1_024,
+  unregisteredSocketsPerAddress: 16,
+  /** Two at about 10 KB for a socket and its TLS state: some hundred megabytes. */
+  registeredPeers: 10_000,
+  anonymousPeers: 10_000,
+  /** A household or an office behind one address. */
+  socketsPerAddress: 64,
+  newSocketsPerSecondPerAddress: 5,
+  newSocketsBurstPerAddress: 20,
+
+  // How much. An introduction takes a dozen messages of a few kilobytes.
+  messageBytes: 64 * 1024,
+  dataCharacters: 16_384,
+  /** A message comes in few fragments, or somebody wants to make the hub work. */
+  messageFragments: 16,
+  messagesPerSecond: 50,
+  messagesBurst: 200,
+  bytesPerSecond: 128 * 1024,
+  /** Four of the largest messages at once. */
+  bytesBurst: 256 * 1024,
+  /** An address may send as much as so many peers. */
+  peersWorthPerAddress: 4,
+  /** Over its rate a socket is not read; when it does not calm down for this long it is closed. */
+  floodMs: 10_000,
+  /** What was received before reading stopped and waits for its turn: more is a flood at once. */
+  waitingBytes: 256 * 1024,
+
+  // Introductions. Each makes the target work, and takes a WebRTC stack there if it is well-formed.
+  introductionsPerSecondPerAddress: 10,
+  introductionsBurstPerAddress: 20,
+  introductionsPerAddress: 16,
+  introductionsPerTarget: 64,
+  /** One address alone must not make a target unreachable for all others. */
+  introductionsPerTargetAndAddress: 16,
+  introductionMs: 60_000,
+  /** An offer or answer and 33 candidates, with room for later signals. */
+  signalsPerSide: 64,
+
+  // Sending. A peer that does not read must not fill the memory of the hub.
+  queueBytes: 256 * 1024,
+  /** All peers together; beyond it the one with the longest queue goes. */
+  queueBytesInAll: 256 * 1024 * 1024,
+  /** How long a closed socket may take for the closing handshake. */
+  closeMs: 1_000,
+
+  // Going down for a restart: peers come back one after another, not all in one second.
+  reconnectSpreadMs: 5_000,
+  reconnectTryMs: 60_000,
+} as const satisfies Record<string, number>
+
+export type HubLimits = { readonly [Name in keyof typeof defaultLimits]: number }
+
+/** The defaults with `changes` in place of some; refuses names and values that it cannot mean. */
+export function limitsWith(changes: Partial<Record<keyof HubLimits, number | undefined>> = {}): HubLimits {
+  const limits: Record<string, number> = { ...defaultLimits }
+  for (const [name, value] of Object.entries(changes)) {
+    if (!Object.hasOwn(defaultLimits, name)) throw new TypeError(`the hub has no limit named ${name}`)
+    if (value === undefined) continue
+    if (!(value > 0) || value === Infinity)
+      throw new TypeError(`the hub's limit ${name} must be a number above 0`)
+    limits[name] = value
+  }
+  return limits as HubLimits
+}

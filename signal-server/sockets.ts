@@ -1,0 +1,166 @@
+import { performance } from 'node:perf_hooks'
+import type { RawData, WebSocket } from 'ws'
+import { encodeHubMessage, hubCloseCodes, type HubMessage } from '../core/hub-protocol.ts'
+import type { Hub, HubEffect, HubEvent, Refusal } from './hub.ts'
+import type { HubLimits } from './limits.ts'
+import type { SocketId } from './peer.ts'
+
+/** What is known about a socket from the request that opened it. */
+export interface Arrival {
+  source: string
+  acceptedAtMs: number
+  dialedAs: readonly string[]
+}
+
+interface Line {
+  readonly socket: WebSocket
+  /** What was sent and the network has not taken yet. */
+  queuedBytes: number
+  isClosing: boolean
+}
+
+/** The WebSockets of a hub: tells the state machine what happens on them, and does what it answers. */
+export class HubSockets {
+  readonly #hub: Hub
+  readonly #limits: HubLimits
+  readonly #lines = new Map<SocketId, Line>()
+  #lastId: SocketId = 0
+  #queuedBytes = 0
+  #timer: NodeJS.Timeout | undefined
+  #timerAtMs = Infinity
+  #isDraining = false
+  #onEmpty: (() => void) | undefined
+
+  constructor(hub: Hub, limits: HubLimits) {
+    this.#hub = hub
+    this.#limits = limits
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** Why no socket from `source` is taken now. */
+  refusal(source: string): Refusal | undefined {
+    return this.#hub.refusal(source, nowMs())
+  }
+
+  open(socket: WebSocket, arrival: Arrival): void {
+    if (this.#isDraining) return socket.close(hubCloseCodes.restarting, 'the hub restarts')
+    this.#lastId += 1
+    const id = this.#lastId
+    this.#lines.set(id, { socket, queuedBytes: 0, isClosing: false })
+    socket.on('message', (data, isBinary) => this.#receive(id, data, isBinary))
+    socket.on('ping', (data) => this.#tell({ kind: 'ping', socket: id, bytes: data.length }))
+    socket.on('pong', (data) => this.#tell({ kind: 'pong', socket: id, bytes: data.length }))
+    socket.on('close', () => this.#remove(id))
+    this.#tell({ kind: 'connected', socket: id, ...arrival })
+  }
+
+  /** Sends everyone away; resolves when the last socket is gone, which the closing timeout of each sees to. */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    this.#tell({ kind: 'drain' })
+    if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    clearTimeout(this.#timer)
+    this.#timerAtMs = Infinity
+  }
+
+  #receive(id: SocketId, data: RawData, isBinary: boolean): void {
+    if (isBinary) return this.#tell({ kind: 'binary', socket: id })
+    const bytes = Buffer.isBuffer(data)
+      ? data
+      : Buffer.concat(Array.isArray(data) ? data : [new Uint8Array(data)])
+    this.#tell({ kind: 'message', socket: id, text: bytes.toString(), bytes: bytes.length })
+  }
+
+  #tell(event: HubEvent): void {
+    for (const effect of this.#hub.handle(event, nowMs())) this.#do(effect)
+    this.#setTimer()
+  }
+
+  #do(effect: HubEffect): void {
+    const line = this.#lines.get(effect.socket)
+    if (line === undefined || line.isClosing) return
+    switch (effect.kind) {
+      case 'send':
+        return this.#send(effect.socket, line, effect.message)
+      case 'close':
+        return this.#close(line, effect.code, effect.reason)
+      case 'ping':
+        return line.socket.ping()
+      case 'pause':
+        return line.socket.pause()
+      case 'resume':
+        return line.socket.resume()
+    }
+  }
+
+  #send(id: SocketId, line: Line, message: HubMessage): void {
+    line.socket.send(encodeHubMessage(message), () => this.#count(line))
+    this.#count(line)
+    if (line.queuedBytes > this.#limits.queueBytes) this.#drop(id, line)
+    if (this.#queuedBytes > this.#limits.queueBytesInAll) this.#dropLongest()
+  }
+
+  #dropLongest(): void {
+    let longest: [SocketId, Line] | undefined
+    for (const entry of this.#lines) {
+      if (longest === undefined || entry[1].queuedBytes > longest[1].queuedBytes) longest = entry
+    }
+    if (longest !== undefined) this.#drop(...longest)
+  }
+
+  /** A peer that does not read: the hub must hear of it as well, and not in the middle of its own answer. */
+  #drop(id: SocketId, line: Line): void {
+    this.#close(line, hubCloseCodes.slow, 'too much waits to be sent')
+    // What waits is freed when the socket is destroyed in a moment; others must not be dropped for it.
+    this.#queuedBytes -= line.queuedBytes
+    line.queuedBytes = 0
+    queueMicrotask(() => this.#tell({ kind: 'disconnected', socket: id }))
+  }
+
+  #close(line: Line, code: number, reason: string): void {
+    line.isClosing = true
+    line.socket.close(code, reason)
+    // A socket that is not read would not see the peer's half of the closing handshake either.
+    line.socket.resume()
+  }
+
+  #remove(id: SocketId): void {
+    const line = this.#lines.get(id)
+    if (line === undefined) return
+    this.#queuedBytes -= line.queuedBytes
+    line.queuedBytes = 0
+    line.isClosing = true
+    this.#lines.delete(id)
+    this.#tell({ kind: 'disconnected', socket: id })
+    if (this.#lines.size === 0) this.#onEmpty?.()
+  }
+
+  #count(line: Line): void {
+    if (line.isClosing) return
+    this.#queuedBytes += line.socket.bufferedAmount - line.queuedBytes
+    line.queuedBytes = line.socket.bufferedAmount
+  }
+
+  /** One timer for everything; one that fires too early does no harm. */
+  #setTimer(): void {
+    const nextAtMs = this.#hub.nextAtMs ?? Infinity
+    if (nextAtMs >= this.#timerAtMs || this.#isDraining) return
+    clearTimeout(this.#timer)
+    this.#timerAtMs = nextAtMs
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAtMs = Infinity
+        this.#tell({ kind: 'time' })
+      },
+      Math.max(0, Math.ceil(nextAtMs - nowMs())),
+    )
+  }
+}
+
+/** A clock that no one can set, in milliseconds. */
+export function nowMs(): number {
+  return performance.now()
+}
