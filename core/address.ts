@@ -136,5 +136,7 @@ function hasControlCharacter(text: string): boolean {
 
 function invalid(why: string, address: string): MultiserverError {
   const shown = address.length > 200 ? `${address.slice(0, 200)}…` : address
-  return new MultiserverError('ADDRESS_INVALID', `${JSON.stringify(shown)} is not an address: ${why}`, { address })
+  return new MultiserverError('ADDRESS_INVALID', `${JSON.stringify(shown)} is not an address: ${why}`, {
+    address,
+  })
 }

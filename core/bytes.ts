@@ -7,7 +7,7 @@ export const fromHex: (hex: string) => Uint8Array = hexToBytes
 const textEncoder = new TextEncoder()
 
 export function concat(...chunks: Uint8Array[]): Bytes {
-  return concatBytes(...chunks) as Bytes
+  return concatBytes(...chunks)
 }
 
 export function fromText(text: string): Bytes {

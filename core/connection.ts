@@ -89,7 +89,8 @@ export class Connection implements AsyncIterable<Bytes> {
   /** Settles when the connection is ready for more. The chunk belongs to the connection until then. */
   write(chunk: Uint8Array): Promise<void> {
     if (this.#error !== undefined) return quiet(Promise.reject(this.#error))
-    if (this.#ending !== undefined) return quiet(Promise.reject(new MultiserverError('CLOSED', undefined, this)))
+    if (this.#ending !== undefined)
+      return quiet(Promise.reject(new MultiserverError('CLOSED', undefined, this)))
     return quiet(this.#writes.write(chunk))
   }
 
@@ -153,7 +154,8 @@ export class Connection implements AsyncIterable<Bytes> {
   }
 
   #readNext(): Promise<Bytes | null> {
-    const reading = this.#lastRead === undefined ? this.#readNow() : this.#lastRead.then(() => this.#readNow())
+    const reading =
+      this.#lastRead === undefined ? this.#readNow() : this.#lastRead.then(() => this.#readNow())
     this.#lastRead = reading
     const settled = () => {
       if (this.#lastRead === reading) this.#lastRead = undefined

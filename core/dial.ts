@@ -63,15 +63,20 @@ function chooseRoutes(address: string, stacks: readonly Stack[], options: DialOp
   const known = alternatives.flatMap((alternative) => firstMatch(alternative, stacks) ?? [])
   if (known.length === 0) {
     const names = stacks.map((stack) => stack.name).join('; ')
-    throw new MultiserverError('NO_STACK_FITS', `no stack fits ${address}; there is only: ${names}`, { address })
+    throw new MultiserverError('NO_STACK_FITS', `no stack fits ${address}; there is only: ${names}`, {
+      address,
+    })
   }
-  const minimum = options.minStrength ?? (alternatives.some(isSecured) && options.allowDowngrade !== true ? 1 : 0)
+  const minimum =
+    options.minStrength ?? (alternatives.some(isSecured) && options.allowDowngrade !== true ? 1 : 0)
   const allowed = known.filter((route) => route.strength >= minimum)
   if (allowed.length === 0) {
     const why = `${known.map((route) => route.address).join('; ')} is weaker than strength ${minimum}`
-    throw new MultiserverError('DOWNGRADE_REFUSED', `${why}, which ${address} or the options ask for`, { address })
+    throw new MultiserverError('DOWNGRADE_REFUSED', `${why}, which ${address} or the options ask for`, {
+      address,
+    })
   }
-  const strengths = [...new Set(allowed.map((route) => route.strength))].sort((a, b) => b - a)
+  const strengths = [...new Set(allowed.map((route) => route.strength))].toSorted((a, b) => b - a)
   const groups = strengths.map((strength) => allowed.filter((route) => route.strength === strength))
   return options.allowDowngrade === true ? groups : groups.slice(0, 1)
 }
@@ -145,6 +150,8 @@ function race(
 }
 
 function describe(address: string, attempts: readonly MultiserverError[]): string {
-  const tries = attempts.map((attempt) => `${attempt.address ?? address}: ${attempt.code}: ${attempt.message}`)
+  const tries = attempts.map(
+    (attempt) => `${attempt.address ?? address}: ${attempt.code}: ${attempt.message}`,
+  )
   return `could not connect; ${tries.join('; ')}`
 }

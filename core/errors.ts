@@ -9,10 +9,12 @@ export const errorCodes = {
   CONNECTION_LOST: 'The transport broke in the middle; the cause says how.',
   DIAL_FAILED: 'No alternative of the address could be connected to; `attempts` lists each with its error.',
   DOWNGRADE_REFUSED: 'Only alternatives weaker than the address or the options allow could be dialed.',
-  HANDSHAKE_FAILED: 'The handshake of a transform failed; the message says in which phase and the likely reason.',
+  HANDSHAKE_FAILED:
+    'The handshake of a transform failed; the message says in which phase and the likely reason.',
   HUB_LOST: 'The hub is away; a listening rtc stack keeps trying to register again.',
   HUB_REFUSED: 'The hub refused what was asked; the message has its reason.',
-  HUB_REPLACED: 'Another process registered with the same key at this hub; call server() again to take it back.',
+  HUB_REPLACED:
+    'Another process registered with the same key at this hub; call server() again to take it back.',
   KEYS_INVALID: 'Keys must be a 32-byte public and a 64-byte secret Ed25519 key, or the JSON of ssb-keys.',
   LISTEN_FAILED: 'A stack could not listen; `causes` lists which and why. The others stay up.',
   NO_STACK_FITS: 'No stack understands any alternative of the address.',
@@ -24,7 +26,8 @@ export const errorCodes = {
   RTC_LIMIT: 'This process holds as many WebRTC connections as it may; close some or raise the limit.',
   RTC_UNAVAILABLE: 'WebRTC is not available here; on Node install the optional package wrtc.',
   SEND_OVERFLOW: 'More was written without awaiting than may wait unsent; await write().',
-  SIGNAL_INVALID: 'A signal of an introduction did not open or was malformed; the hub or the peer is at fault.',
+  SIGNAL_INVALID:
+    'A signal of an introduction did not open or was malformed; the hub or the peer is at fault.',
   STACK_INVALID: 'A stack was put together wrongly: one transport first, then its transforms.',
   TIMEOUT: 'The deadline passed.',
   TRUNCATED: 'The connection ended without a goodbye: bytes may be missing.',

@@ -8,7 +8,8 @@ export class HandshakeGate {
   /** Whether one more may begin; each true answer is owed a `leave`. */
   enter(source: string | undefined): boolean {
     const fromSource = source === undefined ? 0 : (this.#bySource.get(source) ?? 0)
-    if (this.#inFlight >= limits.handshake.inFlight || fromSource >= limits.handshake.inFlightPerSource) return false
+    if (this.#inFlight >= limits.handshake.inFlight || fromSource >= limits.handshake.inFlightPerSource)
+      return false
     this.#inFlight += 1
     if (source !== undefined) this.#bySource.set(source, fromSource + 1)
     return true

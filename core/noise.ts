@@ -113,39 +113,35 @@ export class Handshake {
     })
   }
 
+  /** Answers what the token puts into the message. */
   async #writeToken(token: NoiseToken): Promise<Uint8Array> {
-    switch (token) {
-      case 'e': {
-        this.#ephemeral = createEphemeral(this.#takeEphemeralSecret())
-        this.#mixEphemeral(this.#ephemeral.publicKey)
-        return this.#ephemeral.publicKey
-      }
-      case 's':
-        return this.#symmetric.encryptAndHash(present(this.#static, 'my static key').publicKey)
-      default:
-        await this.#mixToken(token)
-        return new Uint8Array(0)
+    if (token === 'e') {
+      this.#ephemeral = createEphemeral(this.#takeEphemeralSecret())
+      this.#mixEphemeral(this.#ephemeral.publicKey)
+      return this.#ephemeral.publicKey
     }
+    if (token === 's') {
+      return this.#symmetric.encryptAndHash(present(this.#static, 'my static key').publicKey)
+    }
+    await this.#mixToken(token)
+    return new Uint8Array(0)
   }
 
   /** Answers what is left of the message. */
   async #readToken(token: NoiseToken, message: Uint8Array): Promise<Uint8Array> {
-    switch (token) {
-      case 'e': {
-        const [key, rest] = cut(message, KEY_BYTES)
-        this.#remoteEphemeral = key
-        this.#mixEphemeral(key)
-        return rest
-      }
-      case 's': {
-        const [sealed, rest] = cut(message, KEY_BYTES + (this.#symmetric.hasKey ? TAG_BYTES : 0))
-        this.#remoteStatic = this.#symmetric.decryptAndHash(sealed)
-        return rest
-      }
-      default:
-        await this.#mixToken(token)
-        return message
+    if (token === 'e') {
+      const [key, rest] = cut(message, KEY_BYTES)
+      this.#remoteEphemeral = key
+      this.#mixEphemeral(key)
+      return rest
     }
+    if (token === 's') {
+      const [sealed, rest] = cut(message, KEY_BYTES + (this.#symmetric.hasKey ? TAG_BYTES : 0))
+      this.#remoteStatic = this.#symmetric.decryptAndHash(sealed)
+      return rest
+    }
+    await this.#mixToken(token)
+    return message
   }
 
   /** The tokens that put nothing into a message, the same for the side that writes and the one that reads. */

@@ -77,9 +77,9 @@ export class Stack {
   /** Addresses to print: each section that the transport prints for `scope`, with the transforms behind it. */
   addresses(scope: t.Scope, listener?: t.Listener): string[] {
     const transforms = this.transforms.map((transform) => transform.section())
-    return (listener ?? this.transport)
-      .addresses(scope)
-      .map((section) => [section, ...transforms].join('~'))
+    // A transform without a key of its own can't be dialed by anybody.
+    if (transforms.includes('')) return []
+    return (listener ?? this.transport).addresses(scope).map((section) => [section, ...transforms].join('~'))
   }
 
   /** Starts accepting; each stream becomes a connection once every transform has accepted it. */
@@ -133,7 +133,7 @@ export class Stack {
           async (inner) =>
             checkKey(await secure.connect(inner, { signal }), secure.key),
       )
-      const { stream, remote, auth, binding } = await secure(raw, steps, signal)
+      const { stream, remote, auth, binding } = await runSteps(raw, steps, signal)
       onProgress?.('secured')
       const { strength } = this
       return new Connection(stream, { address, role: 'client', remote, auth, binding, strength, lingerMs })
@@ -150,7 +150,7 @@ export class Stack {
           (inner) =>
             transform.accept(inner, { signal }),
       )
-      const { stream, remote, auth, binding } = await secure(raw, steps, signal)
+      const { stream, remote, auth, binding } = await runSteps(raw, steps, signal)
       const key = remote === undefined ? '' : `:${toBase64(remote)}`
       const address = [from, ...this.transforms.map(({ name }) => `${name}${key}`)].join('~')
       const { strength } = this
@@ -173,7 +173,7 @@ export class Stack {
 }
 
 /** Runs the transforms over `raw` in order. Whatever goes wrong, abort included, nothing of it stays open. */
-async function secure(raw: t.ByteStream, steps: readonly Step[], signal: AbortSignal): Promise<t.Secured> {
+async function runSteps(raw: t.ByteStream, steps: readonly Step[], signal: AbortSignal): Promise<t.Secured> {
   const onAbort = () => raw.abort(abortReason(signal))
   signal.addEventListener('abort', onAbort, { once: true })
   try {
@@ -213,7 +213,10 @@ function checkPlugs(transport: t.Transport | undefined, transforms: readonly t.T
   }
   for (const transform of transforms) {
     if (typeof transform?.accept !== 'function' || typeof transform.section !== 'function') {
-      throw new MultiserverError('STACK_INVALID', `after ${transport.name} a stack has only transforms, such as shs`)
+      throw new MultiserverError(
+        'STACK_INVALID',
+        `after ${transport.name} a stack has only transforms, such as shs`,
+      )
     }
   }
 }

@@ -99,7 +99,7 @@ export interface Transform {
   /** 2 for shs2, 1 for shs, 0 for what proves nothing. */
   readonly strength: number
   readonly identity?: Identity | undefined
-  /** The section to print, for example `shs:KEY`. */
+  /** The section to print, for example `shs:KEY`; '' when there is no key to print. */
   section(): string
   /** The section as something to connect to, or null when it is not this transform's or is malformed. */
   parse(section: string): SecureTarget | null

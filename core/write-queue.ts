@@ -49,7 +49,7 @@ export class WriteQueue {
 
   async #run(): Promise<void> {
     // The rest of this turn's writes come before the first is sent.
-    await null
+    await Promise.resolve()
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch()
       try {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { copyFile, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MultiserverError } from '../core/errors.ts'
 import { generateKeys, parseKeys, toSsbKeys, type Keys, type KeysInput } from './key-pair.ts'
@@ -45,21 +45,15 @@ async function readKeys(file: string): Promise<Keys | null> {
 /** All of it or nothing, and false when somebody else was first. */
 async function createFile(file: string, text: string): Promise<boolean> {
   const temporary = `${file}.${randomUUID()}`
-  const handle = await open(temporary, 'wx', 0o600)
   try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  try {
+    await writeFile(temporary, text, { mode: 0o600, flag: 'wx', flush: true })
     await linkOrCopy(temporary, file)
     return true
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false
     throw error
   } finally {
-    await unlink(temporary)
+    await rm(temporary, { force: true })
   }
 }
 

@@ -5,7 +5,7 @@ export interface ListeningSockets {
   /** The same on every host. */
   readonly port: number
   /** Stops accepting and resolves at once: connections that are open go on. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /** One server a host, all on one port: the first takes the port, which the system chooses when it is 0. */

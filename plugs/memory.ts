@@ -37,7 +37,7 @@ export function memory(options: MemoryOptions = {}): Transport {
       }
       listeners.set(name, accept)
       return Promise.resolve({
-        addresses: dialing.addresses,
+        addresses: (scope) => dialing.addresses(scope),
         close() {
           listeners.delete(name)
           return Promise.resolve()

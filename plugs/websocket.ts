@@ -18,12 +18,12 @@ export interface WebSocketLike {
 }
 
 export interface WebSocketHandlers {
-  onOpen?(): void
-  onMessage(data: Uint8Array<ArrayBuffer> | string): void
+  readonly onOpen?: (() => void) | undefined
+  readonly onMessage: (data: Uint8Array<ArrayBuffer> | string) => void
   /** The far side asked whether this one is there (answered already). Browsers don't tell. */
-  onPing?(): void
+  readonly onPing?: (() => void) | undefined
   /** Once, when it is over, however that came. */
-  onClose(event: { code: number; reason: string; error?: Error | undefined }): void
+  readonly onClose: (event: { code: number; reason: string; error?: Error | undefined }) => void
 }
 
 export interface WebSocketOptions {
@@ -58,8 +58,8 @@ export function wrapWebSocket(socket: WebSocket): WebSocketLike {
     on({ onOpen, onMessage, onPing, onClose }) {
       if (onOpen !== undefined) socket.on('open', onOpen)
       if (onPing !== undefined) socket.on('ping', onPing)
-      socket.on('message', (data: ArrayBuffer | Buffer, isBinary) => {
-        onMessage(isBinary ? new Uint8Array(data as ArrayBuffer) : data.toString())
+      socket.on('message', (data: ArrayBuffer, isBinary) => {
+        onMessage(isBinary ? new Uint8Array(data) : new TextDecoder().decode(data))
       })
       socket.on('close', (code, reason) => onClose({ code, reason: reason.toString(), error }))
     },

@@ -19,7 +19,11 @@ export function parseWsTarget(section: string, options: WsDialOptions): Target |
   const maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes
   return {
     dial: ({ signal }) =>
-      WebSocketStream.dial(openWebSocket(url, { maxMessageBytes }), { address: formatArgument(name, rest) }, signal),
+      WebSocketStream.dial(
+        openWebSocket(url, { maxMessageBytes }),
+        { address: formatArgument(name, rest) },
+        signal,
+      ),
   }
 }
 

@@ -23,6 +23,11 @@ export class Alarms {
     return { atMs, cancel: () => this.#cancel(entry) }
   }
 
+  /** How many are held, the cancelled ones that have not been swept out among them. */
+  get size(): number {
+    return this.#heap.length
+  }
+
   /** When the next one rings. */
   get nextAtMs(): number | undefined {
     while (this.#heap[0] !== undefined && this.#heap[0].ring === undefined) this.#takeFirst()

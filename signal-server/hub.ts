@@ -101,7 +101,7 @@ export class Hub {
       sockets: this.#peers.size,
       unregistered: this.#counts.new,
       anonymous: this.#counts.anonymous,
-      registered: this.#counts.registered,
+      registered: this.#registered.size,
       introductions: this.#introductions.size,
       targets: this.#introductions.targets,
       addresses: this.#accounts.size,

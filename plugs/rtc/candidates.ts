@@ -1,4 +1,4 @@
-import { classifyIp, formatIp, parseIp } from '../../core/ip.ts'
+import { classifyIp, formatIp, type IpKind, parseIp } from '../../core/ip.ts'
 import { limits } from '../../core/limits.ts'
 
 export interface CandidateFilter {
@@ -75,16 +75,13 @@ function isAcceptable(candidate: Candidate, filter: CandidateFilter): boolean {
   if (filter.relayOnly && candidate.type !== 'relay') return false
   // A name of multicast DNS stands for an address of a local network.
   const kind = 'ip' in candidate.host ? classifyIp(candidate.host.ip) : 'private'
-  switch (kind) {
-    case 'public':
-      return true
-    case 'private':
-      return filter.privateCandidates
-    case 'loopback':
-      return filter.loopbackHub
-    case 'refused':
-      return false
+  const passes: Record<IpKind, boolean> = {
+    public: true,
+    private: filter.privateCandidates,
+    loopback: filter.loopbackHub,
+    refused: false,
   }
+  return passes[kind]
 }
 
 function formatCandidate({ foundation, priority, host, port, type, networkCost }: Candidate): string {

@@ -85,7 +85,11 @@ export class HubSocket {
 
   /** The messages of an introduction, until `onEnd`. */
   openChannel(id: string): IntroductionChannel {
-    const channel = new IntroductionChannel(id, (message) => this.send(message), () => this.#channels.delete(id))
+    const channel = new IntroductionChannel(
+      id,
+      (message) => this.send(message),
+      () => this.#channels.delete(id),
+    )
     this.#channels.set(id, channel)
     if (this.#error !== undefined) channel.fail(this.#error)
     return channel
@@ -102,7 +106,9 @@ export class HubSocket {
     this.#watch()
     const decoded = typeof data === 'string' ? decodeHubMessage(data) : { kind: 'unreadable' as const }
     if (decoded.kind === 'unreadable') {
-      this.#drop(new MultiserverError('HUB_LOST', `${this.url} does not speak as a hub`, { address: this.url }))
+      this.#drop(
+        new MultiserverError('HUB_LOST', `${this.url} does not speak as a hub`, { address: this.url }),
+      )
     } else if (decoded.kind === 'message') {
       if (decoded.message.type === 'welcome') resolveWelcome(decoded.message)
       else this.#dispatch(decoded.message)
@@ -159,7 +165,7 @@ export class HubSocket {
     this.#error = error
     clearTimeout(this.#timer)
     this.#rejectWelcome(error)
-    for (const channel of [...this.#channels.values()]) channel.fail(error)
+    for (const channel of this.#channels.values()) channel.fail(error)
     this.#events.onClose?.(error)
   }
 }

@@ -1,5 +1,5 @@
 import type { IceServer } from '../../core/hub-protocol.ts'
-import { classifyHost } from '../../core/ip.ts'
+import { classifyHost, type IpKind } from '../../core/ip.ts'
 import { limits } from '../../core/limits.ts'
 
 /**
@@ -36,14 +36,11 @@ function rebuildUrl(url: string, hasCredential: boolean, hubHost: string): strin
 
 function mayPointTo(host: string, hubHost: string): boolean {
   const hub = classifyHost(hubHost)
-  switch (classifyHost(host)) {
-    case 'public':
-      return true
-    case 'private':
-      return hub === 'private' || hub === 'loopback'
-    case 'loopback':
-      return hub === 'loopback'
-    case 'refused':
-      return false
+  const passes: Record<IpKind, boolean> = {
+    public: true,
+    private: hub === 'private' || hub === 'loopback',
+    loopback: hub === 'loopback',
+    refused: false,
   }
+  return passes[classifyHost(host)]
 }

@@ -48,7 +48,9 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
   const { signal, remoteKey, transforms, onProgress } = context
   const address = rtcSection(hubUrl)
   if (remoteKey === undefined) {
-    throw new MultiserverError('ADDRESS_INVALID', `${address} needs a key, as in ${address}~shs:KEY`, { address })
+    throw new MultiserverError('ADDRESS_INVALID', `${address} needs a key, as in ${address}~shs:KEY`, {
+      address,
+    })
   }
   await ready()
   const introduction = await introductionOptions(hubUrl, options)

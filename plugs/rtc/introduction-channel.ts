@@ -3,7 +3,9 @@ import { limits } from '../../core/limits.ts'
 import type { HubMessage, IceServer, PeerMessage } from '../../core/hub-protocol.ts'
 
 /** What the hub says about one introduction. */
-export type IntroductionMessage = Extract<HubMessage, { type: 'introduced' | 'signal' | 'closed' }> | RefusedMessage
+export type IntroductionMessage =
+  | Extract<HubMessage, { type: 'introduced' | 'signal' | 'closed' }>
+  | RefusedMessage
 type RefusedMessage = Extract<HubMessage, { type: 'error' }> & { id: string }
 
 /** One introduction at the hub: sealed signals, in order, both ways. */

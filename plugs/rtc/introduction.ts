@@ -67,7 +67,14 @@ export async function introduceClient(
     const candidates = new CandidateOutlet(options.filter)
     link = makeLink(true, hubServers, options, candidates)
     const sdp = await link.description
-    const offer: Offer = { kind: 'offer', session, resume: false, transforms: [...transforms], relay: 'never', sdp }
+    const offer: Offer = {
+      kind: 'offer',
+      session,
+      resume: false,
+      transforms: [...transforms],
+      relay: 'never',
+      sdp,
+    }
     channel.sendSignal(await signals.seal(offer))
     const reply = await signals.open(await channel.nextSignal())
     if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID')
@@ -109,7 +116,9 @@ export async function introduceServer<T extends { readonly options: Introduction
     const { acceptor } = verdict
     const { options } = acceptor
     const candidates = new CandidateOutlet(options.filter)
-    link = await makeLinkOrRefuse(channel, signals, () => makeLink(false, server.iceServers, options, candidates))
+    link = await makeLinkOrRefuse(channel, signals, () =>
+      makeLink(false, server.iceServers, options, candidates),
+    )
     link.accept(sdp)
     const answer: Answer = { kind: 'answer', sdp: await link.description, relayKey: randomBytes(32) }
     channel.sendSignal(await signals.seal(answer))

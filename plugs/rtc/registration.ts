@@ -91,7 +91,8 @@ export class Registration {
     })
     this.#socket = socket
     this.#register(socket).catch((thrown: unknown) => {
-      if (!this.#stopped && !(thrown instanceof MultiserverError)) this.#report(new MultiserverError('HUB_LOST', String(thrown), { cause: thrown }))
+      if (!this.#stopped && !(thrown instanceof MultiserverError))
+        this.#report(new MultiserverError('HUB_LOST', String(thrown), { cause: thrown }))
       socket.close()
     })
   }

@@ -8,7 +8,8 @@ import { SessionPath } from './session-path.ts'
 import type { Bytes, ByteStream, Path, StreamInfo } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 
-const { acknowledgeAfterMs, initialLimitBytes, resetCloseMs, serverCloseMs, unacknowledgedBytes } = limits.session
+const { acknowledgeAfterMs, initialLimitBytes, resetCloseMs, serverCloseMs, unacknowledgedBytes } =
+  limits.session
 
 export interface SessionOptions {
   /** 16 random bytes of the client, sealed to the server in the offer. */
@@ -85,7 +86,8 @@ export class Session implements ByteStream {
     while (rest.length > 0) {
       if (this.#error !== undefined) throw this.#error
       if (this.#ended || this.#state !== 'open') throw new MultiserverError('CLOSED')
-      if (this.#kept.end + rest.length > longestDirection) throw this.#reset('tooLong', 'CLOSED', 'too many bytes')
+      if (this.#kept.end + rest.length > longestDirection)
+        throw this.#reset('tooLong', 'CLOSED', 'too many bytes')
       const room = unacknowledgedBytes - this.#kept.bytes
       if (room <= 0) {
         await new Promise<void>((resolve, reject) => (this.#room = { resolve, reject }))
@@ -150,7 +152,11 @@ export class Session implements ByteStream {
   }
 
   #onFrame(path: SessionPath, frame: Exclude<Frame, { type: 'ping' }> | null): void {
-    if (this.#state !== 'open') return
+    if (this.#state !== 'open') {
+      // Both gave up at once: nobody has anything to wait for.
+      if (frame?.type === 'reset') this.#finish()
+      return
+    }
     switch (frame?.type) {
       case 'data':
         return this.#onData(path, frame.offset, frame.bytes)
@@ -173,7 +179,11 @@ export class Session implements ByteStream {
   #onData(path: SessionPath, offset: number, bytes: Bytes): void {
     const { received } = this.#window
     const end = offset + bytes.length
-    if (bytes.length === 0 || end > this.#window.toldLimit || (this.#peerEnd !== undefined && end > this.#peerEnd)) {
+    if (
+      bytes.length === 0 ||
+      end > this.#window.toldLimit ||
+      (this.#peerEnd !== undefined && end > this.#peerEnd)
+    ) {
       this.#reset('protocol', 'PROTOCOL', 'the peer sent more than it may')
       return
     }
@@ -223,7 +233,8 @@ export class Session implements ByteStream {
   #onReset(code: number, text: string): void {
     if (this.#isDone) return this.#finish()
     const printable = text.replace(/[^\x20-\x7e]/g, '?')
-    const why = code === resetCodes.aborted ? 'the peer aborted the connection' : `the peer reset it (${code})`
+    const why =
+      code === resetCodes.aborted ? 'the peer aborted the connection' : `the peer reset it (${code})`
     this.#fail(new MultiserverError('PEER_RESET', printable === '' ? why : `${why}: ${printable}`))
     this.#finish()
   }
@@ -284,8 +295,8 @@ export class Session implements ByteStream {
 
   /** The best open path, the newest among equals. Whoever comes to a path goes on from what the peer has. */
   #choosePath(): void {
-    const open = [...this.#paths].filter((path) => path.isOpen).reverse()
-    const best = open.sort((a, b) => ranks.indexOf(a.kind) - ranks.indexOf(b.kind))[0]
+    const open = [...this.#paths].filter((path) => path.isOpen).toReversed()
+    const best = open.toSorted((a, b) => ranks.indexOf(a.kind) - ranks.indexOf(b.kind))[0]
     if (best === this.#current) return
     this.#current = best
     this.#next = this.#kept.start

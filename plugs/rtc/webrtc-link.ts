@@ -59,7 +59,8 @@ export class WebRtcLink {
       peer.on('signal', (signal) => {
         if (signal.type === type && signal.sdp !== undefined) {
           const sdp = rebuildSdp(signal.sdp, type)
-          if (sdp === null) reject(new MultiserverError('RTC_UNAVAILABLE', 'WebRTC made an unusable description'))
+          if (sdp === null)
+            reject(new MultiserverError('RTC_UNAVAILABLE', 'WebRTC made an unusable description'))
           else resolve(sdp)
         } else if (signal.type === 'candidate') {
           const { candidate, sdpMid } = signal.candidate
@@ -215,5 +216,7 @@ function asBytes(message: Uint8Array<ArrayBuffer>): Bytes {
 }
 
 function lost(cause: Error | undefined): MultiserverError {
-  return new MultiserverError('CONNECT_FAILED', cause?.message ?? 'the WebRTC connection was closed', { cause })
+  return new MultiserverError('CONNECT_FAILED', cause?.message ?? 'the WebRTC connection was closed', {
+    cause,
+  })
 }

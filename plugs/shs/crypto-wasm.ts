@@ -9,7 +9,7 @@ export function createWasmCrypto(): ShsCrypto {
     backend: 'libsodium-wrappers',
     hmac: (key, message) => sodium.crypto_auth(message, key) as Bytes,
     verifyHmac: (mac, key, message) => sodium.crypto_auth_verify(mac, message, key),
-    sha256: (message) => sha256(message) as Bytes,
+    sha256: (message) => sha256(message),
     createDhKeys: (secretKey) => ({
       publicKey: sodium.crypto_scalarmult_base(secretKey) as Bytes,
       secretKey,

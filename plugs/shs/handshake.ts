@@ -1,8 +1,10 @@
 import type { ByteReader } from '../../core/byte-reader.ts'
 import { concat } from '../../core/bytes.ts'
 import { toX25519PublicKey } from '../../core/ed25519.ts'
-import { MultiserverError, type ErrorCode } from '../../core/errors.ts'
+import { MultiserverError } from '../../core/errors.ts'
 import type { Bytes, ByteStream, Identity } from '../../core/types.ts'
+import { clientFailures, fail, serverFailures, type Failure, type Phase } from './failures.ts'
+import { createWiper, type Secret } from './secrets.ts'
 import type { DhKeys, ShsCrypto } from './crypto.ts'
 
 /*
@@ -25,18 +27,6 @@ const challengeBytes = 64
 const helloBytes = 16 + 64 + 32
 const acceptBytes = 16 + 64
 const zeroNonce = new Uint8Array(24)
-
-/** What is waited for, in words that an error can quote. */
-export const phases = {
-  serverChallenge: "the server's challenge",
-  serverAccept: "the server's accept",
-  clientChallenge: "the client's challenge",
-  clientHello: "the client's hello",
-  auth: 'the answer of auth',
-  clientReady: 'the client to take our accept',
-} as const
-
-export type Phase = keyof typeof phases
 
 export interface Wire {
   readonly reader: ByteReader
@@ -163,44 +153,6 @@ export async function shakeAsServer(wire: Wire, context: ServerHandshakeContext)
   }
 }
 
-type Failure = readonly [code: ErrorCode, message: string]
-
-const clientFailures = {
-  challenge: [
-    'HANDSHAKE_FAILED',
-    'the server hung up on our challenge (phase 1): it is busy, does not speak shs, or uses another app key',
-  ],
-  invalidChallenge: [
-    'HANDSHAKE_FAILED',
-    'the server sent an invalid challenge (phase 2): it does not speak shs, or uses another app key',
-  ],
-  hello: [
-    'WRONG_KEY',
-    'the server hung up on our hello (phase 3): a wrong number, for it has another key, or we are not authorized',
-  ],
-  invalidAccept: [
-    'WRONG_KEY',
-    'the server answered our hello with an invalid accept (phase 4): it could not prove the key of the address',
-  ],
-} as const satisfies Record<string, Failure>
-
-const serverFailures = {
-  challenge: ['HANDSHAKE_FAILED', 'the client hung up before its challenge (phase 1)'],
-  invalidChallenge: [
-    'HANDSHAKE_FAILED',
-    'the client sent an invalid challenge (phase 1): it speaks another protocol, or uses another app key',
-  ],
-  hello: [
-    'HANDSHAKE_FAILED',
-    'the client hung up on our challenge (phase 3): it may use another app key, or took us for somebody else',
-  ],
-  invalidHello: [
-    'HANDSHAKE_FAILED',
-    'the client sent an invalid hello (phase 3): it dialed a wrong number, for it does not know our key',
-  ],
-  accept: ['HANDSHAKE_FAILED', 'the client hung up before our accept (phase 4)'],
-} as const satisfies Record<string, Failure>
-
 function createEphemeral({ crypto, ephemeral }: HandshakeContext, secret: Secret): DhKeys {
   const random = globalThis.crypto.getRandomValues(new Uint8Array(32))
   return crypto.createDhKeys(secret(ephemeral === undefined ? random : Uint8Array.from(ephemeral)))
@@ -279,24 +231,4 @@ async function receive(wire: Wire, length: number, failure: Failure): Promise<By
   }
   if (message === null) throw fail(failure)
   return message
-}
-
-function fail([code, message]: Failure, cause?: unknown): MultiserverError {
-  return new MultiserverError(code, message, { cause })
-}
-
-/** Marks a value to be overwritten when the handshake is over, whichever way it went. */
-type Secret = <T extends Uint8Array | null>(value: T) => T
-
-function createWiper(): { secret: Secret; wipe(): void } {
-  const secrets: Uint8Array[] = []
-  return {
-    secret(value) {
-      if (value !== null) secrets.push(value)
-      return value
-    },
-    wipe() {
-      for (const bytes of secrets) bytes.fill(0)
-    },
-  }
 }

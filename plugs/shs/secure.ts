@@ -7,7 +7,8 @@ import { keysFromSeed } from '../key-pair.ts'
 import { askAuth, type Auth } from './auth.ts'
 import { BoxStream } from './box-stream.ts'
 import { loadCrypto } from './crypto.ts'
-import * as handshake from './handshake.ts'
+import { phases, type Phase } from './failures.ts'
+import { shakeAsClient, shakeAsServer, type HandshakeContext, type Session, type Wire } from './handshake.ts'
 
 /** The options of shs, checked and with their defaults. */
 export interface Settings {
@@ -37,7 +38,7 @@ export function secureAsClient(
     if (identity === undefined) {
       throw new MultiserverError('KEYS_INVALID', 'shs needs keys to dial an address that has no seed')
     }
-    return handshake.shakeAsClient(wire, invite.key, { ...context, identity })
+    return shakeAsClient(wire, invite.key, { ...context, identity })
   })
 }
 
@@ -51,15 +52,11 @@ export function secureAsServer(inner: ByteStream, settings: Settings, signal: Ab
         authTimeoutMs,
         () => new MultiserverError('AUTH_REFUSED', `auth gave no answer within ${authTimeoutMs} ms`),
       )
-    return handshake.shakeAsServer(wire, { ...context, identity, authorize })
+    return shakeAsServer(wire, { ...context, identity, authorize })
   })
 }
 
-type Shake = (
-  wire: handshake.Wire,
-  context: Omit<handshake.HandshakeContext, 'identity'>,
-  stop: AbortSignal,
-) => Promise<handshake.Session>
+type Shake = (wire: Wire, context: Omit<HandshakeContext, 'identity'>, stop: AbortSignal) => Promise<Session>
 
 /** A handshake and the stream after it. Whatever fails, the deadline and `signal` included, aborts `inner`. */
 async function secure(
@@ -69,8 +66,8 @@ async function secure(
   shake: Shake,
 ): Promise<Secured> {
   const stop = new AbortController()
-  let phase: handshake.Phase | undefined
-  const onPhase = (next: handshake.Phase) => (phase = next)
+  let phase: Phase | undefined
+  const onPhase = (next: Phase) => (phase = next)
   const work = async (): Promise<Secured> => {
     const crypto = await loadCrypto()
     const reader = new ByteReader(inner)
@@ -91,8 +88,8 @@ async function secure(
   }
 }
 
-function createLateError(timeoutMs: number, phase: handshake.Phase | undefined): MultiserverError {
-  const waitingFor = phase === undefined ? 'libsodium' : handshake.phases[phase]
+function createLateError(timeoutMs: number, phase: Phase | undefined): MultiserverError {
+  const waitingFor = phase === undefined ? 'libsodium' : phases[phase]
   return new MultiserverError(
     phase === 'auth' ? 'AUTH_REFUSED' : 'TIMEOUT',
     `the handshake took over ${timeoutMs} ms, waiting for ${waitingFor}`,

@@ -162,16 +162,16 @@ function arbitraryCandidate(): fc.Arbitrary<string> {
   const right = fc
     .tuple(
       fc.constantFrom('1', 'aZ+/', '3229573512'),
-      fc.constantFrom('udp', 'UDP', 'udp', 'tcp'),
-      fc.oneof(fc.nat(0x7fffffff), fc.nat(0xffffffff)),
+      fc.constantFrom('udp', 'UDP', 'udp', 'udp', 'tcp'),
+      fc.oneof({ weight: 9, arbitrary: fc.nat(0x7fffffff) }, fc.nat(0xffffffff)),
       fc.oneof(
         fc.ipV4(),
         fc.ipV6(),
         fc.uuid().map((uuid) => `${uuid}.local`),
         fc.constantFrom(MDNS, '127.0.0.1', 'x.local'),
       ),
-      fc.oneof(fc.integer({ min: 1, max: 65_535 }), fc.nat(100_000)),
-      fc.constantFrom('host', 'srflx', 'relay', 'prflx', 'x'),
+      fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 65_535 }) }, fc.nat(100_000)),
+      fc.constantFrom('host', 'srflx', 'relay', 'relay', 'prflx', 'x'),
       fc.constantFrom(
         '',
         ' raddr 10.0.0.1 rport 9',
@@ -195,7 +195,11 @@ function arbitraryCandidate(): fc.Arbitrary<string> {
       const index = at % text.length
       return text.slice(0, index) + other + text.slice(index + length)
     })
-  return fc.oneof(right, damaged, fc.string({ maxLength: 200 }))
+  return fc.oneof(
+    { weight: 4, arbitrary: right },
+    { weight: 4, arbitrary: damaged },
+    fc.string({ maxLength: 200 }),
+  )
 }
 
 function words(text: string): string[] {

@@ -150,10 +150,9 @@ describe('a hostile or broken peer of shs', () => {
       const step = () => new Promise<boolean>((resolve) => setTimeout(resolve, 5, false))
       while (!(await Promise.race([stopped, step()]))) await b.write(Uint8Array.of(1)).catch(() => undefined)
     })()
-    const started = performance.now()
+    // Its 64 bytes take 320 ms: were each byte to start the deadline anew, they would be refused as invalid.
     const error = await failure(accept(server({ handshakeTimeoutMs: 60 }), a))
     expect(error).toMatchObject({ code: 'TIMEOUT' })
-    expect(performance.now() - started).toBeLessThan(300)
     await drip
   })
 

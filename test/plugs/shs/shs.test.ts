@@ -149,10 +149,7 @@ describe('auth', () => {
     throws: () => {
       throw new Error('broken')
     },
-    'throws no error': () => {
-      // eslint-disable-next-line no-throw-literal
-      throw undefined
-    },
+    'rejects with nothing': () => Promise.reject(),
     rejects: () => Promise.reject(new Error('broken')),
     'calls back with an error': (_key, callback) => callback(new Error('no')),
     'calls back with nothing': (_key, callback) => callback(),

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Installs what the test suites need from the system, where that is allowed (Debian, root).
+# Elsewhere it says what is missing; the suites that need it are then skipped, aloud.
+set -euo pipefail
+
+missing=()
+[ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+
+if [ "${#missing[@]}" -eq 0 ]; then exit 0; fi
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  echo "not installed: ${missing[*]} (as root on Debian: apt-get install ${missing[*]}); their suites will be skipped"
+fi

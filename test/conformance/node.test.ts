@@ -1,0 +1,68 @@
+import { afterAll } from 'vitest'
+import { createIdentity, ready } from '../../core/ed25519.ts'
+import memory from '../../plugs/memory.ts'
+import net from '../../plugs/net.ts'
+import rtc from '../../plugs/rtc/index.ts'
+import shs from '../../plugs/shs/index.ts'
+import ws from '../../plugs/ws.ts'
+import { generateKeys } from '../../plugs/keys.ts'
+import { startHub } from '../../signal-server/index.ts'
+import { runCases } from '../support/run-cases.ts'
+import { streamCases } from './stream-cases.ts'
+import { secure, transformCases } from './transform-cases.ts'
+import { listen, transportCases, type TransportHarness } from './transport-cases.ts'
+
+await ready()
+const hub = await startHub({ port: 0, exemptLoopback: true })
+afterAll(() => hub.close())
+const keys = await generateKeys()
+const identity = createIdentity(keys)
+
+let names = 0
+const harnesses: Record<string, TransportHarness & { halfClose: boolean }> = {
+  memory: {
+    create: () => memory({ name: `conformance ${names++}` }),
+    deadSection: 'memory:nobody',
+    halfClose: true,
+  },
+  // Port 9 (discard) is free on every machine that runs tests.
+  net: { create: () => net(), deadSection: 'net:localhost:9', halfClose: true },
+  ws: { create: () => ws(), deadSection: 'ws://localhost:9', halfClose: false },
+  rtc: {
+    create: () => rtc({ hub: hub.url }),
+    deadSection: `rtc:${new URL(hub.url).host}`,
+    halfClose: true,
+    identity,
+    remoteKey: keys.publicKey,
+  },
+}
+
+for (const [name, harness] of Object.entries(harnesses)) {
+  runCases(`${name} as a transport`, transportCases, harness)
+  runCases(`${name} as a stream`, streamCases, {
+    halfClose: harness.halfClose,
+    backpressure: true,
+    async connect() {
+      const { dial, accepted, listener } = await listen(harness)
+      const client = await dial()
+      const server = await accepted()
+      await listener.close()
+      return { client, server }
+    },
+  })
+}
+
+const transforms = {
+  async create() {
+    return { client: shs({ keys: await generateKeys() }), server: shs({ keys: await generateKeys() }) }
+  },
+}
+runCases('shs as a transform', transformCases, transforms)
+runCases('shs as a stream', streamCases, {
+  halfClose: true,
+  backpressure: true,
+  async connect() {
+    const { secured } = await secure(transforms)
+    return { client: secured[0].stream, server: secured[1].stream }
+  },
+})

@@ -1,0 +1,185 @@
+import { equalBytes } from '../../core/bytes.ts'
+import { createPair } from '../../core/pair.ts'
+import { check, checkEqual, rejection, type Case } from './case.ts'
+import type { ByteStream, Secured, Transform } from '../../core/types.ts'
+
+export interface TransformHarness {
+  /** A server's end with a key of its own, and a client's with another. */
+  readonly create: () => Promise<{ client: Transform; server: Transform }>
+}
+
+const { signal } = new AbortController()
+
+/** What every transform does that proves keys. */
+export const transformCases: readonly Case<TransformHarness>[] = [
+  {
+    name: 'proves each side to the other',
+    run: async (harness) => {
+      const { client, server, secured } = await secure(harness)
+      const [atClient, atServer] = secured
+      check(
+        equal(atClient.remote, server.identity?.publicKey),
+        'the client was not shown the key of the server',
+      )
+      check(
+        equal(atServer.remote, client.identity?.publicKey),
+        'the server was not shown the key of the client',
+      )
+      atClient.stream.abort()
+      atServer.stream.abort()
+    },
+  },
+  {
+    name: 'parses the section that it prints, key and all',
+    run: async (harness) => {
+      const { server, client } = await harness.create()
+      const target = client.parse(server.section())
+      check(equal(target?.key, server.identity?.publicKey), `${server.section()} gives another key`)
+    },
+  },
+  {
+    name: 'answers null to sections of others and to nonsense',
+    run: async (harness) => {
+      const { client } = await harness.create()
+      for (const text of [
+        '',
+        client.name,
+        `${client.name}:`,
+        `${client.name}:AAAA`,
+        'nobody:x',
+        ':',
+        '!',
+        '\u0000',
+      ]) {
+        checkEqual(client.parse(text), null, JSON.stringify(text))
+      }
+    },
+  },
+  {
+    name: 'rejects on both sides when the server has another key than the address',
+    run: async (harness) => {
+      const [one, other] = [await harness.create(), await harness.create()]
+      const [near, far] = createPair()
+      const connecting = one.client.parse(other.server.section())?.connect(near, { signal })
+      const accepting = one.server.accept(far, { signal })
+      await rejection(Promise.resolve(connecting), 'connect')
+      await rejection(accepting, 'accept')
+      await Promise.all([near.closed, far.closed])
+    },
+  },
+  {
+    name: 'rejects when the peer ends in the middle of the handshake',
+    run: async (harness) => {
+      const { client, server } = await harness.create()
+      for (const start of starters(client, server)) {
+        const [near, far] = createPair()
+        const handshake = start(near)
+        void far.end()
+        await rejection(handshake, 'the handshake')
+        far.abort()
+        await near.closed
+      }
+    },
+  },
+  {
+    name: 'rejects garbage instead of a handshake',
+    run: async (harness) => {
+      const { client, server } = await harness.create()
+      for (const start of starters(client, server)) {
+        const [near, far] = createPair()
+        const handshake = start(near)
+        await far.write(new Uint8Array(4096).fill(0x5a)).catch(() => undefined)
+        await rejection(handshake, 'the handshake')
+        await near.closed
+      }
+    },
+  },
+  {
+    name: 'rejects when its stream is aborted in the middle of the handshake',
+    run: async (harness) => {
+      const { client, server } = await harness.create()
+      for (const start of starters(client, server)) {
+        const [near] = createPair()
+        const handshake = start(near)
+        near.abort()
+        await rejection(handshake, 'the handshake')
+      }
+    },
+  },
+  {
+    name: 'puts no byte of the plaintext on the wire',
+    run: async (harness) => {
+      const { client, server } = await harness.create()
+      const [near, far] = createPair()
+      const seen: Uint8Array[] = []
+      const tapped: ByteStream = {
+        ...bind(near),
+        write: (chunk) => {
+          seen.push(chunk.slice())
+          return near.write(chunk)
+        },
+      }
+      const target = client.parse(server.section())
+      check(target !== null, 'the printed section does not parse')
+      const [a, b] = await Promise.all([target.connect(tapped, { signal }), server.accept(far, { signal })])
+      const secret = new TextEncoder().encode('a sentence that nobody may read on the way')
+      await a.stream.write(secret)
+      await b.stream.read()
+      const wire = String.fromCharCode(...seen.flatMap((chunk) => [...chunk]))
+      check(
+        !wire.includes(String.fromCharCode(...secret.subarray(0, 8))),
+        'plaintext was written to the wire',
+      )
+      a.stream.abort()
+      b.stream.abort()
+    },
+  },
+  {
+    name: 'reports a transport that ends without a goodbye',
+    run: async (harness) => {
+      const { client, server } = await harness.create()
+      const [near, far] = createPair()
+      const target = client.parse(server.section())
+      check(target !== null, 'the printed section does not parse')
+      const [a, b] = await Promise.all([target.connect(near, { signal }), server.accept(far, { signal })])
+      void far.end()
+      const error = await rejection(a.stream.read(), 'a read')
+      checkEqual('code' in error && error.code, 'TRUNCATED', 'the code')
+      a.stream.abort()
+      b.stream.abort()
+    },
+  },
+]
+
+/** Both ends of a stream that the transforms have secured over a pair in memory. */
+export async function secure(
+  harness: TransformHarness,
+): Promise<{ client: Transform; server: Transform; secured: [Secured, Secured] }> {
+  const { client, server } = await harness.create()
+  const [near, far] = createPair()
+  const target = client.parse(server.section())
+  check(target !== null, `${server.section()} does not parse`)
+  const secured = await Promise.all([target.connect(near, { signal }), server.accept(far, { signal })])
+  return { client, server, secured }
+}
+
+function starters(client: Transform, server: Transform): ((stream: ByteStream) => Promise<unknown>)[] {
+  return [
+    (stream) => Promise.resolve(client.parse(server.section())?.connect(stream, { signal })),
+    (stream) => server.accept(stream, { signal }),
+  ]
+}
+
+function bind(stream: ByteStream): ByteStream {
+  return {
+    read: () => stream.read(),
+    write: (chunk) => stream.write(chunk),
+    end: () => stream.end(),
+    abort: (reason) => stream.abort(reason),
+    closed: stream.closed,
+  }
+}
+
+function equal(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && equalBytes(a, b)
+}

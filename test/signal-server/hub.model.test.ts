@@ -1,0 +1,222 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { HubEffect } from '../../signal-server/hub.ts'
+import { benchSignature, HubBench, idOf, keyOf } from './hub-bench.ts'
+
+type Step =
+  | { do: 'connect'; source: number }
+  | { do: 'leave' | 'garbage' | 'pong' | 'binary'; socket: number }
+  | { do: 'register'; socket: number; key: number; good: boolean }
+  | { do: 'introduce'; socket: number; id: number; key: number }
+  | { do: 'signal' | 'close' | 'relay'; socket: number; id: number }
+  | { do: 'wait'; ms: number }
+  | { do: 'drain' }
+
+const socket = fc.nat(5)
+const id = fc.nat(4)
+const key = fc.integer({ min: 1, max: 3 })
+const of = <T extends object>(weight: number, shape: { [N in keyof T]: fc.Arbitrary<T[N]> }) => ({
+  weight,
+  arbitrary: fc.record(shape) as fc.Arbitrary<unknown> as fc.Arbitrary<Step>,
+})
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  of(6, { do: fc.constant('connect'), source: fc.nat(2) }),
+  of(3, { do: fc.constantFrom('leave', 'pong'), socket }),
+  of(1, { do: fc.constantFrom('garbage', 'binary'), socket }),
+  of(6, { do: fc.constant('register'), socket, key, good: fc.integer({ max: 4, min: 0 }).map((n) => n > 0) }),
+  of(10, { do: fc.constant('introduce'), socket, id, key }),
+  of(20, { do: fc.constant('signal'), socket, id }),
+  of(4, { do: fc.constantFrom('close', 'relay'), socket, id }),
+  of(4, { do: fc.constant('wait'), ms: fc.oneof(fc.nat(300), fc.nat(70_000)) }),
+  { weight: 1, arbitrary: fc.constant({ do: 'drain' } as const) },
+)
+
+/** What must be true of every effect, seen from outside. */
+class Watch {
+  readonly live = new Set<number>()
+  readonly holders = new Map<number, number>()
+  readonly firstProof = new Map<number, { key: number; good: boolean }>()
+  readonly ends = new Map<string, { client: number; server: number | undefined }>()
+  readonly #delivered = new Map<string, number>()
+
+  see(effect: HubEffect): void {
+    expect(this.live.has(effect.socket)).toBe(true)
+    if (effect.kind === 'close') return this.#gone(effect.socket)
+    if (effect.kind !== 'send') return
+    const { socket, message } = effect
+    switch (message.type) {
+      case 'registered': {
+        const proof = this.firstProof.get(socket)
+        expect(proof?.good).toBe(true)
+        const key = proof?.key ?? 0
+        // The older holder has been closed before the newer one is told.
+        expect(this.holders.has(key)).toBe(false)
+        this.holders.set(key, socket)
+        return
+      }
+      case 'introduced':
+        expect(this.ends.has(message.id)).toBe(false)
+        this.ends.set(message.id, { client: socket, server: undefined })
+        return
+      case 'incoming': {
+        const ends = this.ends.get(message.id)
+        expect(ends?.server).toBeUndefined()
+        expect([...this.holders.values()]).toContain(socket)
+        this.ends.set(message.id, { client: ends?.client ?? 0, server: socket })
+        return
+      }
+      case 'signal': {
+        const [sender = 0, number = 0] = message.data.split('-').map(Number)
+        const { client, server } = this.ends.get(message.id) ?? {}
+        expect([
+          [client, server],
+          [server, client],
+        ]).toContainEqual([sender, socket])
+        const direction = `${message.id} ${sender}`
+        expect(number).toBeGreaterThan(this.#delivered.get(direction) ?? -1)
+        this.#delivered.set(direction, number)
+        return
+      }
+      case 'closed': {
+        const { client, server } = this.ends.get(message.id) ?? {}
+        expect([client, server]).toContain(socket)
+        return
+      }
+    }
+  }
+
+  /** Introductions that no longer have both ends, or that the hub has said are over, are forgotten here as well. */
+  settle(effects: readonly HubEffect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === 'send' && effect.message.type === 'closed') this.ends.delete(effect.message.id)
+    }
+    for (const [id, { client, server = -1 }] of this.ends) {
+      if (!this.live.has(client) || !this.live.has(server)) this.ends.delete(id)
+    }
+  }
+
+  #gone(socket: number): void {
+    this.live.delete(socket)
+    for (const [key, holder] of this.holders) if (holder === socket) this.holders.delete(key)
+  }
+
+  left(socket: number): void {
+    this.#gone(socket)
+  }
+}
+
+it.each([
+  ['with room for all', {}],
+  [
+    'at its caps',
+    {
+      introductionsPerAddress: 2,
+      introductionsPerTarget: 3,
+      introductionsPerTargetAndAddress: 1,
+      registeredPeers: 2,
+      anonymousPeers: 2,
+      signalsPerSide: 3,
+    },
+  ],
+  [
+    'at its rates',
+    { messagesPerSecond: 5, messagesBurst: 3, introductionsBurstPerAddress: 2, peersWorthPerAddress: 2 },
+  ],
+])(
+  'keeps what it promises whatever happens in whatever order, %s',
+  (_name, limits) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
+        const bench = new HubBench(limits)
+        const watch = new Watch()
+        let batch: HubEffect[] = []
+        bench.onEffect = (effect) => {
+          batch.push(effect)
+          // An introduction that ended in this batch may have its id given out anew in it.
+          if (effect.kind === 'send' && effect.message.type === 'introduced') watch.settle(batch)
+          watch.see(effect)
+        }
+        const sockets: number[] = []
+        let signals = 0
+        for (const now of steps) {
+          batch = []
+          const socket = 'socket' in now ? (sockets[now.socket % Math.max(1, sockets.length)] ?? 0) : 0
+          switch (now.do) {
+            case 'connect': {
+              if (bench.hub.refusal(`s${now.source}`, bench.nowMs) !== undefined) break
+              const next = sockets.length + 1
+              watch.live.add(next)
+              sockets.push(bench.connect(`s${now.source}`))
+              break
+            }
+            case 'leave':
+              watch.left(socket)
+              bench.leave(socket)
+              break
+            case 'register': {
+              const proof = bench.proof(socket, keyOf(now.key))
+              if (!watch.firstProof.has(socket)) watch.firstProof.set(socket, now)
+              bench.send(
+                socket,
+                now.good ? proof : ({ ...proof, signature: benchSignature(keyOf(9)) } as typeof proof),
+              )
+              break
+            }
+            case 'introduce':
+              bench.send(socket, { type: 'introduce', id: idOf(now.id), to: keyOf(now.key) })
+              break
+            case 'signal':
+              bench.send(socket, { type: 'signal', id: idOf(now.id), data: `${socket}-${(signals += 1)}` })
+              break
+            case 'close':
+              bench.send(socket, { type: 'close', id: idOf(now.id), reason: 'done' })
+              // The one that closes is told nothing.
+              if (bench.hub.counts().introductions < watch.ends.size) watch.settle(batch)
+              break
+            case 'relay':
+              bench.send(socket, { type: 'relay', id: idOf(now.id) })
+              break
+            case 'garbage':
+              bench.sendText(socket, '{')
+              break
+            case 'binary':
+              bench.handle({ kind: 'binary', socket })
+              break
+            case 'pong':
+              bench.handle({ kind: 'pong', socket, bytes: 0 })
+              break
+            case 'wait':
+              bench.advance(now.ms)
+              break
+            case 'drain':
+              bench.handle({ kind: 'drain' })
+          }
+          watch.settle(batch)
+          const counts = bench.hub.counts()
+          expect(counts.sockets).toBe(watch.live.size)
+          expect(counts.registered).toBe(watch.holders.size)
+          expect(counts.introductions).toBe(watch.ends.size)
+          expect(counts.unregistered + counts.anonymous + counts.registered).toBe(counts.sockets)
+        }
+        for (const socket of watch.live) {
+          watch.left(socket)
+          bench.leave(socket)
+        }
+        bench.advance(600_000)
+        expect(bench.hub.counts()).toEqual({
+          sockets: 0,
+          unregistered: 0,
+          anonymous: 0,
+          registered: 0,
+          introductions: 0,
+          targets: 0,
+          addresses: 0,
+        })
+        expect(bench.hub.nextAtMs).toBeUndefined()
+      }),
+      { numRuns: 500 },
+    )
+  },
+  60_000,
+)

@@ -1,0 +1,164 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { refuseRequest } from '../../signal-server/gate.ts'
+import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
+import { optionsFrom } from '../../signal-server/main.ts'
+import { isLoopbackSource, sourceOf } from '../../signal-server/source.ts'
+import { TokenBucket } from '../../signal-server/token-bucket.ts'
+
+describe('a token bucket', () => {
+  it('never gives more than its burst and its rate', () => {
+    const step = fc.record({ cost: fc.integer({ min: 1, max: 5 }), waitMs: fc.nat(2_000) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 100, size: 'max' }), (steps) => {
+        const bucket = new TokenBucket({ perSecond: 3, burst: 7 }, 0)
+        let [nowMs, given] = [0, 0]
+        for (const { cost, waitMs } of steps) {
+          nowMs += waitMs
+          if (bucket.take(cost, nowMs)) given += cost
+          expect(given).toBeLessThanOrEqual(7 + (3 * nowMs) / 1000 + 1e-6)
+        }
+      }),
+    )
+  })
+
+  it('says exactly how long to wait', () => {
+    const bucket = new TokenBucket({ perSecond: 10, burst: 20 }, 0)
+    expect(bucket.take(20, 0)).toBe(true)
+    expect(bucket.waitMs(1, 0)).toBe(100)
+    expect(bucket.take(1, 99)).toBe(false)
+    expect(bucket.take(1, 100)).toBe(true)
+    expect(bucket.fullInMs(100)).toBe(2_000)
+  })
+
+  it('lets what costs more than a burst pass for a burst', () => {
+    const bucket = new TokenBucket({ perSecond: 10, burst: 20 }, 0)
+    expect(bucket.take(1_000, 0)).toBe(true)
+    expect(bucket.level(0)).toBe(0)
+  })
+
+  it('does not fill up when the clock goes back', () => {
+    const bucket = new TokenBucket({ perSecond: 1, burst: 1 }, 5_000)
+    expect(bucket.take(1, 5_000)).toBe(true)
+    expect(bucket.take(1, 0)).toBe(false)
+    expect(bucket.take(1, 5_999)).toBe(false)
+    expect(bucket.take(1, 6_000)).toBe(true)
+  })
+})
+
+describe('sourceOf', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2ff::1', '2001:db8:1:200::/56'],
+    ['2001:db8:1:200:5:6:7:8', '2001:db8:1:200::/56'],
+    ['2001:db8:1:300::', '2001:db8:1:300::/56'],
+    ['fe80::1%eth0', 'fe80::/56'],
+    ['::1', '::1'],
+    ['::2', '::/56'],
+    ['', ''],
+    ['unknown', 'unknown'],
+  ])('counts %s as %s', (address, source) => {
+    expect(sourceOf(address)).toBe(source)
+  })
+
+  it('knows this machine', () => {
+    expect(
+      ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1'].every((address) =>
+        isLoopbackSource(sourceOf(address)),
+      ),
+    ).toBe(true)
+    expect(['192.0.2.127', '::2', '::127.0.0.1'].some((address) => isLoopbackSource(sourceOf(address)))).toBe(
+      false,
+    )
+  })
+})
+
+describe('refuseRequest', () => {
+  const isRefused = (headers: { host?: string; origin?: string }, isLoopback: boolean, origins?: string[]) =>
+    refuseRequest(headers, { isLoopback, origins }) !== undefined
+
+  it('lets programs and pages of this machine reach a hub of this machine by its names', () => {
+    for (const host of ['localhost:80', '127.0.0.1:80', '[::1]:80', '127.0.0.2']) {
+      expect(isRefused({ host }, true)).toBe(false)
+      expect(isRefused({ host, origin: `http://${host}` }, true)).toBe(false)
+    }
+  })
+
+  it.each([
+    {},
+    { host: '' },
+    { host: 'evil.example' },
+    { host: 'localhost.' },
+    { host: 'localhost', origin: 'null' },
+    { host: 'localhost', origin: 'http://evil.example' },
+    { host: 'localhost', origin: 'http://[' },
+  ])('refuses %j at a hub of this machine', (headers) => {
+    expect(isRefused(headers, true)).toBe(true)
+  })
+
+  it('lets anybody reach a hub with a public name, or pages of a list', () => {
+    expect(isRefused({ host: 'x', origin: 'https://any.example' }, false)).toBe(false)
+    expect(isRefused({ host: 'x', origin: 'https://any.example' }, false, ['https://a.example'])).toBe(true)
+    expect(isRefused({ host: 'x' }, false, ['https://a.example'])).toBe(false)
+  })
+})
+
+describe('limitsWith', () => {
+  it('takes changes and keeps the rest', () => {
+    expect(limitsWith({ pingMs: 1, pongMs: undefined })).toEqual({ ...defaultLimits, pingMs: 1 })
+  })
+
+  it.each([
+    { nothing: 1 },
+    { pingMs: 0 },
+    { pingMs: -1 },
+    { pingMs: Number.NaN },
+    { pingMs: Infinity },
+    { toString: 1 },
+  ])('refuses %j', (changes) => {
+    expect(() => limitsWith(changes)).toThrow(TypeError)
+  })
+})
+
+describe('optionsFrom', () => {
+  it('is a hub for this machine when nothing is said', () => {
+    expect(optionsFrom({})).toMatchObject({
+      host: undefined,
+      port: 8989,
+      hubNames: undefined,
+      exemptLoopback: false,
+    })
+  })
+
+  it('reads lists, numbers and limits', () => {
+    const options = optionsFrom({
+      HOST: '0.0.0.0',
+      PORT: '80',
+      HUB_NAMES: 'wss://a.example, wss://b.example/x',
+      TRUST_PROXY: '10.0.0.0/8',
+      ICE_SERVERS: 'stun:a.example,stun:b.example',
+      HUB_LIMITS: 'pingMs=1000,queueBytes=65536',
+      EXEMPT_LOOPBACK: '1',
+    })
+    expect(options).toMatchObject({
+      host: '0.0.0.0',
+      port: 80,
+      hubNames: ['wss://a.example', 'wss://b.example/x'],
+      trustProxy: ['10.0.0.0/8'],
+      iceServers: [{ urls: ['stun:a.example'] }, { urls: ['stun:b.example'] }],
+      limits: { pingMs: 1_000, queueBytes: 65_536 },
+      exemptLoopback: true,
+    })
+  })
+
+  it.each([
+    { PORT: 'x' },
+    { PORT: '65536' },
+    { PORT: '-1' },
+    { HUB_LIMITS: 'nothing=1' },
+    { HUB_LIMITS: 'pingMs' },
+  ])('refuses %j', (environment) => {
+    expect(() => optionsFrom(environment)).toThrow(TypeError)
+  })
+})

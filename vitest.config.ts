@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+
+const source = 'multiserver-source'
+const chromium = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+const nodeConditions = [source, 'node']
+
+const node: TestProjectConfiguration = {
+  resolve: { conditions: nodeConditions },
+  ssr: { resolve: { conditions: nodeConditions, externalConditions: nodeConditions } },
+  test: {
+    name: 'node',
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/browser/**'],
+    environment: 'node',
+    pool: 'forks',
+  },
+}
+
+const browser: TestProjectConfiguration = {
+  resolve: { conditions: [source, 'browser', 'module'] },
+  optimizeDeps: {
+    include: [
+      'libsodium-wrappers',
+      'simple-peer/simplepeer.min.js',
+      '@noble/hashes/utils.js',
+      '@noble/hashes/sha2.js',
+      '@noble/hashes/hmac.js',
+      '@noble/hashes/hkdf.js',
+      'fast-check',
+    ],
+  },
+  test: {
+    name: 'chromium',
+    include: ['test/browser/**/*.test.ts'],
+    globalSetup: ['./test/browser/peers.setup.ts'],
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({
+        launchOptions: {
+          executablePath: chromium,
+          args: [
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-quic',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
+          ],
+        },
+      }),
+      instances: [{ browser: 'chromium' }],
+    },
+  },
+}
+
+// A missing browser would stop the run; the reporter says aloud that this suite was skipped.
+const projects = existsSync(chromium) ? [node, browser] : [node]
+
+export default defineConfig({
+  test: { reporters: ['default', './test/support/summary-reporter.ts'], projects },
+})
