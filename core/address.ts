@@ -64,13 +64,12 @@ export function formatArgument(name: string, argument: string): string {
 }
 
 /**
- * The key that an alternative names last: the first argument of its last section, where that is one of the
- * secret-handshake family. It needs no stack, so that alternatives which nobody here understands count too.
+ * The key that an alternative names last: the first argument of its last section of the secret-handshake family.
+ * It needs no stack, so that alternatives which nobody here understands count too.
  */
-export function lastKey(alternative: Alternative): Bytes | null {
-  const last = alternative.at(-1)
-  if (alternative.length < 2 || last === undefined || !/^shs\d*$/.test(last.name)) return null
-  return parseKeyText(last.data[0] ?? '')
+export function lastKey([, ...transforms]: Alternative): Bytes | null {
+  const last = transforms.findLast((section) => /^shs\d*$/.test(section.name))
+  return last === undefined ? null : parseKeyText(last.data[0] ?? '')
 }
 
 /** Refuses an address whose alternatives name different keys: one of them would reach somebody else. */

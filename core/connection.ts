@@ -55,7 +55,7 @@ export class Connection implements AsyncIterable<Bytes> {
     this.auth = facts.auth
     this.binding = facts.binding
     this.strength = facts.strength
-    this.#lingerMs = facts.lingerMs ?? limits.connection.lingerMs
+    this.#lingerMs = Math.min(facts.lingerMs ?? limits.connection.lingerMs, limits.timer.longestMs)
     this.closed = stream.closed
     this.#writes = new WriteQueue(stream, (thrown) => this.#fail(thrown))
   }

@@ -30,7 +30,7 @@ export async function dialAddress(
   options: DialOptions & { lingerMs?: number | undefined },
 ): Promise<Connection> {
   const groups = chooseRoutes(address, stacks, options)
-  const timeoutMs = options.timeoutMs ?? limits.dial.timeoutMs
+  const timeoutMs = Math.min(options.timeoutMs ?? limits.dial.timeoutMs, limits.timer.longestMs)
   const controller = new AbortController()
   const timer = setTimeout(() => {
     controller.abort(new MultiserverError('TIMEOUT', `not connected within ${timeoutMs} ms`, { address }))
@@ -67,8 +67,8 @@ function chooseRoutes(address: string, stacks: readonly Stack[], options: DialOp
       address,
     })
   }
-  const minimum =
-    options.minStrength ?? (alternatives.some(isSecured) && options.allowDowngrade !== true ? 1 : 0)
+  const promised = alternatives.some(isSecured) && options.allowDowngrade !== true ? 1 : 0
+  const minimum = Math.max(options.minStrength ?? 0, promised)
   const allowed = known.filter((route) => route.strength >= minimum)
   if (allowed.length === 0) {
     const why = `${known.map((route) => route.address).join('; ')} is weaker than strength ${minimum}`
@@ -104,16 +104,21 @@ function race(
   options: DialOptions & { lingerMs?: number | undefined },
   attempts: MultiserverError[],
 ): Promise<Connection | null> {
-  const losers = new AbortController()
+  const underWay = new Set<AbortController>()
+  let over: MultiserverError | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let stopWatching = () => {}
+  const stop = (reason: MultiserverError) => {
+    over ??= reason
+    for (const attempt of underWay) attempt.abort(over)
+  }
   return new Promise<Connection | null>((resolve) => {
     let next = 0
     let failed = 0
     const startNext = () => {
       clearTimeout(timer)
       const route = routes[next]
-      if (route === undefined || losers.signal.aborted) return
+      if (route === undefined || over !== undefined) return
       next += 1
       if (next < routes.length) timer = setTimeout(startNext, limits.dial.attemptDelayMs)
       start(route)
@@ -121,22 +126,28 @@ function race(
     const start = (route: Route) => {
       const { lingerMs } = options
       const onProgress = (stage: DialStage) => options.onProgress?.({ stage, address: route.address })
-      route.dial({ signal: losers.signal, lingerMs, onProgress }).then(
-        (connection) => {
-          if (losers.signal.aborted) connection.abort(abortReason(losers.signal))
-          else resolve(connection)
-          losers.abort(new MultiserverError('ABORTED', 'another alternative connected first'))
-        },
-        (thrown: unknown) => {
-          attempts.push(toError(thrown, 'CONNECT_FAILED', { address: route.address }))
-          failed += 1
-          if (failed === routes.length || losers.signal.aborted) resolve(null)
-          else startNext()
-        },
-      )
+      // A signal of its own: the winner's stays as it is when the losers are aborted.
+      const attempt = new AbortController()
+      underWay.add(attempt)
+      route
+        .dial({ signal: attempt.signal, lingerMs, onProgress })
+        .finally(() => underWay.delete(attempt))
+        .then(
+          (connection) => {
+            if (over !== undefined) connection.abort(over)
+            else resolve(connection)
+            stop(new MultiserverError('ABORTED', 'another alternative connected first'))
+          },
+          (thrown: unknown) => {
+            attempts.push(toError(thrown, 'CONNECT_FAILED', { address: route.address }))
+            failed += 1
+            if (failed === routes.length || over !== undefined) resolve(null)
+            else startNext()
+          },
+        )
     }
     const onAbort = () => {
-      losers.abort(abortReason(signal))
+      stop(abortReason(signal))
       resolve(null)
     }
     signal.addEventListener('abort', onAbort, { once: true })

@@ -38,8 +38,8 @@ export function bytesUpTo(maxLength: number): Field<Bytes> {
 /** Canonical base64url of `length` bytes that stays text, because it is only ever compared. */
 export function handle(length: number): Field<string> {
   return plain((value) => {
-    const bytes = typeof value === 'string' && value.length <= 2 * length ? fromBase64Url(value) : null
-    return bytes?.length === length ? (value as string) : undefined
+    if (typeof value !== 'string' || value.length > 2 * length) return undefined
+    return fromBase64Url(value)?.length === length ? value : undefined
   })
 }
 
@@ -121,8 +121,10 @@ function bytesBetween(minLength: number, maxLength: number): Field<Bytes> {
   return {
     decode(value) {
       // The length is looked at first: nothing long is decoded only to be refused.
-      const bytes = typeof value === 'string' && value.length <= 2 * maxLength ? fromBase64Url(value) : null
-      return bytes !== null && bytes.length >= minLength && bytes.length <= maxLength ? bytes : undefined
+      if (typeof value !== 'string' || value.length > 2 * maxLength) return undefined
+      const decoded = fromBase64Url(value)
+      const fits = decoded !== null && decoded.length >= minLength && decoded.length <= maxLength
+      return fits ? decoded : undefined
     },
     encode: toBase64Url,
   }

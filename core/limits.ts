@@ -6,6 +6,10 @@ export const limits = {
     alternatives: 32,
     sections: 8,
   },
+  timer: {
+    /** What is longer, setTimeout takes for 1 ms. */
+    longestMs: 2 ** 31 - 1,
+  },
   dial: {
     /** One deadline over everything, from looking at the address to the last transform. */
     timeoutMs: 30_000,
@@ -65,11 +69,15 @@ export const limits = {
     /** Handed to a path and not sent yet; wrtc loses messages silently when hundreds are queued. */
     queuedBytes: 256 * 1024,
     queuedFrames: 64,
+    /** Under way on a path at first, and at least: what the UDP sockets of WebRTC hold at once. */
+    leastFlightBytes: 128 * 1024,
+    /** Rounds that the rate of a path is taken from. */
+    flightSamples: 10,
     /** wrtc never says that its queue has drained: while it is full we look again this often. */
     lookAgainMs: 4,
     acknowledgeAfterMs: 50,
-    /** However large the window: acknowledgements are what the sender goes by. */
-    acknowledgeAfterBytes: 256 * 1024,
+    /** However large the window: the sender goes by acknowledgements, and what they free in one go it sends in one. */
+    acknowledgeAfterBytes: 64 * 1024,
     /** A path that has been silent this long is asked, and dead when the answer is not there in time. */
     pingAfterMs: 5_000,
     pongTimeoutMs: 7_000,
@@ -78,6 +86,8 @@ export const limits = {
     /** After RESET: what is in flight, the RESET itself above all, still leaves. */
     resetCloseMs: 2_000,
     paths: 4,
+    /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */
+    earlyFrames: 8,
   },
   hub: {
     /** Registering again after the socket was lost: full jitter under a bound that doubles between these. */
@@ -90,6 +100,10 @@ export const limits = {
     /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */
     silentAfterMs: 45_000,
     probeTimeoutMs: 10_000,
+    /** From the goodbye to its answer; after that the socket is cut. */
+    closeTimeoutMs: 2_000,
+    /** Said and not taken by the hub: it bounds its own queue for me at 256 KiB. */
+    unsentCharacters: 1024 * 1024,
     /** Signals of a side of an introduction that may wait to be opened; the hub passes on no more than that. */
     signals: 64,
   },

@@ -41,10 +41,11 @@ export interface MultiServer {
   client(address: string, options?: DialOptions): Promise<Connection>
   /**
    * Starts every stack that can listen.
+   * @param onConnection may be asynchronous; what it throws or rejects with aborts the connection and goes to onError
    * @param onError without it, errors of listening are printed; errors of single connections are not
    */
   server(
-    onConnection: (connection: Connection) => void,
+    onConnection: (connection: Connection) => unknown,
     onError?: ((error: MultiserverError) => void) | null,
     onListening?: ((error: MultiserverError | null) => void) | null,
   ): CloseServer

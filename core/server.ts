@@ -5,7 +5,8 @@ import type { Listener } from './types.ts'
 
 export interface ServerOptions {
   readonly lingerMs?: number | undefined
-  readonly onConnection: (connection: Connection) => void
+  /** May be asynchronous; what it throws or rejects with aborts the connection. */
+  readonly onConnection: (connection: Connection) => unknown
   /** For errors of listening and of single connections. Absent: the former are printed. */
   readonly onError?: ((error: MultiserverError) => void) | undefined
 }
@@ -39,12 +40,14 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
     }
     connections.add(connection)
     void connection.closed.then(() => connections.delete(connection))
-    try {
-      options.onConnection(connection)
-    } catch (thrown) {
+    const handle = async () => options.onConnection(connection)
+    handle().catch((thrown: unknown) => {
+      // The error of a connection that broke is one of a single connection; anything else is the application's own.
+      const { error } = connection
+      if (error !== undefined && thrown === error) options.onError?.(error)
+      else report(toError(thrown, 'ABORTED', { address: connection.address }))
       connection.abort()
-      report(toError(thrown, 'ABORTED', { address: connection.address }))
-    }
+    })
   }
 
   function report(error: MultiserverError): void {

@@ -39,7 +39,7 @@ export class Stack {
   readonly transforms: readonly t.Transform[]
 
   constructor(input: StackInput) {
-    const [transport, ...transforms] = 'length' in input ? input : [input]
+    const [transport, ...transforms] = isList(input) ? input : [input]
     checkPlugs(transport, transforms)
     this.transport = transport
     this.transforms = transforms
@@ -88,6 +88,10 @@ export class Stack {
       throw new MultiserverError('LISTEN_FAILED', `${this.transport.name} can only dial`)
     }
     const gate = new HandshakeGate()
+    const underWay = new Set<AbortController>()
+    const { signal } = context
+    const stop = () => underWay.forEach((handshake) => handshake.abort(abortReason(signal)))
+    signal.addEventListener('abort', stop, { once: true })
     const failed = (thrown: unknown) => context.onConnectionError(toError(thrown, 'HANDSHAKE_FAILED'))
     const accept = (raw: t.ByteStream) => {
       const source = raw.info?.source
@@ -97,12 +101,19 @@ export class Stack {
         failed(busy)
         return
       }
-      this.#accept(raw, context)
-        .finally(() => gate.leave(source))
+      // A signal for each: Node warns of more than ten listeners on one.
+      const handshake = new AbortController()
+      underWay.add(handshake)
+      if (signal.aborted) stop()
+      this.#accept(raw, { ...context, signal: handshake.signal })
+        .finally(() => {
+          underWay.delete(handshake)
+          gate.leave(source)
+        })
         .then(onConnection, failed)
     }
     return this.transport.listen(accept, {
-      signal: context.signal,
+      signal,
       identity: this.transforms.find((transform) => transform.identity !== undefined)?.identity,
       transforms: this.transforms.map((transform) => transform.name),
       onError: (error) => context.onListenError(toError(error, 'LISTEN_FAILED')),
@@ -176,6 +187,7 @@ export class Stack {
 async function runSteps(raw: t.ByteStream, steps: readonly Step[], signal: AbortSignal): Promise<t.Secured> {
   const onAbort = () => raw.abort(abortReason(signal))
   signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
   try {
     let secured: t.Secured = { stream: raw }
     for (const step of steps) {
@@ -205,6 +217,10 @@ function withAddress(error: MultiserverError, address: string): MultiserverError
   if (error.address !== undefined) return error
   const { code, message, cause } = error
   return new MultiserverError(code, message, { address, cause: cause ?? error })
+}
+
+function isList(input: StackInput): input is Exclude<StackInput, t.Transport> {
+  return Array.isArray(input)
 }
 
 function checkPlugs(transport: t.Transport | undefined, transforms: readonly t.Transform[]): void {

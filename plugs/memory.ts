@@ -39,7 +39,7 @@ export function memory(options: MemoryOptions = {}): Transport {
       return Promise.resolve({
         addresses: (scope) => dialing.addresses(scope),
         close() {
-          listeners.delete(name)
+          if (listeners.get(name) === accept) listeners.delete(name)
           return Promise.resolve()
         },
       })

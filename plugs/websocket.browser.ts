@@ -1,3 +1,4 @@
+export type { WebSocketHandlers, WebSocketLike, WebSocketOptions } from './websocket.ts'
 import type { WebSocketLike, WebSocketOptions } from './websocket.ts'
 
 /** Browsers tell how much waits to be sent, but not when it is gone: above this we look again until it is. */

@@ -30,14 +30,25 @@ export function ws(options: WsOptions = {}): Transport {
         perMessageDeflate: false,
         maxPayload: options.maxMessageBytes ?? defaultMaxMessageBytes,
       })
-      const makeServer = (): Server =>
-        createServer(refusePlainHttp).on('upgrade', (request, socket, head) => {
+      const servers: Server[] = []
+      const makeServer = () => {
+        const server = createServer(refusePlainHttp).on('upgrade', (request, socket, head) => {
           upgrades.handleUpgrade(request, socket, head, (webSocket) => {
             accept(WebSocketStream.accept(wrapWebSocket(webSocket), describeClient(request)))
           })
         })
+        servers.push(server)
+        return server
+      }
       const listening = await listenOnHosts(makeServer, hosts.bind(), options.port ?? 0, onError)
-      return { addresses: (scope) => sections(scope, listening.port), close: listening.close }
+      return {
+        addresses: (scope) => sections(scope, listening.port),
+        async close() {
+          await listening.close()
+          // Those that have not become WebSockets: closed or not, a server waits for them for ever.
+          for (const server of servers) server.closeAllConnections()
+        },
+      }
     },
   }
 }

@@ -51,7 +51,7 @@ export class Alarms {
     this.#cancelled += 1
     // Cancelled entries go when they come up; when they are the most, all of them go at once.
     if (this.#cancelled < 64 || this.#cancelled * 2 < this.#heap.length) return
-    this.#heap = this.#heap.filter((kept) => kept.ring !== undefined).sort(compare)
+    this.#heap = this.#heap.filter((kept) => kept.ring !== undefined).toSorted(compare)
     this.#cancelled = 0
   }
 

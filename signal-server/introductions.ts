@@ -1,4 +1,3 @@
-import type { HubErrorCode } from '../core/hub-protocol.ts'
 import type { Account } from './accounts.ts'
 import type { Alarm, Alarms } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
@@ -45,21 +44,19 @@ export class Introductions {
     return introduction?.client === peer || introduction?.server === peer ? introduction : undefined
   }
 
-  /** Why one more from `client` to `server` is not taken, or undefined. */
-  refusal(client: Peer, server: Peer): { code: HubErrorCode; message: string } | undefined {
+  /** Why one more from `client` to `server` is not taken now, undefined when it is. */
+  busy(client: Peer, server: Peer): string | undefined {
     const limits = this.#limits
     const { account } = client
     if (!account.exempt && account.introductions >= limits.introductionsPerAddress) {
-      return { code: 'BUSY', message: 'your address has as many introductions under way as it may' }
+      return 'your address has as many introductions under way as it may'
     }
     const counts = this.#ofTarget.get(server)
-    if (counts === undefined) return undefined
-    const fromAddress = counts.byAccount.get(account) ?? 0
-    const isOver = !account.exempt && fromAddress >= limits.introductionsPerTargetAndAddress
-    if (isOver || counts.all >= limits.introductionsPerTarget) {
-      return { code: 'BUSY', message: 'the peer has as many introductions under way as it may' }
-    }
-    return undefined
+    const fromAddress = account.exempt ? 0 : (counts?.byAccount.get(account) ?? 0)
+    const isFull = (counts?.all ?? 0) >= limits.introductionsPerTarget
+    return isFull || fromAddress >= limits.introductionsPerTargetAndAddress
+      ? 'the peer has as many introductions under way as it may'
+      : undefined
   }
 
   /** `onExpired` is called when nobody has ended it in time; it is for the caller to end it then. */

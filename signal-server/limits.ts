@@ -17,7 +17,7 @@ export const defaultLimits = {
   // How many. Sockets that have proved and asked nothing yet are the cheapest to make, so they get the least.
   unregisteredSockets: 1_024,
   unregisteredSocketsPerAddress: 16,
-  /** Two at about 10 KB for a socket and its TLS state: some hundred megabytes. */
+  /** What one process looks after without a large heap; who has more peers runs more hubs. */
   registeredPeers: 10_000,
   anonymousPeers: 10_000,
   /** A household or an office behind one address. */

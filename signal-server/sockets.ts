@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import type { RawData, WebSocket } from 'ws'
 import { encodeHubMessage, hubCloseCodes, type HubMessage } from '../core/hub-protocol.ts'
-import type { Hub, HubEffect, HubEvent, Refusal } from './hub.ts'
+import type { Hub, HubEffect, HubEvent } from './hub.ts'
 import type { HubLimits } from './limits.ts'
 import type { SocketId } from './peer.ts'
+import type { Refusal } from './peers.ts'
 
 /** What is known about a socket from the request that opened it. */
 export interface Arrival {

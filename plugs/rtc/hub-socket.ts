@@ -6,19 +6,22 @@ import {
   hubMessageBytes,
   hubSubprotocol,
   type HubMessage,
+  type IceServer,
   type PeerMessage,
 } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
 import { openWebSocket, type WebSocketLike } from '#websocket'
 import { IntroductionChannel } from './introduction-channel.ts'
 
-const { silentAfterMs, probeTimeoutMs } = limits.hub
+const { answerTimeoutMs, closeTimeoutMs, probeTimeoutMs, silentAfterMs, unsentCharacters } = limits.hub
 
 export type Welcome = Extract<HubMessage, { type: 'welcome' }>
 
 /** What concerns the socket as a whole; the messages of an introduction go to its channel. */
 export interface HubSocketEvents {
   onRegistered?(): void
+  /** Those to use from now on; at `registered` and whenever the hub renews their credentials. */
+  onIceServers?(iceServers: readonly IceServer[]): void
   onIncoming?(channel: IntroductionChannel): void
   onReplaced?(): void
   onRestarting?(times: { reconnectAfterMs: number; tryForMs: number }): void
@@ -40,7 +43,10 @@ export class HubSocket {
   #resolveClosed: () => void = () => undefined
   #opened: Promise<void>
   #error: MultiserverError | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #unsent = 0
+  /** Until `welcome`, then none; after close() until the socket is gone. */
+  #deadline: ReturnType<typeof setTimeout> | undefined
+  #silence: ReturnType<typeof setTimeout> | undefined
 
   constructor(url: string, events: HubSocketEvents = {}) {
     this.url = url
@@ -62,15 +68,14 @@ export class HubSocket {
           const lost = new MultiserverError('HUB_LOST', `${url}: ${why}`, { address: url, cause: error })
           reject(lost)
           this.#finish(lost)
+          clearTimeout(this.#deadline)
           this.#resolveClosed()
         },
       })
     })
     this.#opened.catch(() => undefined)
     this.welcome.catch(() => undefined)
-    this.#timer = setTimeout(() => {
-      this.#drop(new MultiserverError('HUB_LOST', `${url}: no welcome in time`, { address: url }))
-    }, limits.hub.answerTimeoutMs)
+    this.#deadline = setTimeout(() => this.#drop('does not say welcome'), answerTimeoutMs)
   }
 
   /** How many introductions use this socket. */
@@ -80,7 +85,7 @@ export class HubSocket {
 
   /** Sent in order, once the socket is open. What can't be sent shows as `onClose`. */
   send(message: PeerMessage): void {
-    this.#opened.then(() => this.#socket.send(encodePeerMessage(message))).catch(() => undefined)
+    this.#opened.then(() => this.#sendNow(encodePeerMessage(message))).catch(() => undefined)
   }
 
   /** The messages of an introduction, until `onEnd`. */
@@ -97,28 +102,43 @@ export class HubSocket {
 
   close(): void {
     if (this.#error !== undefined) return
+    // Whoever is being introduced to me need not wait for a path.
+    for (const channel of this.#channels.values()) channel.close('closed')
     this.#finish(new MultiserverError('ABORTED', 'the hub is not needed any more'))
-    this.#socket.close(1000)
+    // Behind what was said until now.
+    queueMicrotask(() => this.#socket.close(1000))
+    // A hub that does not answer the goodbye must not hold the socket.
+    this.#deadline = setTimeout(() => this.#socket.terminate(), closeTimeoutMs)
+  }
+
+  /** What a hub makes me say while it does not listen must not fill the memory. */
+  async #sendNow(text: string): Promise<void> {
+    if (this.#unsent > unsentCharacters) return this.#drop('does not read what is sent to it')
+    this.#unsent += text.length
+    await this.#socket.send(text)
+    this.#unsent -= text.length
   }
 
   #receive(data: Uint8Array | string, resolveWelcome: (welcome: Welcome) => void): void {
     if (this.#error !== undefined) return
     this.#watch()
     const decoded = typeof data === 'string' ? decodeHubMessage(data) : { kind: 'unreadable' as const }
-    if (decoded.kind === 'unreadable') {
-      this.#drop(
-        new MultiserverError('HUB_LOST', `${this.url} does not speak as a hub`, { address: this.url }),
-      )
-    } else if (decoded.kind === 'message') {
-      if (decoded.message.type === 'welcome') resolveWelcome(decoded.message)
-      else this.#dispatch(decoded.message)
+    if (decoded.kind === 'unreadable') this.#drop('does not speak as a hub')
+    else if (decoded.kind === 'message') {
+      if (decoded.message.type === 'welcome') {
+        clearTimeout(this.#deadline)
+        resolveWelcome(decoded.message)
+      } else this.#dispatch(decoded.message)
     }
   }
 
   #dispatch(message: Exclude<HubMessage, { type: 'welcome' }>): void {
     switch (message.type) {
       case 'registered':
+        this.#events.onIceServers?.(message.iceServers)
         return this.#events.onRegistered?.()
+      case 'ice-servers':
+        return this.#events.onIceServers?.(message.iceServers)
       case 'incoming':
         if (this.#events.onIncoming === undefined || this.#channels.has(message.id)) return
         return this.#events.onIncoming(this.openChannel(message.id))
@@ -137,33 +157,31 @@ export class HubSocket {
         return this.#events.onRefused?.(new MultiserverError('HUB_REFUSED', text, { address: this.url }))
       }
       case 'relay':
-      case 'ice-servers':
         return
     }
   }
 
   /** Something was heard: look again after a silence, and ask then. */
   #watch(): void {
-    clearTimeout(this.#timer)
+    clearTimeout(this.#silence)
     if (this.#error !== undefined) return
-    this.#timer = setTimeout(() => {
+    this.#silence = setTimeout(() => {
       // There is no such introduction, and the hub says so: any answer will do.
       this.send({ type: 'close', id: randomId(), reason: 'are you there?' })
-      this.#timer = setTimeout(() => {
-        this.#drop(new MultiserverError('HUB_LOST', `${this.url} has fallen silent`, { address: this.url }))
-      }, probeTimeoutMs)
+      this.#silence = setTimeout(() => this.#drop('has fallen silent'), probeTimeoutMs)
     }, silentAfterMs)
   }
 
-  #drop(error: MultiserverError): void {
-    this.#finish(error)
+  #drop(why: string): void {
+    this.#finish(new MultiserverError('HUB_LOST', `${this.url} ${why}`, { address: this.url }))
     this.#socket.terminate()
   }
 
   #finish(error: MultiserverError): void {
     if (this.#error !== undefined) return
     this.#error = error
-    clearTimeout(this.#timer)
+    clearTimeout(this.#deadline)
+    clearTimeout(this.#silence)
     this.#rejectWelcome(error)
     for (const channel of this.#channels.values()) channel.fail(error)
     this.#events.onClose?.(error)

@@ -1,5 +1,5 @@
 import { formatArgument, sectionArgument } from '../../core/address.ts'
-import { ready } from '../../core/ed25519.ts'
+import { checkPublicKey, ready } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { hubUrlOf } from '../../core/hub-name.ts'
 import { classifyHost } from '../../core/ip.ts'
@@ -53,11 +53,15 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
     })
   }
   await ready()
+  if (!checkPublicKey(remoteKey)) {
+    throw new MultiserverError('ADDRESS_INVALID', `${address}: nobody can prove this key`, { address })
+  }
   const introduction = await introductionOptions(hubUrl, options)
   const { socket, giveBack } = borrowHubSocket(hubUrl)
   const session = crypto.getRandomValues(new Uint8Array(16))
   try {
     const channel = socket.openChannel(randomId())
+    socket.welcome.then(() => signal.aborted || onProgress?.('hub')).catch(() => undefined)
     const client = { serverKey: remoteKey.slice(), session, transforms, signal, onProgress }
     const path = await introduceClient(channel, client, introduction)
     onProgress?.('path')
@@ -85,18 +89,32 @@ async function listen(
   }
   await ready()
   const introduction = await introductionOptions(hubUrl, options)
-  const acceptor = { options: introduction, transforms, section, accept, onError, onConnectionError }
+  const stop = new AbortController()
+  const acceptor = {
+    options: introduction,
+    signal: stop.signal,
+    transforms,
+    section,
+    accept,
+    onError,
+    onConnectionError,
+  }
   const { registered, remove } = addAcceptor(identity, acceptor)
-  const onAbort = () => void remove()
+  let closing: Promise<void> | undefined
+  const close = () => {
+    stop.abort()
+    return (closing ??= remove())
+  }
+  const onAbort = () => void close()
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   try {
     await registered
   } catch (thrown) {
-    await remove()
+    await close()
     throw thrown
   }
-  return { addresses: (scope) => (isReachable(hubUrl, scope) ? [section] : []), close: remove }
+  return { addresses: (scope) => (isReachable(hubUrl, scope) ? [section] : []), close }
 }
 
 async function introductionOptions(hubUrl: string, options: RtcOptions): Promise<IntroductionOptions> {

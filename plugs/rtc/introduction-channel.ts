@@ -1,4 +1,5 @@
 import { MultiserverError } from '../../core/errors.ts'
+import { goneReason } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
 import type { HubMessage, IceServer, PeerMessage } from '../../core/hub-protocol.ts'
 
@@ -7,6 +8,9 @@ export type IntroductionMessage =
   | Extract<HubMessage, { type: 'introduced' | 'signal' | 'closed' }>
   | RefusedMessage
 type RefusedMessage = Extract<HubMessage, { type: 'error' }> & { id: string }
+
+/** The reason in `close` once the path stands: there is no more to say. */
+export const openReason = 'open'
 
 /** One introduction at the hub: sealed signals, in order, both ways. */
 export class IntroductionChannel {
@@ -20,6 +24,7 @@ export class IntroductionChannel {
   #signals: string[] = []
   #reader: { resolve: (data: string) => void; reject: (error: Error) => void } | undefined
   #error: MultiserverError | undefined
+  #isGivenUp = false
 
   constructor(id: string, send: (message: PeerMessage) => void, onEnd: () => void) {
     this.id = id
@@ -30,6 +35,11 @@ export class IntroductionChannel {
       this.#rejectIntroduced = reject
     })
     this.introduced.catch(() => undefined)
+  }
+
+  /** Whether the peer, and not only its socket or the hub's, is done without a path: none is to be waited for. */
+  get isGivenUp(): boolean {
+    return this.#isGivenUp
   }
 
   introduce(to: Uint8Array<ArrayBuffer>): void {
@@ -62,6 +72,7 @@ export class IntroductionChannel {
       case 'signal':
         return this.#receiveSignal(message.data)
       case 'closed':
+        this.#isGivenUp = message.reason !== openReason && message.reason !== goneReason
         return this.fail(closedError(message.reason))
       case 'error':
         return this.fail(refusedError(message))

@@ -10,7 +10,7 @@ import { WebRtcLink } from './webrtc-link.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes, DialStage, Identity } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
-import type { IntroductionChannel } from './introduction-channel.ts'
+import { openReason, type IntroductionChannel } from './introduction-channel.ts'
 import type { Answer, CandidateSignal, Offer, RefusalCode, Signal } from './signal-payload.ts'
 import type { WebRtc } from './wrtc.ts'
 
@@ -97,11 +97,18 @@ export interface ServerIntroduction<T> {
   readonly judge: (offer: Offer) => OfferVerdict<T>
 }
 
+/** Whom a path is for. */
+export interface IntroductionTarget {
+  readonly options: IntroductionOptions
+  /** Aborts when it wants none any more. */
+  readonly signal: AbortSignal
+}
+
 /**
  * The server's side: opens the offer before it makes anything, answers, and gives the path once it is open.
  * Resolves to null when the offer was refused.
  */
-export async function introduceServer<T extends { readonly options: IntroductionOptions }>(
+export async function introduceServer<T extends IntroductionTarget>(
   channel: IntroductionChannel,
   server: ServerIntroduction<T>,
 ): Promise<{ path: FramePath; session: Bytes; acceptor: T } | null> {
@@ -114,7 +121,7 @@ export async function introduceServer<T extends { readonly options: Introduction
     const sdp = rebuildSdp(offer.sdp, 'offer')
     if (sdp === null) return await refuse(channel, signals, 'INVALID')
     const { acceptor } = verdict
-    const { options } = acceptor
+    const { options, signal } = acceptor
     const candidates = new CandidateOutlet(options.filter)
     link = await makeLinkOrRefuse(channel, signals, () =>
       makeLink(false, server.iceServers, options, candidates),
@@ -122,12 +129,13 @@ export async function introduceServer<T extends { readonly options: Introduction
     link.accept(sdp)
     const answer: Answer = { kind: 'answer', sdp: await link.description, relayKey: randomBytes(32) }
     channel.sendSignal(await signals.seal(answer))
-    const path = await connect(link, channel, signals, candidates, options)
+    const path = await connect(link, channel, signals, candidates, options, signal)
     return { path, session: offer.session, acceptor }
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     link?.close()
     channel.close(error.code)
+    await link?.closed
     throw error
   }
 }
@@ -139,18 +147,18 @@ async function connect(
   signals: LaterSignals,
   candidates: CandidateOutlet,
   options: IntroductionOptions,
-  signal: AbortSignal = new AbortController().signal,
+  signal: AbortSignal,
 ): Promise<FramePath> {
   candidates.start(async (candidate) => channel.sendSignal(await signals.seal(candidate)))
   const broken = receiveSignals(link, channel, signals, options.filter)
   const makeLate = () => new MultiserverError('CONNECT_FAILED', 'no WebRTC path opened in time')
   const opened = withDeadline(Promise.race([link.opened, broken]), pathTimeoutMs, makeLate)
   const path = await untilAborted(opened, signal, (late) => late.close())
-  channel.close('open')
+  channel.close(openReason)
   return path
 }
 
-/** Never resolves; rejects when a signal does not open, for then the hub or the peer plays false. */
+/** Never resolves; rejects when the peer gives up or a signal does not open: the hub or the peer plays false. */
 async function receiveSignals(
   link: WebRtcLink,
   channel: IntroductionChannel,
@@ -159,6 +167,7 @@ async function receiveSignals(
 ): Promise<never> {
   for (let count = 0; ; count++) {
     const data = await channel.nextSignal().catch(() => null)
+    if (data === null && channel.isGivenUp) throw new MultiserverError('CONNECT_FAILED', 'the peer gave up')
     if (data === null) return new Promise(() => undefined)
     const signal = await signals.open(data)
     if (signal.kind !== 'candidate' || signal.candidate === '' || count >= limits.signal.candidates) continue

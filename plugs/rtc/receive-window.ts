@@ -38,11 +38,6 @@ export class ReceiveWindow {
     return this.#received - this.#toldReceived >= step || this.limit - this.#toldLimit >= step
   }
 
-  /** Whether the peer knows less than there is to know. */
-  get isUntold(): boolean {
-    return this.#received > this.#toldReceived
-  }
-
   receive(bytes: number): void {
     this.#received += bytes
   }

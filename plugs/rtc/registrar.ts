@@ -1,9 +1,10 @@
 import { toBase64 } from '../../core/bytes.ts'
+import { untilAborted } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { limits } from '../../core/limits.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
-import { introduceServer, type IntroductionOptions, type OfferVerdict } from './introduction.ts'
+import { introduceServer, type IntroductionTarget, type OfferVerdict } from './introduction.ts'
 import { Registration } from './registration.ts'
 import { Session } from './session.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
@@ -14,8 +15,7 @@ import type { Offer } from './signal-payload.ts'
 const { unopened, perSecond, burst } = limits.introduction
 
 /** A listening rtc stack: it gets the connections whose address has its transforms. */
-export interface Acceptor {
-  readonly options: IntroductionOptions
+export interface Acceptor extends IntroductionTarget {
   readonly transforms: readonly string[]
   /** What `address` of a connection begins with, for example `rtc:hub.example.com`. */
   readonly section: string
@@ -55,6 +55,7 @@ class Registrar {
   readonly #acceptors = new Set<Acceptor>()
   readonly #sessions = new Set<string>()
   readonly #rate = new TokenBucket({ perSecond, burst }, performance.now())
+  readonly #underWay = new Set<Promise<unknown>>()
   #unopened = 0
 
   constructor(hubUrl: string, identity: Identity, forget: () => void) {
@@ -85,6 +86,7 @@ class Registrar {
     if (!this.#acceptors.delete(acceptor) || this.#acceptors.size > 0) return
     this.#forget()
     await this.#registration.close()
+    await Promise.all(this.#underWay)
   }
 
   #onIncoming(channel: IntroductionChannel, iceServers: readonly IceServer[]): void {
@@ -100,13 +102,17 @@ class Registrar {
       opened()
       return this.#judge(offer)
     }
-    introduceServer(channel, { identity: this.#identity, iceServers, judge })
+    const introducing = introduceServer(channel, { identity: this.#identity, iceServers, judge })
       .then((introduced) => introduced && this.#begin(introduced))
       .catch((thrown: unknown) => {
         const error = toError(thrown, 'CONNECT_FAILED')
         for (const acceptor of this.#acceptors) acceptor.onConnectionError(error)
       })
-      .finally(opened)
+      .finally(() => {
+        opened()
+        this.#underWay.delete(introducing)
+      })
+    this.#underWay.add(introducing)
   }
 
   #judge({ transforms, resume, session }: Offer): OfferVerdict<Acceptor> {
@@ -122,7 +128,12 @@ class Registrar {
     this.#sessions.add(name)
     void session.closed.then(() => this.#sessions.delete(name))
     session.addPath(path)
-    await session.opened
+    try {
+      await untilAborted(session.opened, acceptor.signal, () => undefined)
+    } catch (thrown) {
+      session.abort(toError(thrown, 'CONNECT_FAILED'))
+      throw thrown
+    }
     acceptor.accept(session)
   }
 }

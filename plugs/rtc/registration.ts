@@ -1,4 +1,4 @@
-import { MultiserverError } from '../../core/errors.ts'
+import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { registerBytes, type IceServer } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
@@ -64,6 +64,7 @@ export class Registration {
         this.#tellLoss = true
         this.#resolveRegistered()
       },
+      onIceServers: (iceServers) => (this.#iceServers = iceServers),
       onIncoming: (channel) => this.#options.onIncoming(channel, this.#iceServers),
       onReplaced: () => {
         if (this.#stopped) return
@@ -91,8 +92,7 @@ export class Registration {
     })
     this.#socket = socket
     this.#register(socket).catch((thrown: unknown) => {
-      if (!this.#stopped && !(thrown instanceof MultiserverError))
-        this.#report(new MultiserverError('HUB_LOST', String(thrown), { cause: thrown }))
+      if (!this.#stopped) this.#report(toError(thrown, 'HUB_LOST', { address: this.#options.hubUrl }))
       socket.close()
     })
   }
@@ -105,7 +105,12 @@ export class Registration {
     const signature = await identity.sign(registerBytes(this.#hubName, welcome.challenge, key))
     if (this.#stopped) return
     socket.send({ type: 'register', key, signature: signature.slice() })
-    this.#timer = setTimeout(() => socket.close(), answerTimeoutMs)
+    this.#timer = setTimeout(() => {
+      const { hubUrl } = this.#options
+      const message = `${hubUrl} does not answer the registration`
+      this.#report(new MultiserverError('HUB_LOST', message, { address: hubUrl }))
+      socket.close()
+    }, answerTimeoutMs)
   }
 
   /** Full jitter under a bound that doubles with each failure; a hub that restarts has said when to come. */

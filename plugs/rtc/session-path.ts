@@ -1,10 +1,11 @@
 import { equalBytes } from '../../core/bytes.ts'
 import { limits } from '../../core/limits.ts'
+import { Flight } from './flight.ts'
 import { decodeFrame, encodeFrame, makeDataFrame, type Frame } from './frames.ts'
 import type { Bytes, Path } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 
-const { helloTimeoutMs, frameBytes, queuedBytes, queuedFrames, lookAgainMs, pingAfterMs, pongTimeoutMs } =
+const { frameBytes, helloTimeoutMs, lookAgainMs, pingAfterMs, pongTimeoutMs, queuedBytes, queuedFrames } =
   limits.session
 
 type Hello = Extract<Frame, { type: 'hello' }>
@@ -22,6 +23,7 @@ export interface SessionPathEvents {
 
 /** A path as a session uses it: HELLO first, at most so much queued, and asked whether it still lives. */
 export class SessionPath {
+  readonly flight = new Flight()
   readonly #path: FramePath
   readonly #session: Bytes
   readonly #events: SessionPathEvents
@@ -32,6 +34,7 @@ export class SessionPath {
   #pingId = 0
   #pingSentAt = 0
   #rttMs: number | undefined
+  #unansweredPing: number | undefined
   /** Sizes of the frames handed over, oldest first, as far as they may still be queued. */
   #handedOver: number[] = []
   #handedOverBytes = 0
@@ -135,11 +138,23 @@ export class SessionPath {
       this.#watch(pingAfterMs)
       this.#events.onOpen(frame)
     } else if (frame?.type === 'ping') {
-      this.send({ type: 'pong', id: frame.id })
+      this.#answer(frame.id)
     } else {
-      if (frame?.type === 'pong' && frame.id === this.#pingId) this.#rttMs = this.#heardAt - this.#pingSentAt
+      if (frame?.type === 'pong' && frame.id === this.#pingId) this.#measure(this.#heardAt - this.#pingSentAt)
       this.#events.onFrame(frame)
     }
+  }
+
+  #measure(rttMs: number): void {
+    this.#rttMs = rttMs
+    this.flight.measure(rttMs)
+  }
+
+  /** While the queue is full only the newest PING waits for its answer: a flood of them must not fill the memory. */
+  #answer(id: number): void {
+    this.#unansweredPing = undefined
+    if (this.hasRoom()) this.send({ type: 'pong', id })
+    else this.#unansweredPing = id
   }
 
   /** Looks `delayMs` from now whether anything was heard meanwhile; asks when not. */
@@ -167,7 +182,9 @@ export class SessionPath {
   #lookForRoom(): void {
     clearTimeout(this.#roomTimer)
     this.#roomTimer = undefined
-    if (this.#state === 'open' && this.hasRoom()) this.#events.onRoom()
+    if (this.#state !== 'open' || !this.hasRoom()) return
+    if (this.#unansweredPing !== undefined) this.#answer(this.#unansweredPing)
+    this.#events.onRoom()
   }
 
   #lose(): void {

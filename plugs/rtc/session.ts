@@ -1,6 +1,7 @@
 import { ByteQueue } from '../../core/byte-queue.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
+import { onPageHide } from '#wrtc'
 import { longestDirection, resetCodes, dataHeaderBytes, type Frame } from './frames.ts'
 import { ReceiveWindow } from './receive-window.ts'
 import { SendBuffer } from './send-buffer.ts'
@@ -42,6 +43,7 @@ export class Session implements ByteStream {
   readonly #queue: ByteQueue
   readonly #window = new ReceiveWindow()
   readonly #kept = new SendBuffer()
+  readonly #unwatchPage: () => void
   #resolveOpened: () => void = () => undefined
   #rejectOpened: (error: Error) => void = () => undefined
   #resolveClosed: () => void = () => undefined
@@ -56,7 +58,7 @@ export class Session implements ByteStream {
   #endAcknowledged = false
   #peerLimit: number = initialLimitBytes
   #peerEnd: number | undefined
-  #lastPing: number | undefined
+  #lastPing: { path: SessionPath; id: number } | undefined
   #room: { resolve: () => void; reject: (error: Error) => void } | undefined
   #ending: { resolve: () => void; reject: (error: Error) => void } | undefined
   #error: Error | undefined
@@ -69,6 +71,7 @@ export class Session implements ByteStream {
     this.#role = role
     this.#queue = new ByteQueue({ highWaterBytes: Infinity, onRead: (bytes) => this.#onRead(bytes) })
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+    this.#unwatchPage = onPageHide(() => this.abort(new MultiserverError('ABORTED', 'the page was closed')))
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve
       this.#rejectOpened = reject
@@ -168,9 +171,10 @@ export class Session implements ByteStream {
       case 'reset':
         return this.#onReset(frame.code, frame.text)
       case 'pong':
-        if (this.#lastPing !== undefined && frame.id >= this.#lastPing) this.#finish()
+        if (path === this.#lastPing?.path && frame.id >= this.#lastPing.id) this.#finish()
         return
       case 'hello':
+        return this.#losePath(path)
       case undefined:
         this.#reset('protocol', 'PROTOCOL', 'the peer sent a frame that has no place here')
     }
@@ -202,6 +206,8 @@ export class Session implements ByteStream {
       return
     }
     if (offset > received) return this.#losePath(path)
+    // Repeated as often as somebody likes: that must not cost an answer each.
+    if (this.#peerEnd !== undefined) return this.#acknowledgeSoon()
     this.#peerEnd = offset
     this.#queue.end()
     this.#acknowledge()
@@ -216,6 +222,9 @@ export class Session implements ByteStream {
       return false
     }
     this.#kept.release(withEnd ? this.#kept.end : received)
+    this.#current?.flight.onAcknowledged(this.#kept.start)
+    // Late words of another path may have overtaken what is being sent again here.
+    this.#next = Math.max(this.#next, this.#kept.start)
     this.#peerLimit = Math.max(this.#peerLimit, limit)
     if (this.#kept.bytes < unacknowledgedBytes) {
       this.#room?.resolve()
@@ -260,11 +269,13 @@ export class Session implements ByteStream {
     const path = this.#current
     if (path === undefined || this.#state !== 'open') return
     const most = path.maxFrameBytes - dataHeaderBytes
-    while (path.isOpen && this.#next < Math.min(this.#kept.end, this.#peerLimit) && path.hasRoom()) {
-      const bytes = Math.min(most, this.#kept.end - this.#next, this.#peerLimit - this.#next)
+    const credit = Math.min(this.#kept.end, this.#peerLimit, this.#kept.start + path.flight.limitBytes)
+    while (path.isOpen && this.#next < credit && path.hasRoom()) {
+      const bytes = Math.min(most, credit - this.#next)
       path.sendData(this.#next, bytes, (payload) => this.#kept.copy(this.#next, payload))
       this.#next += bytes
       this.#sent = Math.max(this.#sent, this.#next)
+      path.flight.onSent(this.#next, this.#kept.start)
     }
     if (path !== this.#current) return
     if (this.#ended && !this.#endSentHere && this.#next === this.#kept.end) {
@@ -303,7 +314,8 @@ export class Session implements ByteStream {
     this.#endSentHere = false
     if (best === undefined) return
     for (const listener of this.#pathListeners) listener(best.kind)
-    if (this.#peerEnd !== undefined || this.#window.isUntold) this.#acknowledge()
+    this.#acknowledge()
+    this.#finishWhenDone()
     this.#pump()
   }
 
@@ -328,7 +340,8 @@ export class Session implements ByteStream {
   /** The client closes once a PONG shows that its last ACK has arrived; the server gives it time to. */
   #finishWhenDone(): void {
     if (!this.#isDone || this.#state !== 'open') return
-    if (this.#role === 'client') this.#lastPing = this.#current?.ping()
+    const path = this.#current
+    if (this.#role === 'client') this.#lastPing = path && { path, id: path.ping() }
     else this.#closeTimer ??= setTimeout(() => this.#finish(), serverCloseMs)
   }
 
@@ -347,6 +360,7 @@ export class Session implements ByteStream {
       if (path.isOpen) path.send({ type: 'reset', code, text })
       else path.close()
     }
+    clearTimeout(this.#closeTimer)
     if (this.#current === undefined) this.#finish()
     else this.#closeTimer = setTimeout(() => this.#finish(), resetCloseMs)
   }
@@ -364,6 +378,7 @@ export class Session implements ByteStream {
   #finish(): void {
     if (this.#state === 'finished') return
     this.#state = 'finished'
+    this.#unwatchPage()
     clearTimeout(this.#ackTimer)
     clearTimeout(this.#closeTimer)
     for (const path of this.#paths) path.close()

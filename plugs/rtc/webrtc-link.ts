@@ -37,10 +37,10 @@ export class WebRtcLink {
   /** @throws RTC_LIMIT */
   constructor(options: WebRtcLinkOptions) {
     if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
-    connections += 1
     this.#initiator = options.initiator
     const kept = keepConnection(options.webRtc)
     const peer = createPeer(options, kept.webRtc)
+    connections += 1
     this.#peer = peer
     const early = new EarlyMessages()
     let failure: Error | undefined
@@ -194,8 +194,8 @@ class EarlyMessages {
   deliver(message: Uint8Array<ArrayBuffer> | string): void {
     // Text is no frame: an empty message is refused as such.
     const bytes = typeof message === 'string' ? new Uint8Array(0) : asBytes(message)
-    if (this.#handlers === undefined) this.#waiting.push(bytes)
-    else this.#handlers.onMessage(bytes)
+    if (this.#handlers !== undefined) this.#handlers.onMessage(bytes)
+    else if (this.#waiting.length < limits.session.earlyFrames) this.#waiting.push(bytes)
   }
 
   start(handlers: FramePathHandlers): void {

@@ -1,6 +1,14 @@
 import { MultiserverError } from '../../core/errors.ts'
 import type { WebRtc } from './wrtc.ts'
 
+export type { WebRtc } from './wrtc.ts'
+
+/** Calls back when the page goes away: nothing of it runs afterwards. The returned function stops that. */
+export function onPageHide(listener: () => void): () => void {
+  addEventListener('pagehide', listener)
+  return () => removeEventListener('pagehide', listener)
+}
+
 /** The browser's own WebRTC. RTC_UNAVAILABLE where it has none, or a policy forbids it. */
 export function loadWebRtc(): Promise<WebRtc> {
   const { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate } = globalThis

@@ -7,6 +7,11 @@ export interface WebRtc {
   readonly RTCIceCandidate: typeof RTCIceCandidate
 }
 
+/** Calls back when the page goes away, which Node has none of. The returned function stops that. */
+export function onPageHide(_listener: () => void): () => void {
+  return () => undefined
+}
+
 /** Node's WebRTC: the optional package wrtc, loaded at first use. RTC_UNAVAILABLE where that can't be. */
 export async function loadWebRtc(): Promise<WebRtc> {
   try {

@@ -39,7 +39,7 @@ export const streamCases: readonly Case<StreamHarness>[] = [
   }),
   streamCase('carries both directions at once', async (near, far) => {
     const there = pattern(300_000)
-    const back = pattern(200_001).reverse()
+    const back = pattern(200_001).toReversed()
     const [atFar, atNear] = await Promise.all([
       readExactly(far, there.length),
       readExactly(near, back.length),
@@ -124,10 +124,10 @@ export const streamCases: readonly Case<StreamHarness>[] = [
     skip: ({ backpressure }) => (backpressure ? undefined : 'this stream can not pause its sender'),
     run: bothWays(async (near, far) => {
       let written = 0
-      let stop = false
+      const stop = new AbortController()
       const writing = (async () => {
         const chunk = pattern(64 * 1024)
-        while (!stop) {
+        while (!stop.signal.aborted) {
           await near.write(chunk)
           written += chunk.length
         }
@@ -139,7 +139,7 @@ export const streamCases: readonly Case<StreamHarness>[] = [
       }
       const held = written
       check(held <= 32 * 1024 * 1024, `${held} bytes were taken although nobody reads`)
-      stop = true
+      stop.abort()
       const ending = writing.then(() => near.end())
       checkEqual((await readToEnd(far)).length, held + 64 * 1024, 'the bytes read once the reader goes on')
       await ending

@@ -118,7 +118,7 @@ export const transportCases: readonly Case<TransportHarness>[] = [
     name: 'listens again after it was closed',
     run: async (harness) => {
       const transport = harness.create()
-      for (const _round of [1, 2]) {
+      for (let round = 0; round < 2; round++) {
         const listener = await transport.listen?.(() => undefined, context(harness))
         await listener?.close()
       }

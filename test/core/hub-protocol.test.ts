@@ -29,7 +29,7 @@ const limits = fc.dictionary(fc.stringMatching(/^[a-z][A-Za-z0-9]{0,20}$/), fc.n
 })
 const optional = <T>(name: string, value: fc.Arbitrary<T>) =>
   fc.record({ [name]: value }, { requiredKeys: [] })
-const iceServers = fc.array(
+const someIceServers = fc.array(
   fc.record(
     {
       urls: fc.array(
@@ -47,43 +47,47 @@ const iceServers = fc.array(
   { maxLength: 4 },
 )
 
-function message(type: string, ...fields: fc.Arbitrary<object>[]): fc.Arbitrary<Record<string, unknown>> {
+function messageOf(type: string, ...fields: fc.Arbitrary<object>[]): fc.Arbitrary<Record<string, unknown>> {
   return fc.tuple(...fields).map((parts) => Object.assign({ type }, ...parts) as Record<string, unknown>)
 }
 
-const fields = (shape: Record<string, fc.Arbitrary<unknown>>) => fc.record(shape, { noNullPrototype: true })
+const withFields = (shape: Record<string, fc.Arbitrary<unknown>>) =>
+  fc.record(shape, { noNullPrototype: true })
 
 const peerMessage = fc.oneof(
-  message('register', fields({ key, signature: bytesOf(64, 64) }), optional('record', record)),
-  message('record', fields({ record })),
-  message('introduce', fields({ id, to: key })),
-  message('signal', fields({ id, data })),
-  message('relay', fields({ id })),
-  message('close', fields({ id, reason: text })),
+  messageOf('register', withFields({ key, signature: bytesOf(64, 64) }), optional('record', record)),
+  messageOf('record', withFields({ record })),
+  messageOf('introduce', withFields({ id, to: key })),
+  messageOf('signal', withFields({ id, data })),
+  messageOf('relay', withFields({ id })),
+  messageOf('close', withFields({ id, reason: text })),
 ) as fc.Arbitrary<PeerMessage>
 
 const hubMessage = fc.oneof(
-  message('welcome', fields({ hub: text, challenge: key, limits, iceServers, relay: fc.boolean() })),
-  message('registered', fields({ iceServers })),
-  message('introduced', fields({ id, iceServers })),
-  message('incoming', fields({ id })),
-  message('signal', fields({ id, data })),
-  message(
+  messageOf(
+    'welcome',
+    withFields({ hub: text, challenge: key, limits, iceServers: someIceServers, relay: fc.boolean() }),
+  ),
+  messageOf('registered', withFields({ iceServers: someIceServers })),
+  messageOf('introduced', withFields({ id, iceServers: someIceServers })),
+  messageOf('incoming', withFields({ id })),
+  messageOf('signal', withFields({ id, data })),
+  messageOf(
     'relay',
-    fields({
+    withFields({
       id,
       url: fc.webUrl({ size: 'small' }).filter((url) => /^[!-~]+$/.test(url)),
       token: key,
       limits,
     }),
   ),
-  message('closed', fields({ id, reason: text })),
-  message('replaced'),
-  message('restarting', fields({ reconnectAfterMs: time, tryForMs: time })),
-  message('ice-servers', fields({ iceServers })),
-  message(
+  messageOf('closed', withFields({ id, reason: text })),
+  messageOf('replaced'),
+  messageOf('restarting', withFields({ reconnectAfterMs: time, tryForMs: time })),
+  messageOf('ice-servers', withFields({ iceServers: someIceServers })),
+  messageOf(
     'error',
-    fields({ code: fc.constantFrom(...hubErrorCodes), message: text }),
+    withFields({ code: fc.constantFrom(...hubErrorCodes), message: text }),
     optional('id', id),
     optional('retryAfterMs', time),
     optional('record', record),

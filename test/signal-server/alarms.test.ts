@@ -28,7 +28,7 @@ it('rings what was not cancelled, in order of time and then of setting', () => {
           nowMs += now.ms
           const due = expected
             .filter(({ atMs }) => atMs <= nowMs)
-            .sort((a, b) => a.atMs - b.atMs || a.number - b.number)
+            .toSorted((a, b) => a.atMs - b.atMs || a.number - b.number)
           expected = expected.filter(({ atMs }) => atMs > nowMs)
           alarms.ring(nowMs)
           expect(rung.splice(0)).toEqual(due.map(({ number }) => number))

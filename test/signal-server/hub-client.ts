@@ -21,9 +21,9 @@ export class HubClient {
   constructor(url: string, options: ClientOptions = {}) {
     this.socket = new WebSocket(url, hubSubprotocol, { perMessageDeflate: false, ...options })
     this.socket.on('error', () => {})
-    this.socket.on('message', (data) => {
-      const decoded = decodeHubMessage(String(data))
-      if (decoded.kind !== 'message') throw new Error(`the hub sent ${String(data)}`)
+    this.socket.on('message', (data: Buffer) => {
+      const decoded = decodeHubMessage(data.toString())
+      if (decoded.kind !== 'message') throw new Error(`the hub sent ${data.toString()}`)
       const reader = this.#waiting.shift()
       if (reader === undefined) this.#arrived.push(decoded.message)
       else reader(decoded.message)

@@ -110,14 +110,14 @@ describe('limitsWith', () => {
   })
 
   it.each([
-    { nothing: 1 },
-    { pingMs: 0 },
-    { pingMs: -1 },
-    { pingMs: Number.NaN },
-    { pingMs: Infinity },
-    { toString: 1 },
-  ])('refuses %j', (changes) => {
-    expect(() => limitsWith(changes)).toThrow(TypeError)
+    ['nothing', 1],
+    ['toString', 1],
+    ['pingMs', 0],
+    ['pingMs', -1],
+    ['pingMs', Number.NaN],
+    ['pingMs', Infinity],
+  ])('refuses %s of %d', (name, value) => {
+    expect(() => limitsWith({ [name]: value })).toThrow(TypeError)
   })
 })
 

@@ -185,7 +185,7 @@ describe('sockets that misbehave', () => {
   })
 
   it('have the time before the upgrade counted', async () => {
-    const limits = { registerMs: 400 }
+    const limits = { registerMs: 1_000 }
     const started = await start({ limits })
     const from = performance.now()
     const socket = connect(Number(new URL(started.url).port), '127.0.0.1')
@@ -204,7 +204,7 @@ describe('sockets that misbehave', () => {
     }
     const took = performance.now() - from
     expect(took).toBeGreaterThanOrEqual(limits.registerMs - 1)
-    expect(took).toBeLessThan(limits.registerMs * 1.45)
+    expect(took).toBeLessThan(limits.registerMs * 1.5)
   })
 
   it('are closed when they do not answer a ping', async () => {
@@ -234,15 +234,12 @@ describe('sockets that misbehave', () => {
     for (const id of ids) expect((await client.next('error')).id).toBe(id)
   })
 
-  it('are dropped when they do not read', async () => {
-    const limits = {
-      signalsPerSide: 100_000,
-      messagesPerSecond: 1e6,
-      messagesBurst: 1e6,
-      bytesPerSecond: 1e9,
-      bytesBurst: 1e9,
-    }
-    const started = await start({ limits })
+  it.each([
+    ['too much waits for them', {}],
+    ['they have the longest queue and all together are too long', { queueBytes: 1e9, queueBytesInAll: 1e5 }],
+  ])('are dropped when they do not read and %s', async (_what, queues) => {
+    const rates = { messagesPerSecond: 1e6, messagesBurst: 1e6, bytesPerSecond: 1e9, bytesBurst: 1e9 }
+    const started = await start({ limits: { ...rates, ...queues, signalsPerSide: 1e5 } })
     const keys = testKeys()
     const slow = await registeredAt(started, keys)
     const client = connectTo(started.url)
@@ -262,6 +259,7 @@ describe('sockets that misbehave', () => {
     slow.socket.resume()
     // The closing frame stands behind what the socket did not read, so it may never come.
     expect([hubCloseCodes.slow, 1006]).toContain((await slow.closed).code)
+    await connectTo(started.url).next('welcome')
   })
 
   it('are not taken beyond what one address may have', async () => {

@@ -1,0 +1,105 @@
+import { argv } from 'node:process'
+import { setTimeout } from 'node:timers/promises'
+import { parseAddress } from '../core/address.ts'
+import { toBase64 } from '../core/bytes.ts'
+import { toError } from '../core/errors.ts'
+import { MultiServer } from '../core/multiserver.ts'
+import { generateKeys } from '../plugs/keys.ts'
+import { net } from '../plugs/net.ts'
+import { rtc } from '../plugs/rtc/index.ts'
+import { shs } from '../plugs/shs/index.ts'
+import { ws } from '../plugs/ws.ts'
+import { lingerMs, liveAsChild, tellAddress } from './demo/child.ts'
+import { errorLine, nameOf, NodePeer } from './demo/node-peer.ts'
+import { announcedKey, type Hello, type RosterEntry } from './demo/protocol.ts'
+import { Roster } from './demo/roster.ts'
+import { printerFor } from './demo/terminal.ts'
+import { describeConnection } from './demo/words.ts'
+import type { Connection } from '../core/connection.ts'
+import type { Talk } from './demo/talk.ts'
+
+/**
+ * The server of the demo: `demo-server HUB NET_PORT WS_PORT`.
+ *
+ * It listens on net and ws, keeps the lobby, and greets everyone who can be reached over WebRTC from its side too.
+ */
+const [hubUrl = 'ws://127.0.0.1:8989', netPort = '0', wsPort = '0'] = argv.slice(2)
+const print = printerFor('server')
+const mostTries = 5
+const retryAfterMs = 2_000
+const keys = await generateKeys()
+const secret = shs({ keys })
+const stacks = [
+  [net({ port: Number(netPort) }), secret],
+  [ws({ port: Number(wsPort) }), secret],
+  // Without a hub this stack only dials.
+  [rtc(), secret],
+] as const
+const ms = MultiServer(stacks, { lingerMs })
+const peer = new NodePeer({ hello: () => ({ type: 'hello', ...self() }), print, answer })
+const roster = new Roster(self)
+const server = ms.server(accept, (error) => print(errorLine(error)))
+liveAsChild(() => Promise.all([peer.close(), server()]))
+await server.listening.catch(() => process.exit(1))
+
+const address = ms.stringify()
+print(`I am the server. I listen on net (TCP) and ws (WebSocket), and I can dial WebRTC.
+My address is ${address.split(';').join('\n  or ')}`)
+tellAddress(address)
+
+function self(): RosterEntry {
+  return { kind: 'server', name: 'server', address: ms.stringify() }
+}
+
+function accept(connection: Connection): void {
+  peer.talk(connection, { onHello: welcome, onEnd: forget })
+}
+
+function welcome(talk: Talk, hello: Hello): void {
+  if (hello.kind === 'server') return
+  const isNew = roster.add(keyOf(talk), hello, talk)
+  if (isNew && reachableOverRtc(hello.address)) void greet(talk, hello)
+}
+
+function forget(talk: Talk): void {
+  if (roster.remove(keyOf(talk), talk)) print(`${talk.hello ? nameOf(talk.hello) : 'a peer'} left the lobby`)
+}
+
+/**
+ * From the announced address it takes the key only: nobody can send the server to other hosts than its own hub.
+ * Who has just lost the hub, because it was started again, is there a little later.
+ */
+async function greet({ connection }: Talk, hello: Hello): Promise<void> {
+  const key = toBase64(connection.remote ?? new Uint8Array())
+  for (let tries = 1; roster.has(key); tries++) {
+    try {
+      const back = await ms.client(`${hubUrl.replace('ws://', 'rtc:')}~shs:${key}`)
+      peer.talk(back, { onHello: (talk) => sayHello(talk, hello) })
+      return
+    } catch (thrown) {
+      print(`could not dial ${nameOf(hello)} over WebRTC: ${errorLine(toError(thrown, 'CONNECT_FAILED'))}`)
+      if (tries === mostTries) return
+      await setTimeout(retryAfterMs)
+    }
+  }
+}
+
+function sayHello(talk: Talk, { name }: Hello): void {
+  const { transport, path } = describeConnection(talk.connection)
+  peer.say(talk, `Hello ${name}! I have dialed you back over ${transport}, ${path}.`)
+}
+
+/** Of the machines only the desktop speaks to the server, and it does not answer: no two echoes in a loop. */
+function answer(text: string, { connection }: Talk, hello: Hello): string {
+  const { transport } = describeConnection(connection)
+  if (hello.kind === 'desktop') return 'Welcome! I tell everyone in the lobby how to reach you.'
+  return `You said ‘${text.slice(0, 200)}’. I am the server, and it came over ${transport}.`
+}
+
+function reachableOverRtc(announced: string): boolean {
+  return announcedKey(announced) !== null && parseAddress(announced).some(([first]) => first.name === 'rtc')
+}
+
+function keyOf({ connection }: Talk): string {
+  return toBase64(connection.remote ?? new Uint8Array())
+}

@@ -1,0 +1,41 @@
+import type { HubErrorCode, HubMessage } from '../core/hub-protocol.ts'
+import type { Peer, SocketId } from './peer.ts'
+
+export type HubEffect =
+  | { kind: 'send'; socket: SocketId; message: HubMessage }
+  /** The last that is said about this socket. */
+  | { kind: 'close'; socket: SocketId; code: number; reason: string }
+  | { kind: 'ping'; socket: SocketId }
+  /** Whether the socket is to be read. */
+  | { kind: 'pause' | 'resume'; socket: SocketId }
+
+/** What a refusal says beside its code. */
+export interface RefusalDetails {
+  message: string
+  /** The introduction that it is about. */
+  id?: string | undefined
+  retryAfterMs?: number | undefined
+}
+
+/** What the hub wants done, in order, until its owner takes it. */
+export class HubEffects {
+  #effects: HubEffect[] = []
+
+  take(): HubEffect[] {
+    const taken = this.#effects
+    this.#effects = []
+    return taken
+  }
+
+  add(effect: HubEffect): void {
+    this.#effects.push(effect)
+  }
+
+  send(peer: Peer, message: HubMessage): void {
+    this.add({ kind: 'send', socket: peer.socket, message })
+  }
+
+  refuse(peer: Peer, code: HubErrorCode, details: RefusalDetails): void {
+    this.send(peer, { type: 'error', code, ...details })
+  }
+}

@@ -1,0 +1,294 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { toBase64Url } from '../../../core/bytes.ts'
+import { createIdentity, ready } from '../../../core/ed25519.ts'
+import { type MultiserverError } from '../../../core/errors.ts'
+import { MultiServer } from '../../../core/multiserver.ts'
+import { generateKeys } from '../../../plugs/keys.ts'
+import rtc from '../../../plugs/rtc/index.ts'
+import { Registration, type RegistrationOptions } from '../../../plugs/rtc/registration.ts'
+import shs from '../../../plugs/shs/index.ts'
+import { startHub } from '../../../signal-server/index.ts'
+import { FakeHub, welcome } from './fake-hub.ts'
+import { resources, until, untilOnly } from './leftovers.ts'
+import type { Identity } from '../../../core/types.ts'
+
+beforeAll(ready)
+
+describe('a registration', () => {
+  it('is made again after its hub was restarted, and each loss is reported once', async () => {
+    const before = resources()
+    const first = await startHub({ port: 0 })
+    const port = Number(new URL(first.url).port)
+    const { registration, errors } = await register({ hubUrl: first.url })
+    await registration.registered
+    for (let losses = 1; losses <= 2; losses++) {
+      const old = losses === 1 ? first : await again()
+      await until(() => registration.isRegistered, 'registered again')
+      await old.close()
+      await until(() => errors.length >= losses, 'the loss is reported')
+      expect(registration.isRegistered).toBe(false)
+    }
+    const last = await again()
+    await until(() => registration.isRegistered, 'registered again')
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST', 'HUB_LOST'])
+    await registration.close()
+    await last.close()
+    await untilOnly(before)
+
+    function again() {
+      return startHub({ port })
+    }
+  }, 30_000)
+
+  it('reports a hub that is away once, however often it tries', async () => {
+    const before = resources()
+    let tries = 0
+    const dead = createServer((socket) => {
+      tries += 1
+      socket.destroy()
+    })
+    await new Promise<void>((resolve) => dead.listen(0, '127.0.0.1', resolve))
+    const hubUrl = `ws://127.0.0.1:${(dead.address() as AddressInfo).port}`
+    const { errors, registration } = await register({ hubUrl })
+    await until(() => tries === 3, 'the third try')
+    expect(errors.map(({ code, address }) => [code, address])).toEqual([['HUB_LOST', hubUrl]])
+    await registration.close()
+    await new Promise((resolve) => dead.close(resolve))
+    await untilOnly(before)
+  }, 20_000)
+
+  it('is made again when the socket is cut without a word', async () => {
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url })
+    await registration.registered
+    ;(await hub.peer(0)).socket.terminate()
+    await hub.peer(1)
+    await until(() => registration.isRegistered, 'registered again')
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+    await registration.close()
+    await hub.close()
+  })
+
+  it('obeys a hub that restarts: comes back when it was told to, and soon', async () => {
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url })
+    await registration.registered
+    const peer = await hub.peer(0)
+    peer.say({ type: 'restarting', reconnectAfterMs: 700, tryForMs: 10_000 })
+    const told = performance.now()
+    peer.socket.close(1012)
+    await hub.peer(1)
+    const afterMs = performance.now() - told
+    expect(afterMs).toBeGreaterThan(690)
+    await until(() => registration.isRegistered, 'registered again')
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+    await registration.close()
+    await hub.close()
+  })
+
+  it('goes to whoever registers the key anew, and the old one tells HUB_REPLACED and stays away', async () => {
+    const before = resources()
+    const hub = await startHub({ port: 0 })
+    const identity = createIdentity(await generateKeys())
+    const old = await register({ hubUrl: hub.url, identity })
+    await old.registration.registered
+    const anew = await register({ hubUrl: hub.url, identity })
+    await anew.registration.registered
+    await until(() => old.errors.length > 0, 'it is told')
+    expect(old.errors.map(({ code, address }) => [code, address])).toEqual([['HUB_REPLACED', hub.url]])
+    expect(anew.registration.isRegistered).toBe(true)
+    await anew.registration.close()
+    await hub.close()
+    // No timer of the old one either: nothing could make it come back.
+    await untilOnly(before)
+    expect(old.errors).toHaveLength(1)
+    expect(anew.errors).toEqual([])
+  })
+
+  it('that was given up by its own process is not told to be replaced', async () => {
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url })
+    await registration.registered
+    const closing = registration.close()
+    hub.peers[0]?.say({ type: 'replaced' })
+    await closing
+    expect(errors).toEqual([])
+    await hub.close()
+  })
+
+  it('for a key that one does not hold is refused', async () => {
+    const hub = await startHub({ port: 0 })
+    const mine = createIdentity(await generateKeys())
+    const { publicKey } = await generateKeys()
+    const { registration, errors } = await register({ hubUrl: hub.url, identity: { ...mine, publicKey } })
+    await until(() => errors.length > 0, 'it is refused')
+    expect(errors[0]).toMatchObject({ code: 'HUB_REFUSED' })
+    expect(errors[0]?.message).toContain('BAD_SIGNATURE')
+    expect(registration.isRegistered).toBe(false)
+    await registration.close()
+    await expect(registration.registered).rejects.toMatchObject({ code: 'ABORTED' })
+    await hub.close()
+  })
+
+  it('tells why it fails when the identity cannot sign', async () => {
+    const hub = await FakeHub.start()
+    const identity = createIdentity(await generateKeys())
+    const sign = () => Promise.reject(new Error('the token was pulled out'))
+    const { registration, errors } = await register({ hubUrl: hub.url, identity: { ...identity, sign } })
+    await until(() => errors.length > 0, 'it is told')
+    expect(errors[0]).toMatchObject({ code: 'HUB_LOST', message: 'the token was pulled out' })
+    await registration.close()
+    await hub.close()
+  })
+
+  it.each(['closes at once', 'closes when the hub has not answered', 'closes while it waits to try again'])(
+    '%s and leaves nothing',
+    async (name) => {
+      const before = resources()
+      const silent = createServer()
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+      const sockets: { destroy(): void }[] = []
+      const connected = new Promise<void>((resolve) => {
+        silent.on('connection', (socket) => {
+          sockets.push(socket.resume())
+          resolve()
+        })
+      })
+      const hubUrl = `ws://127.0.0.1:${(silent.address() as AddressInfo).port}`
+      const { registration, errors } = await register({ hubUrl })
+      if (name !== 'closes at once') await connected
+      if (name === 'closes while it waits to try again') {
+        for (const socket of sockets) socket.destroy()
+        await until(() => errors.length > 0, 'the loss is reported')
+      }
+      await registration.close()
+      await expect(registration.registered).rejects.toMatchObject({ code: 'ABORTED' })
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => silent.close(resolve))
+      await untilOnly(before)
+    },
+  )
+
+  it('closes in time although the hub does not say goodbye', async () => {
+    const before = resources()
+    const hub = await FakeHub.start()
+    const { registration } = await register({ hubUrl: hub.url })
+    await registration.registered
+    // What is not read is not answered.
+    hub.peers[0]?.socket.pause()
+    const started = performance.now()
+    await registration.close()
+    expect(performance.now() - started).toBeLessThan(4000)
+    await hub.close()
+    await untilOnly(before)
+  })
+
+  it('takes the ICE servers that come with it, and those that follow', async () => {
+    const hub = await FakeHub.start({
+      greet: (peer) => peer.say({ ...welcome(), iceServers: [{ urls: ['stun:192.0.2.1'] }] }),
+      onRegister: (peer) => peer.say({ type: 'registered', iceServers: [{ urls: ['stun:192.0.2.2'] }] }),
+    })
+    const seen: string[] = []
+    const { registration } = await register({
+      hubUrl: hub.url,
+      onIncoming: (channel, servers) => {
+        seen.push(servers.flatMap(({ urls }) => urls).join())
+        channel.close('seen')
+      },
+    })
+    await registration.registered
+    const peer = await hub.peer(0)
+    peer.say({ type: 'incoming', id: toBase64Url(new Uint8Array(16)) })
+    peer.say({ type: 'ice-servers', iceServers: [{ urls: ['stun:192.0.2.3'] }] })
+    peer.say({ type: 'incoming', id: toBase64Url(new Uint8Array(16).fill(1)) })
+    await peer.heardThat(({ type }) => type === 'close', 2)
+    expect(seen).toEqual(['stun:192.0.2.2', 'stun:192.0.2.3'])
+    await registration.close()
+    await hub.close()
+  })
+})
+
+describe('listening stacks', () => {
+  it('with one key at one hub share a registration, each with its own transforms', async () => {
+    const before = resources()
+    const hub = await FakeHub.start()
+    const keys = await generateKeys()
+    const errors: MultiserverError[] = []
+    const onError = (error: MultiserverError) => errors.push(error)
+    const one = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]])
+    const other = MultiServer([[rtc({ hub: hub.url }), named('twice', shs({ keys }))]])
+    const closeOne = one.server(() => undefined, onError)
+    const closeOther = other.server(() => undefined, onError)
+    await Promise.all([closeOne.listening, closeOther.listening])
+    expect(hub.peers).toHaveLength(1)
+    await closeOne()
+    expect(hub.peers[0]?.socket.readyState).toBe(1)
+    await closeOther()
+    expect(errors).toEqual([])
+    await hub.close()
+    await untilOnly(before)
+  })
+
+  it('refuse to be the second with the same transforms', async () => {
+    const hub = await FakeHub.start()
+    const keys = await generateKeys()
+    const one = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]])
+    const closeOne = one.server(() => undefined)
+    await closeOne.listening
+    const closeTwo = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]]).server(
+      () => undefined,
+      () => undefined,
+    )
+    await expect(closeTwo.listening).rejects.toMatchObject({ code: 'LISTEN_FAILED' })
+    await closeTwo()
+    expect(hub.peers.map(({ socket }) => socket.readyState)).toEqual([1])
+    await closeOne()
+    await hub.close()
+  })
+
+  it('register anew when they are started again after HUB_REPLACED', async () => {
+    const hub = await startHub({ port: 0 })
+    const keys = await generateKeys()
+    const errors: MultiserverError[] = []
+    const ms = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]])
+    const close = ms.server(
+      () => undefined,
+      (error) => errors.push(error),
+    )
+    await close.listening
+    const rival = await register({ hubUrl: hub.url, identity: createIdentity(keys) })
+    await rival.registration.registered
+    await until(() => errors.length > 0, 'it is told')
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_REPLACED'])
+    const closeAgain = ms.server(() => undefined)
+    await closeAgain.listening
+    await until(() => rival.errors.length > 0, 'the rival is told')
+    expect(rival.errors.map(({ code }) => code)).toEqual(['HUB_REPLACED'])
+    await close()
+    await closeAgain()
+    await rival.registration.close()
+    await hub.close()
+  })
+})
+
+async function register(
+  options: Pick<RegistrationOptions, 'hubUrl'> & Partial<RegistrationOptions>,
+): Promise<{ registration: Registration; errors: MultiserverError[] }> {
+  const errors: MultiserverError[] = []
+  const identity: Identity = options.identity ?? createIdentity(await generateKeys())
+  const registration = new Registration({
+    onIncoming: () => undefined,
+    onError: (error) => errors.push(error),
+    ...options,
+    identity,
+  })
+  return { registration, errors }
+}
+
+/** The same transform under another name: another stack. */
+function named(name: string, transform: ReturnType<typeof shs>): ReturnType<typeof shs> {
+  const section = () => transform.section().replace(/^shs/, name)
+  return { ...transform, name, section, accept: transform.accept.bind(transform), parse: () => null }
+}
