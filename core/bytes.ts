@@ -34,9 +34,10 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** Base64, padded or not, in either alphabet; null for anything else, bits left over included. */
 export function fromBase64(text: string): Bytes | null {
-  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) return null
-  const body = text.replace(/=+$/, '').replaceAll('-', '+').replaceAll('_', '/')
-  if (body.length % 4 === 1) return null
+  const [, digits = '', padding = ''] = /^([A-Za-z0-9+/_-]*)(={0,2})$/.exec(text) ?? []
+  if (digits + padding !== text || digits.length % 4 === 1) return null
+  if (padding !== '' && text.length % 4 !== 0) return null
+  const body = digits.replaceAll('-', '+').replaceAll('_', '/')
   const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0))
   return toBase64(bytes).replace(/=+$/, '') === body ? bytes : null
 }

@@ -31,6 +31,8 @@ export const limits = {
     lingerMs: 10_000,
     /** Written and not awaited: beyond it the connection is aborted rather than the memory filled. */
     unsentBytes: 16 * 1024 * 1024,
+    /** What a waiting write costs of them beside its bytes. */
+    writeCostBytes: 256,
     /** Small writes of one turn are joined up to this size: one frame of most layers below. */
     joinBytes: 64 * 1024,
     /** Received and not yet read, where the transport can pause: two socket reads of Node. */

@@ -52,7 +52,7 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
 
   function report(error: MultiserverError): void {
     if (options.onError !== undefined) options.onError(error)
-    else console.error('multiserver:', error)
+    else console.error(`multiserver: ${error.code}: ${error.message}`)
   }
 
   async function start(stack: Stack): Promise<void> {

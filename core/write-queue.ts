@@ -10,7 +10,7 @@ export class WriteQueue {
   readonly #stream: ByteStream
   readonly #onError: (thrown: unknown) => MultiserverError
   #waiting: Write[] = []
-  #waitingBytes = 0
+  #waitingCost = 0
   #running: Promise<void> | undefined
   #error: MultiserverError | undefined
 
@@ -21,7 +21,8 @@ export class WriteQueue {
 
   write(chunk: Uint8Array): Promise<void> {
     if (this.#error !== undefined) return Promise.reject(this.#error)
-    if (this.#waitingBytes > 0 && this.#waitingBytes + chunk.length > limits.connection.unsentBytes) {
+    const cost = costOf(chunk)
+    if (this.#waitingCost > 0 && this.#waitingCost + cost > limits.connection.unsentBytes) {
       const error = this.#onError(new MultiserverError('SEND_OVERFLOW'))
       this.fail(error)
       this.#stream.abort(error)
@@ -29,7 +30,7 @@ export class WriteQueue {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ chunk, resolve, reject })
-      this.#waitingBytes += chunk.length
+      this.#waitingCost += cost
       this.#running ??= this.#run()
     })
   }
@@ -44,7 +45,7 @@ export class WriteQueue {
   fail(error: MultiserverError): void {
     this.#error ??= error
     for (const write of this.#waiting.splice(0)) write.reject(this.#error)
-    this.#waitingBytes = 0
+    this.#waitingCost = 0
   }
 
   async #run(): Promise<void> {
@@ -74,7 +75,12 @@ export class WriteQueue {
       bytes += chunk.length
       count += 1
     }
-    this.#waitingBytes -= bytes
-    return this.#waiting.splice(0, count)
+    const batch = this.#waiting.splice(0, count)
+    for (const { chunk } of batch) this.#waitingCost -= costOf(chunk)
+    return batch
   }
+}
+
+function costOf(chunk: Uint8Array): number {
+  return chunk.length + limits.connection.writeCostBytes
 }

@@ -1,7 +1,7 @@
 import type { Alarms } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
 import { isLoopbackSource } from './source.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 
 /** What one source address has open at the hub and how much it has spent lately. */
 export interface Account {

@@ -1,6 +1,6 @@
 import type { Account } from './accounts.ts'
 import type { HubLimits } from './limits.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 
 /** Something received; without a text it is a ping or pong, which costs its turn and asks for nothing. */
 export interface Received {

@@ -4,7 +4,7 @@ import { refuseRequest } from '../../signal-server/gate.ts'
 import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
 import { optionsFrom } from '../../signal-server/main.ts'
 import { isLoopbackSource, sourceOf } from '../../signal-server/source.ts'
-import { TokenBucket } from '../../signal-server/token-bucket.ts'
+import { TokenBucket } from '../../core/token-bucket.ts'
 
 describe('a token bucket', () => {
   it('never gives more than its burst and its rate', () => {

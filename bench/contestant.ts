@@ -1,0 +1,28 @@
+/** One end of something to be measured: a library with its transport, in a process of its own. */
+export interface Contestant {
+  /**
+   * Accepts connections and gives what the dialing side needs. The first byte of a connection says what is wanted:
+   * 0, one byte back at once; 1, all bytes up to the end are read, and then one byte comes back.
+   */
+  serve(link: Link): Promise<{ address: string; close: () => Promise<void> }>
+  /** Connects, and resolves when the connection can be written to. */
+  dial(address: string, link: Link): Promise<Wire>
+}
+
+export interface Wire {
+  /** Resolves when there is room for more. */
+  write(chunk: Uint8Array): Promise<void>
+  end(): Promise<void>
+  /** The next byte that comes back. */
+  answer(): Promise<void>
+  close(): Promise<void>
+}
+
+/** To the process of the other end, by way of the parent. */
+export interface Link {
+  send(message: unknown): void
+  onMessage(listener: (message: unknown) => void): void
+}
+
+export const askFirstByte = 0
+export const askSink = 1

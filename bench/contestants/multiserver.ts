@@ -1,0 +1,58 @@
+import MultiServer, { type Connection } from '../../core/multiserver.ts'
+import { generateKeys } from '../../plugs/keys.ts'
+import net from '../../plugs/net.ts'
+import rtc from '../../plugs/rtc/index.ts'
+import shs from '../../plugs/shs/index.ts'
+import { startHub } from '../../signal-server/index.ts'
+import { askSink, type Contestant } from '../contestant.ts'
+import type { StackInput } from '../../core/multiserver.ts'
+
+/** This package over net~shs. */
+export const netShs: Contestant = {
+  async serve() {
+    const keys = await generateKeys()
+    const server = MultiServer([[net({ port: 0 }), shs({ keys })]])
+    const close = server.server((connection) => void serveConnection(connection))
+    await close.listening
+    return { address: server.stringify(), close }
+  },
+  dial: async (address) => dialWith([net(), shs({ keys: await generateKeys() })], address),
+}
+
+/** This package over rtc~shs, with a hub in the server's process. */
+export const rtcShs: Contestant = {
+  async serve() {
+    const hub = await startHub({ exemptLoopback: true })
+    const keys = await generateKeys()
+    const server = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]])
+    const close = server.server((connection) => void serveConnection(connection))
+    await close.listening
+    return {
+      address: server.stringify(),
+      async close() {
+        await close()
+        await hub.close()
+      },
+    }
+  },
+  dial: async (address) => dialWith([rtc(), shs({ keys: await generateKeys() })], address),
+}
+
+async function serveConnection(connection: Connection): Promise<void> {
+  const first = await connection.read()
+  if (first?.[0] === askSink) for await (const chunk of connection) void chunk
+  await connection.write(Uint8Array.of(1))
+  await connection.close()
+}
+
+async function dialWith(stack: StackInput, address: string): ReturnType<Contestant['dial']> {
+  const connection = await MultiServer([stack]).client(address)
+  return {
+    write: (chunk) => connection.write(chunk),
+    end: () => connection.end(),
+    async answer() {
+      await connection.read()
+    },
+    close: () => connection.close(),
+  }
+}
