@@ -33,7 +33,8 @@ const browser: TestProjectConfiguration = {
   },
   test: {
     name: 'chromium',
-    include: ['test/browser/**/*.test.ts'],
+    // The grammar promises something of any text, in a browser too.
+    include: ['test/browser/**/*.test.ts', 'test/core/address.property.test.ts'],
     globalSetup: ['./test/browser/peers.setup.ts'],
     browser: {
       enabled: true,

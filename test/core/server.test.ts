@@ -72,7 +72,7 @@ describe('server()', () => {
     ]).server(() => undefined)
     await failure(close.listening)
     expect(printed).toHaveBeenCalledOnce()
-    expect(printed.mock.calls[0]?.[1]).toMatchObject({ code: 'LISTEN_FAILED' })
+    expect(printed).toHaveBeenCalledWith('multiserver: LISTEN_FAILED: broken: port in use')
     const dialed = await MultiServer([memory()]).client(`memory:${name}`)
     await expect(dialed.read()).rejects.toBeDefined()
     await close()

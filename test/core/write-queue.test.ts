@@ -6,7 +6,7 @@ import type { ByteStream } from '../../core/types.ts'
 import { failure } from '../support/failure.ts'
 import { settle } from './staged.ts'
 
-const { joinBytes, unsentBytes } = limits.connection
+const { joinBytes, unsentBytes, writeCostBytes } = limits.connection
 
 describe('WriteQueue', () => {
   it('sends the small writes of one turn together', async () => {
@@ -109,13 +109,13 @@ describe('WriteQueue', () => {
     [unsentBytes - 1, 'waits'],
     [unsentBytes, 'waits'],
     [unsentBytes + 1, 'SEND_OVERFLOW'],
-  ])('with %i bytes unsent, the last write %s', async (total, outcome) => {
+  ])('with %i bytes unsent, the cost of their writes included, the last write %s', async (total, outcome) => {
     const { queue, aborts } = createQueue()
     const quietly = (chunk: Uint8Array) => queue.write(chunk).catch(() => undefined)
     void quietly(Uint8Array.of(1))
     await settle()
-    void quietly(new Uint8Array(unsentBytes - 1000))
-    const last = queue.write(new Uint8Array(total - unsentBytes + 1000))
+    void quietly(new Uint8Array(unsentBytes - 1000 - writeCostBytes))
+    const last = queue.write(new Uint8Array(total - unsentBytes + 1000 - writeCostBytes))
     if (outcome === 'waits') {
       await settle()
       expect(aborts).toEqual([])
@@ -123,6 +123,14 @@ describe('WriteQueue', () => {
     }
     expect(await failure(last)).toMatchObject({ code: outcome === 'waits' ? 'ABORTED' : outcome })
     if (outcome !== 'waits') expect(aborts).toMatchObject([{ code: 'SEND_OVERFLOW' }])
+  })
+
+  it('counts what a write costs beside its bytes, so that tiny ones are not free', async () => {
+    const { queue, aborts } = createQueue()
+    const count = Math.ceil(unsentBytes / (1 + writeCostBytes)) + 2
+    const writes = Array.from({ length: count }, () => failure(queue.write(Uint8Array.of(1))))
+    expect(aborts).toMatchObject([{ code: 'SEND_OVERFLOW' }])
+    await Promise.all(writes)
   })
 
   it('takes a single chunk of any size', async () => {

@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { limits } from '../../../core/limits.ts'
+import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
+import { loadWebRtc } from '../../../plugs/rtc/wrtc.ts'
+
+describe('WebRtcLink', () => {
+  it('is made up to the limit of the process and not beyond, and gives its place back', async () => {
+    const webRtc = await loadWebRtc()
+    const makeLink = () =>
+      new WebRtcLink({ initiator: true, webRtc, iceServers: [], onCandidate: () => undefined })
+    const links = Array.from({ length: limits.introduction.connections }, makeLink)
+    expect(makeLink).toThrow(expect.objectContaining({ code: 'RTC_LIMIT' }))
+    links[0]?.close()
+    await links[0]?.closed
+    links.push(makeLink())
+    expect(makeLink).toThrow(expect.objectContaining({ code: 'RTC_LIMIT' }))
+    for (const link of links) link.close()
+    await Promise.all(links.map((link) => link.closed))
+  }, 60_000)
+})
+
+describe('rtc without the package wrtc', () => {
+  it('says RTC_UNAVAILABLE, and what to install', async () => {
+    const root = join(import.meta.dirname, '../../..')
+    const copy = await mkdtemp(join(tmpdir(), 'multiserver-without-wrtc-'))
+    try {
+      await installWithout('wrtc', root, copy)
+      const script = `
+        import MultiServer from 'multiserver'
+        import rtc from 'multiserver/plugs/rtc'
+        import shs from 'multiserver/plugs/shs'
+        import { generateKeys, keyToString } from 'multiserver/keys'
+        const keys = await generateKeys()
+        const ms = MultiServer([[rtc(), shs({ keys })]])
+        const error = await ms.client('rtc:localhost:9~shs:' + keyToString(keys.publicKey)).catch((thrown) => thrown)
+        console.log(error.attempts[0].code, error.attempts[0].message)`
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+        cwd: copy,
+      })
+      expect(stdout).toMatch(/^RTC_UNAVAILABLE .*install the optional package wrtc/)
+    } finally {
+      await rm(copy, { recursive: true })
+    }
+  }, 60_000)
+})
+
+/** The built package in a place of its own, with all its dependencies but one. */
+async function installWithout(dependency: string, root: string, copy: string): Promise<void> {
+  await cp(join(root, 'package.json'), join(copy, 'package.json'))
+  await cp(join(root, 'dist'), join(copy, 'dist'), { recursive: true })
+  await mkdir(join(copy, 'node_modules'))
+  for (const name of await readdir(join(root, 'node_modules'))) {
+    if (name !== dependency && !name.startsWith('.')) {
+      await symlink(join(root, 'node_modules', name), join(copy, 'node_modules', name))
+    }
+  }
+}
