@@ -21,15 +21,17 @@ const [hubUrl = 'ws://127.0.0.1:8989', serverAddress = ''] = argv.slice(2)
 const print = printerFor('desktop')
 const keys = await generateKeys()
 const secret = shs({ keys })
-const reachable = MultiServer([[rtc({ hub: hubUrl }), secret]], { lingerMs })
-// A MultiServer of its own, which never listens: net would open a port.
-const dialer = MultiServer([[net(), secret]], { lingerMs })
+const stacks = [
+  [rtc({ hub: hubUrl }), secret],
+  [net({ listen: false }), secret],
+] as const
+const ms = MultiServer(stacks, { lingerMs })
 
 let isStopping = false
 let again: ReturnType<typeof setTimeout> | undefined
 let known = ''
 const peer = new NodePeer({ hello: introduceMyself, print, answer })
-const server = reachable.server(
+const server = ms.server(
   (connection) => void peer.talk(connection),
   (error) => print(errorLine(error)),
 )
@@ -43,19 +45,19 @@ await server.listening.catch((thrown: unknown) => {
   process.exit(1)
 })
 
-const address = reachable.stringify()
+const address = ms.stringify()
 print(`I am a desktop. No socket of mine listens: the hub introduces me, and WebRTC does the rest.
 My address is ${address}`)
 tellAddress(address)
 await joinLobby()
 
 function introduceMyself(): Hello {
-  return { type: 'hello', kind: 'desktop', name: 'desktop', address: reachable.stringify() }
+  return { type: 'hello', kind: 'desktop', name: 'desktop', address: ms.stringify() }
 }
 
 async function joinLobby(): Promise<void> {
   try {
-    const connection = await dialer.client(serverAddress)
+    const connection = await ms.client(serverAddress)
     if (isStopping) return connection.abort()
     peer.talk(connection, {
       onHello: (talk) => peer.say(talk, 'Hello server, I am the desktop.'),

@@ -2,14 +2,15 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { argv, env } from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { startDemoHub, type DemoHub } from './demo/demo-hub.ts'
+import { startDemoHub } from './demo/demo-hub.ts'
 import { defaultPort, helpText, readOptions, type DemoOptions } from './demo/options.ts'
 import { printerFor } from './demo/terminal.ts'
+import type { RunningHub } from '../signal-server/index.ts'
 
 /** `npm start`: the hub with the page, the server and the desktop, until Ctrl-C. */
 const print = printerFor('hub')
 const children: ChildProcess[] = []
-let hub: DemoHub | undefined
+let hub: RunningHub | undefined
 let lobbyAddress: string | undefined
 let isStopping = false
 
@@ -29,16 +30,16 @@ try {
 async function start(options: DemoOptions): Promise<void> {
   hub = await startHub(options)
   print(`I am the hub. I introduce peers to each other and serve the page; what they say passes me by.
-My address is ${hub.hubUrl}`)
-  lobbyAddress = await startPeer('server', [hub.hubUrl, String(options.netPort), String(options.wsPort)])
-  await startPeer('desktop', [hub.hubUrl, lobbyAddress])
+My address is ${hub.url}`)
+  lobbyAddress = await startPeer('server', [hub.url, String(options.netPort), String(options.wsPort)])
+  await startPeer('desktop', [hub.url, lobbyAddress])
   console.log(
-    `\n    Open ${hub.pageUrl} in a browser, and once more in a second tab.\n    Ctrl-C stops everything.\n`,
+    `\n    Open ${hub.url.replace('ws:', 'http:')} in a browser, and once more in a second tab.\n    Ctrl-C stops everything.\n`,
   )
 }
 
 /** Another port only when nobody asked for this one. */
-async function startHub({ port, isPortChosen }: DemoOptions): Promise<DemoHub> {
+async function startHub({ port, isPortChosen }: DemoOptions): Promise<RunningHub> {
   const page = fileURLToPath(new URL('../demo-web', import.meta.url))
   const options = { page, lobbyAddress: () => lobbyAddress }
   try {
@@ -92,7 +93,8 @@ async function stopChild(child: ChildProcess): Promise<void> {
 }
 
 function isInUse(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE'
+  const cause = thrown instanceof Error ? thrown.cause : undefined
+  return cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE'
 }
 
 function explain(thrown: unknown): string {

@@ -2,6 +2,8 @@ import { networkInterfaces } from 'node:os'
 import type { Scope } from '../core/types.ts'
 
 export interface ListenHostOptions {
+  /** false: this plug only dials, and `server()` opens no port for it. @default true */
+  listen?: boolean | undefined
   /** The host to bind and to print; without it the scopes decide. */
   host?: string | undefined
   /** From where this stack is to be reached; `private` is an old name of `local`. @default 'device' */

@@ -25,13 +25,18 @@ export function net(options: NetOptions = {}): Transport {
   const hosts = listenHosts(options)
   const sections = (scope: Parameters<typeof hosts.print>[0], port: number) =>
     hosts.print(scope).map((host) => formatArgument('net', `${host.replace(/%.*$/, '')}:${port}`))
-  return {
+  const dialing: Transport = {
     name: 'net',
     halfClose: true,
     parse(section) {
       const place = parsePlace(sectionArgument(section, 'net'))
       return place && { dial: ({ signal }) => dial(place, signal) }
     },
+    addresses: () => [],
+  }
+  if (options.listen === false) return dialing
+  return {
+    ...dialing,
     addresses: (scope) => (options.port ? sections(scope, options.port) : []),
     async listen(accept, { onError }) {
       const makeServer = () => createServer(socketOptions, (socket) => accept(fromSocket(socket)))

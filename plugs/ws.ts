@@ -18,10 +18,15 @@ export function ws(options: WsOptions = {}): Transport {
   const hosts = listenHosts(options)
   const sections = (scope: Scope, port: number) =>
     hosts.print(scope).map((host) => formatArgument('ws', `//${hostInUrl(host)}:${port}`))
-  return {
+  const dialing: Transport = {
     name: 'ws',
     halfClose: false,
     parse: (section) => parseWsTarget(section, options),
+    addresses: () => [],
+  }
+  if (options.listen === false) return dialing
+  return {
+    ...dialing,
     addresses: (scope) => (options.port ? sections(scope, options.port) : []),
     async listen(accept, { onError }) {
       const upgrades = new WebSocketServer({

@@ -12,6 +12,8 @@ export interface StartHubOptions extends HubPluginOptions {
   port?: number | undefined
   /** Addresses or networks of the proxies whose forwarded headers are believed. @default none */
   trustProxy?: readonly string[] | undefined
+  /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once, before it listens. */
+  extend?: ((app: FastifyInstance) => unknown) | undefined
   /** As for Fastify. @default false */
   logger?: FastifyServerOptions['logger']
 }
@@ -21,7 +23,7 @@ export interface RunningHub {
   url: string
   /** The first of the names that registrations may be signed for. */
   hubName: string
-  /** For more routes, hooks and figures. */
+  /** The app that listens; routes can't be added any more, see `extend`. */
   app: FastifyInstance
   /** Tells every peer to come back, and resolves when all is released, at most a second or two later. */
   close(): Promise<void>
@@ -50,7 +52,10 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
     if (request.headers.upgrade !== undefined) request.raw.socket.destroy()
   })
   try {
-    await app.register(hub, options)
+    await app.register(async (scope) => {
+      await hub(scope, options)
+      await options.extend?.(scope)
+    })
     await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
   } catch (cause) {
     await app.close()

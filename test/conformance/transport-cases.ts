@@ -107,8 +107,8 @@ export const transportCases: readonly Case<TransportHarness>[] = [
       const target = transport.parse(section)
       const signal = new AbortController().signal
       if (target !== null) {
-        const context = { signal, transforms: ['shs'], remoteKey: harness.remoteKey }
-        await rejection(target.dial(context), 'a dial after close')
+        const toNobody = { signal, transforms: ['shs'], remoteKey: harness.remoteKey }
+        await rejection(target.dial(toNobody), 'a dial after close')
       }
       for (const stream of [client, server]) stream.abort()
       await Promise.all([client.closed, server.closed])

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { fromText } from '../../core/bytes.ts'
 import { MultiServer } from '../../core/multiserver.ts'
+import memory from '../../plugs/memory.ts'
 import net from '../../plugs/net.ts'
 import { failure } from '../support/failure.ts'
 import { dial, listen, nextAccepted, type Listening } from '../support/listening.ts'
@@ -22,6 +23,15 @@ afterEach(async () => {
 })
 
 describe('the address of net', () => {
+  it('opens no port with listen: false, and prints no address', async () => {
+    const ms = MultiServer([memory({ name: 'beside net' }), net({ listen: false, port: 1234 })])
+    const close = ms.server(() => undefined)
+    await close.listening
+    expect(ms.stringify()).toBe('memory:beside net')
+    expect(ms.status().stacks[1]).toMatchObject({ name: 'net', state: 'dials only' })
+    await close()
+  })
+
   it.each([
     ['net:localhost:8008'],
     ['net:192.0.2.1:1'],

@@ -7,6 +7,7 @@ import WebSocket, { WebSocketServer } from 'ws'
 import { concat, fromText } from '../../core/bytes.ts'
 import { MultiServer } from '../../core/multiserver.ts'
 import type { ByteStream, Bytes } from '../../core/types.ts'
+import memory from '../../plugs/memory.ts'
 import ws, { type WsOptions } from '../../plugs/ws.ts'
 import { failure } from '../support/failure.ts'
 import { dial, listen, nextAccepted, type Listening } from '../support/listening.ts'
@@ -24,6 +25,15 @@ afterEach(async () => {
 })
 
 describe('the address of ws', () => {
+  it('opens no port with listen: false, and prints no address', async () => {
+    const ms = MultiServer([memory({ name: 'beside ws' }), ws({ listen: false, port: 1234 })])
+    const close = ms.server(() => undefined)
+    await close.listening
+    expect(ms.stringify()).toBe('memory:beside ws')
+    expect(ms.status().stacks[1]).toMatchObject({ name: 'ws', state: 'dials only' })
+    await close()
+  })
+
   it.each([
     'ws://localhost',
     'ws://localhost:8989',

@@ -167,7 +167,10 @@ describe('a process', () => {
   it.each(['close', 'abort'])(
     'that dials, does %s and calls nothing else ends by itself',
     async (how) => {
-      const child = fork(dialAndLeave, [address, how], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+      const child = fork(dialAndLeave, [address, how], {
+        execArgv: [],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      })
       const exited = once(child, 'exit')
       try {
         await until(() => accepted.length > 0, 'it has dialed', 20_000)

@@ -141,7 +141,11 @@ export class FakeHub {
         const other = introduction?.client === peer ? introduction.server : introduction?.client
         this.#introductions.delete(message.id)
         other?.say({ type: 'closed', id: message.id, reason: message.reason })
+        return
       }
+      case 'record':
+      case 'relay':
+        throw new Error(`this hub has no use for ${message.type}`)
     }
   }
 

@@ -227,7 +227,7 @@ async function dialFake(
     controller,
     connections,
     /** What the hub has heard. */
-    async end(): Promise<PeerMessage[]> {
+    end: async (): Promise<PeerMessage[]> => {
       await Promise.all(played)
       await until(() => areClosed(connections), 'the WebRTC connection is closed')
       await hub.close()

@@ -194,14 +194,14 @@ describe('the bytes of a session', () => {
 
   it('stop at the limit of the peer and go on above it', async () => {
     const { session, path } = open()
-    await session.write(new Uint8Array(300_000))
+    await session.write(new Uint8Array(100_000))
     expect(lastOffset(path.take())).toBe(initialLimitBytes)
-    path.deliver({ type: 'ack', received: 10, limit: 100_000 })
-    expect(lastOffset(path.take())).toBe(100_000)
+    path.deliver({ type: 'ack', received: 10, limit: 80_000 })
+    expect(lastOffset(path.take())).toBe(80_000)
     path.deliver({ type: 'ack', received: 10, limit: 70_000 })
     expect(lastOffset(path.take())).toBeUndefined()
     path.deliver({ type: 'ack', received: 10, limit: 1_000_000 })
-    expect(lastOffset(path.take())).toBe(300_000)
+    expect(lastOffset(path.take())).toBe(100_000)
     session.abort()
   })
 
@@ -216,10 +216,19 @@ describe('the bytes of a session', () => {
     const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
     const writing = session.write(new Uint8Array(unacknowledgedBytes + 1))
     expect(await isSettled(writing)).toBe(false)
-    expect(lastOffset(path.take())).toBe(unacknowledgedBytes)
+    expect(session.info.stats?.()).toMatchObject({ unacknowledgedBytes })
     path.deliver({ type: 'ack', received: 1, limit: 2 ** 40 })
     await writing
-    expect(lastOffset(path.take())).toBe(unacknowledgedBytes + 1)
+    expect(session.info.stats?.()).toMatchObject({ unacknowledgedBytes })
+    session.abort()
+  })
+
+  it('are at most 128 KiB under way on a path that has not shown to take more', async () => {
+    const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
+    await session.write(new Uint8Array(1_000_000))
+    expect(lastOffset(path.take())).toBe(limits.session.leastFlightBytes)
+    path.deliver({ type: 'ack', received: 50_000, limit: 2 ** 40 })
+    expect(lastOffset(path.take())).toBe(50_000 + limits.session.leastFlightBytes)
     session.abort()
   })
 
@@ -354,17 +363,17 @@ describe('the bytes of a session', () => {
 
   it('acknowledged on a path that is not the one in use are not sent again, and break nothing', async () => {
     const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
-    await session.write(pattern(0, 200_000))
+    await session.write(pattern(0, 100_000))
     const other = new FakePath()
     session.addPath(other)
     other.queuedBytes = limits.session.queuedBytes
     other.deliver(hello())
     // The old path is slow: its frames arrive, and are acknowledged, when the new one is in use already.
-    path.deliver({ type: 'ack', received: 199_000, limit: 2 ** 40 })
+    path.deliver({ type: 'ack', received: 99_000, limit: 2 ** 40 })
     other.take()
     other.drain()
     expect(other.take().filter(({ type }) => type === 'data')).toEqual([
-      { type: 'data', offset: 199_000, bytes: pattern(199_000, 1000) },
+      { type: 'data', offset: 99_000, bytes: pattern(99_000, 1000) },
     ])
     session.abort()
   })
@@ -534,6 +543,16 @@ describe('the end of a direction', () => {
     expect(await session.read()).toHaveLength(4)
     expect(await session.read()).toBeNull()
     expect(await session.read()).toBeNull()
+    session.abort()
+  })
+
+  it('is acknowledged on every path: the one in use may have died unnoticed', () => {
+    const { session, path } = open()
+    const other = openPath(session, { kind: 'relay' })
+    other.take()
+    path.deliver({ type: 'end', offset: 0 })
+    expect(path.take().at(-1)).toMatchObject({ type: 'ack', received: 1 })
+    expect(other.take()).toEqual([{ type: 'ack', received: 1, limit: windowBytes }])
     session.abort()
   })
 
