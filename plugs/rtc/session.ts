@@ -295,7 +295,9 @@ export class Session implements ByteStream {
     this.#ackTimer = undefined
     if (this.#current === undefined || this.#state !== 'open') return
     const { received, limit } = this.#window.tell()
-    this.#current.send({ type: 'ack', received: this.#receivedWithEnd(received), limit })
+    // That the end has come is told wherever it may be heard: the path in use may be dead and nobody knows yet.
+    const paths = this.#peerEnd === undefined ? [this.#current] : this.#paths
+    for (const path of paths) path.send({ type: 'ack', received: this.#receivedWithEnd(received), limit })
   }
 
   #receivedWithEnd(received: number): number {
