@@ -6,9 +6,11 @@ const source = 'multiserver-source'
 const chromium = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const nodeConditions = [source, 'node']
 
+const onNode = { resolve: { conditions: nodeConditions, externalConditions: nodeConditions } }
+
 const node: TestProjectConfiguration = {
   resolve: { conditions: nodeConditions },
-  ssr: { resolve: { conditions: nodeConditions, externalConditions: nodeConditions } },
+  ssr: onNode,
   test: {
     name: 'node',
     include: ['test/**/*.test.ts'],
@@ -20,6 +22,8 @@ const node: TestProjectConfiguration = {
 
 const browser: TestProjectConfiguration = {
   resolve: { conditions: [source, 'browser', 'module'] },
+  // By this name Vitest runs the set-up: the peers of the pages, which are on Node.
+  environments: { __vitest__: onNode },
   optimizeDeps: {
     include: [
       'libsodium-wrappers',

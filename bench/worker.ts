@@ -16,6 +16,9 @@ const found = contestants[name]
 if (found === undefined || process.send === undefined) throw new Error('this is run by bench/main.js')
 const end = found
 
+// A parent that is gone wants nothing any more.
+process.on('disconnect', () => process.exit())
+
 const listeners: ((message: unknown) => void)[] = []
 const early: unknown[] = []
 process.on('message', (message: { link?: unknown }) => {
