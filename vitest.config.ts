@@ -17,6 +17,9 @@ const node: TestProjectConfiguration = {
     exclude: ['test/browser/**'],
     environment: 'node',
     pool: 'forks',
+    // A bound for what hangs. Property tests and real WebRTC take seconds on a busy machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 }
 

@@ -94,8 +94,15 @@ export class ByteQueue {
   }
 
   #append(chunk: Bytes): void {
+    this.#shrinkTail()
     this.#chunks.push(chunk)
     this.#cost += chunk.length + this.#chunkCost
+  }
+
+  /** A block that nothing more is joined to must not keep its empty half. */
+  #shrinkTail(): void {
+    if (this.#tail === undefined) return
+    this.#chunks[this.#chunks.length - 1] = this.#tail.block.slice(0, this.#tail.used)
     this.#tail = undefined
   }
 

@@ -44,6 +44,7 @@ export class Connection implements AsyncIterable<Bytes> {
   #ending: Promise<void> | undefined
   #closing = false
   #error: MultiserverError | undefined
+  #isAborted = false
   #readable: ReadableStream<Bytes> | undefined
   #writable: WritableStream<Uint8Array> | undefined
 
@@ -88,6 +89,8 @@ export class Connection implements AsyncIterable<Bytes> {
 
   /** Settles when the connection is ready for more. The chunk belongs to the connection until then. */
   write(chunk: Uint8Array): Promise<void> {
+    if (!(chunk instanceof Uint8Array))
+      return quiet(Promise.reject(new TypeError('write() takes a Uint8Array')))
     if (this.#error !== undefined) return quiet(Promise.reject(this.#error))
     if (this.#ending !== undefined)
       return quiet(Promise.reject(new MultiserverError('CLOSED', undefined, this)))
@@ -111,6 +114,7 @@ export class Connection implements AsyncIterable<Bytes> {
 
   /** Releases everything at once. Bytes under way may be lost, and the peer gets an error. */
   abort(reason?: Error): void {
+    this.#isAborted = true
     this.#error ??= reason === undefined ? new MultiserverError('ABORTED') : toError(reason, 'ABORTED')
     this.#writes.fail(this.#error)
     this.#stream.abort(this.#error)
@@ -165,7 +169,8 @@ export class Connection implements AsyncIterable<Bytes> {
   }
 
   async #readNow(): Promise<Bytes | null> {
-    if (this.#error !== undefined) throw this.#error
+    // A write that failed says nothing about what has arrived.
+    if (this.#isAborted && this.#error !== undefined) throw this.#error
     if (this.#endOfStream) return null
     try {
       const chunk = await this.#stream.read()
@@ -174,6 +179,10 @@ export class Connection implements AsyncIterable<Bytes> {
     } catch (thrown) {
       throw this.#fail(thrown)
     }
+  }
+
+  async #discard(): Promise<void> {
+    while ((await this.#readNext()) !== null);
   }
 
   async #end(): Promise<void> {
@@ -191,8 +200,8 @@ export class Connection implements AsyncIterable<Bytes> {
       this.abort(new MultiserverError('TIMEOUT', `the peer did not end within ${this.#lingerMs} ms`, this))
     }, this.#lingerMs)
     try {
-      await this.end()
-      while ((await this.#readNext()) !== null);
+      // At the same time: a peer that is held back by us reads nothing of ours either.
+      await Promise.all([this.end(), this.#discard()])
       await this.closed
     } catch {
       this.#stream.abort(this.#error)

@@ -1,11 +1,5 @@
 import { MultiserverError } from './errors.ts'
 
-/** Lets a Node process end although `timer` runs; browsers give numbers and need no such thing. */
-export function unref(timer: unknown): void {
-  if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function')
-    timer.unref()
-}
-
 /** The reason that `signal` aborts with, always as an error of ours. */
 export function abortReason(signal: AbortSignal): MultiserverError {
   return signal.reason instanceof MultiserverError

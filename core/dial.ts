@@ -125,7 +125,7 @@ function race(
     }
     const start = (route: Route) => {
       const { lingerMs } = options
-      const onProgress = (stage: DialStage) => options.onProgress?.({ stage, address: route.address })
+      const onProgress = (stage: DialStage) => tell(options.onProgress, { stage, address: route.address })
       // A signal of its own: the winner's stays as it is when the losers are aborted.
       const attempt = new AbortController()
       underWay.add(attempt)
@@ -158,6 +158,17 @@ function race(
     clearTimeout(timer)
     stopWatching()
   })
+}
+
+/** What the listener throws is its own affair: thrown in the dial, it would leave a connection that nobody has. */
+function tell<T>(listener: ((value: T) => void) | undefined, value: T): void {
+  try {
+    listener?.(value)
+  } catch (thrown) {
+    queueMicrotask(() => {
+      throw thrown
+    })
+  }
 }
 
 function describe(address: string, attempts: readonly MultiserverError[]): string {

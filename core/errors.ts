@@ -23,7 +23,7 @@ export const errorCodes = {
   PEER_RESET: 'The peer gave the connection up; the message has its reason.',
   PROTOCOL: 'The far side sent bytes that the protocol does not allow.',
   RECEIVE_OVERFLOW: 'More arrived than may wait unread, and this transport cannot slow the sender down.',
-  RTC_LIMIT: 'This process holds as many WebRTC connections as it may; close some or raise the limit.',
+  RTC_LIMIT: 'This process holds as many WebRTC connections as it may; close some first.',
   RTC_UNAVAILABLE: 'WebRTC is not available here; on Node install the optional package wrtc.',
   SEND_OVERFLOW: 'More was written without awaiting than may wait unsent; await write().',
   SIGNAL_INVALID:
@@ -31,6 +31,8 @@ export const errorCodes = {
   STACK_INVALID: 'A stack was put together wrongly: one transport first, then its transforms.',
   TIMEOUT: 'The deadline passed.',
   TRUNCATED: 'The connection ended without a goodbye: bytes may be missing.',
+  UTP_UNAVAILABLE:
+    'uTP is not available here; install the optional package utp-native, if it has a build for this machine.',
   WRONG_KEY: 'The far side proved another key than the address names, or could not prove it.',
 } as const
 

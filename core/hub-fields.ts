@@ -134,7 +134,7 @@ function plain<T>(decode: (value: unknown) => T | undefined): Field<T> {
   return { decode, encode: (value) => value }
 }
 
-function printable(value: string, maxCharacters: number): string {
+export function printable(value: string, maxCharacters: number): string {
   const seen = value.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '')
   return seen.length <= maxCharacters ? seen : Array.from(seen).slice(0, maxCharacters).join('')
 }

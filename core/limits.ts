@@ -40,6 +40,26 @@ export const limits = {
     /** Received and not yet read, where it cannot (a browser's WebSocket): beyond it RECEIVE_OVERFLOW. */
     unpausableReceiveBytes: 16 * 1024 * 1024,
   },
+  socket: {
+    /** After this long without a byte TCP asks whether the peer is still there. */
+    keepAliveMs: 60_000,
+  },
+  utp: {
+    /** Unread bytes that are accepted: what libutp itself has under way at most. */
+    windowBytes: 1024 * 1024,
+    /** What may be sent before the far side has told its window; no window is smaller. */
+    initialBytes: 64 * 1024,
+    /** Of data in a frame: what is copied at once. */
+    frameBytes: 64 * 1024,
+    /** Three tries of libutp (after 3 s and 6 s more); it would go on until 21 s. */
+    connectTimeoutMs: 10_000,
+    /** From the first packet to the first frame. A sender of packets from forged addresses never gets that far. */
+    openTimeoutMs: 5_000,
+    /** Of those under way at a time. */
+    opening: 256,
+    /** A close is acknowledged within a round trip, or by nobody. */
+    releaseMs: 2_000,
+  },
   signal: {
     /** Of a description; the ones of data channels have about 500. */
     sdpCharacters: 8192,
@@ -75,6 +95,8 @@ export const limits = {
     leastFlightBytes: 128 * 1024,
     /** Rounds that the rate of a path is taken from. */
     flightSamples: 10,
+    /** After this long a path may have become longer: its shortest round trip is measured anew. */
+    flightMemoryMs: 10_000,
     /** wrtc never says that its queue has drained: while it is full we look again this often. */
     lookAgainMs: 4,
     acknowledgeAfterMs: 50,
@@ -110,13 +132,19 @@ export const limits = {
     signals: 64,
   },
   introduction: {
-    /** A server peer's own guard, for it does not trust its hub: introductions without an opened offer. */
+    /**
+     * A server peer's own guard, for it trusts neither its hub nor whoever can make an offer: introductions without an
+     * opened offer, and in all those whose path does not stand yet.
+     */
     unopened: 64,
+    underWay: 64,
     perSecond: 20,
     burst: 64,
     firstSignalTimeoutMs: 5_000,
     /** From the answer to an open path: the life of an introduction at the hub. */
     pathTimeoutMs: 60_000,
+    /** From the end of the introduction at the hub, as far as the path does not stand by then. */
+    lastTriesMs: 10_000,
     /** WebRTC connections of this process; each costs two threads on Node. */
     connections: 256,
   },

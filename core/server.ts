@@ -14,7 +14,7 @@ export interface ServerOptions {
 /** For people: whether a stack accepts connections now, or why not. */
 export interface StackStatus {
   readonly name: string
-  readonly state: 'idle' | 'dials only' | 'starting' | 'listening' | 'failed'
+  readonly state: 'idle' | 'dials only' | 'starting' | 'listening' | 'unreachable' | 'failed'
   readonly error?: MultiserverError | undefined
 }
 
@@ -106,7 +106,9 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
       const name = stack.name
       if (!stack.canListen) return { name, state: 'dials only' }
       if (error !== undefined) return { name, state: 'failed', error }
-      return { name, state: listeners.has(stack) ? 'listening' : 'starting' }
+      const listener = listeners.get(stack)
+      if (listener === undefined) return { name, state: 'starting' }
+      return { name, state: listener.isReachable?.() === false ? 'unreachable' : 'listening' }
     },
     close: () => (closing ??= close()),
   }

@@ -234,5 +234,7 @@ function checkPlugs(transport: t.Transport | undefined, transforms: readonly t.T
         `after ${transport.name} a stack has only transforms, such as shs`,
       )
     }
+    const refusal = transform.refuses?.(transport)
+    if (refusal !== undefined) throw new MultiserverError('STACK_INVALID', refusal)
   }
 }

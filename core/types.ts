@@ -75,6 +75,8 @@ export interface Transport {
   readonly name: string
   /** Whether `end()` leaves the other direction open. */
   readonly halfClose: boolean
+  /** From where peers can get at its listener; empty when it only dials. Absent: nobody knows, so from anywhere. */
+  readonly reach?: readonly Scope[] | undefined
   /** The section as a place that can be dialed, or null when it is not this transport's or is malformed. */
   parse(section: string): Target | null
   /** The sections to print for a scope, each escaped as it stands in an address. */
@@ -89,6 +91,8 @@ export interface Target {
 
 export interface Listener {
   addresses(scope: Scope): string[]
+  /** Whether it can be reached now, where that may change (rtc: registered at its hub). Absent: always. */
+  isReachable?(): boolean
   /** Stops accepting, and nothing else. */
   close(): Promise<void>
 }
@@ -105,6 +109,8 @@ export interface Transform {
   parse(section: string): SecureTarget | null
   /** The server's side. It owns `inner` from then on and aborts it when it rejects. */
   accept(inner: ByteStream, context: { readonly signal: AbortSignal }): Promise<Secured>
+  /** Why it is not to be put on top of `transport`, when it is not: the stack is STACK_INVALID then. */
+  refuses?(transport: Transport): string | undefined
 }
 
 export interface SecureTarget {

@@ -20,7 +20,10 @@ export async function loadOrCreateKeys(file: string): Promise<Keys> {
   const keys = await generateKeys()
   await mkdir(dirname(file), { recursive: true })
   const isOurs = await createFile(file, `${JSON.stringify(toSsbKeys(keys), null, 2)}\n`)
-  return isOurs ? keys : loadOrCreateKeys(file)
+  if (isOurs) return keys
+  const theirs = await readKeys(file)
+  if (theirs === null) throw new MultiserverError('KEYS_INVALID', `${file} is there and can not be read`)
+  return theirs
 }
 
 async function readKeys(file: string): Promise<Keys | null> {

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import { classifyHost } from '../core/ip.ts'
 import type { Scope } from '../core/types.ts'
 
 export interface ListenHostOptions {
@@ -14,6 +15,8 @@ export interface ListenHostOptions {
 
 /** Which hosts a listening plug binds and prints. Scopes bind what they say: `device` reaches loopback only. */
 export interface ListenHosts {
+  /** From where peers can get at what is bound: a host that is told counts, whatever the scopes say. */
+  readonly reach: readonly Scope[]
   /** Hosts to bind; undefined stands for every interface, IPv4 and IPv6. */
   bind(): readonly (string | undefined)[]
   /** Hosts to print for a scope; none when the plug does not serve it. */
@@ -25,6 +28,7 @@ export function listenHosts(options: ListenHostOptions): ListenHosts {
   const { host } = options
   const external = options.external === undefined ? [] : [options.external].flat()
   return {
+    reach: host === undefined ? scopes : [...scopes, reachOf(host)],
     bind() {
       if (host !== undefined) return [host]
       if (scopes.includes('public')) return [undefined]
@@ -37,6 +41,11 @@ export function listenHosts(options: ListenHostOptions): ListenHosts {
       return scope === 'device' ? ['localhost'] : interfaceAddresses(scope)
     },
   }
+}
+
+function reachOf(host: string): Scope {
+  const kind = isWildcard(host) ? 'public' : classifyHost(host)
+  return kind === 'loopback' ? 'device' : kind === 'private' ? 'local' : 'public'
 }
 
 function interfaceAddresses(scope: 'local' | 'public'): string[] {

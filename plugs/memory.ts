@@ -21,6 +21,7 @@ export function memory(options: MemoryOptions = {}): Transport {
   const dialing: Transport = {
     name: 'memory',
     halfClose: true,
+    reach: ['device'],
     parse(text) {
       const wanted = sectionArgument(text, 'memory')
       if (wanted === null || wanted === '') return null

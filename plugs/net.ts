@@ -2,9 +2,10 @@ import { connect, createServer, type Socket } from 'node:net'
 import { formatArgument, sectionArgument } from '../core/address.ts'
 import { abortReason } from '../core/deadline.ts'
 import { MultiserverError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import { listenHosts, type ListenHostOptions } from './listen-hosts.ts'
 import { listenOnHosts } from './listen-sockets.ts'
-import { SocketStream } from './socket-stream.ts'
+import { limitedSource, peerHost, SocketStream } from './socket-stream.ts'
 import type { ByteStream, Transport } from '../core/types.ts'
 
 export interface NetOptions extends ListenHostOptions {
@@ -15,9 +16,8 @@ export interface NetOptions extends ListenHostOptions {
 const socketOptions = {
   allowHalfOpen: true,
   noDelay: true,
-  /** After a minute without a byte TCP asks whether the peer is still there. */
   keepAlive: true,
-  keepAliveInitialDelay: 60_000,
+  keepAliveInitialDelay: limits.socket.keepAliveMs,
 }
 
 /** TCP: `net:HOST:PORT`. IPv6 addresses bare or in brackets. */
@@ -28,6 +28,7 @@ export function net(options: NetOptions = {}): Transport {
   const dialing: Transport = {
     name: 'net',
     halfClose: true,
+    reach: [],
     parse(section) {
       const place = parsePlace(sectionArgument(section, 'net'))
       return place && { dial: ({ signal }) => dial(place, signal) }
@@ -37,6 +38,7 @@ export function net(options: NetOptions = {}): Transport {
   if (options.listen === false) return dialing
   return {
     ...dialing,
+    reach: hosts.reach,
     addresses: (scope) => (options.port ? sections(scope, options.port) : []),
     async listen(accept, { onError }) {
       const makeServer = () => createServer(socketOptions, (socket) => accept(fromSocket(socket)))
@@ -84,10 +86,9 @@ function dial({ host, port }: Place, signal: AbortSignal): Promise<ByteStream> {
 }
 
 function fromSocket(socket: Socket): ByteStream {
-  // A dual-stack socket shows IPv4 peers as ::ffff:1.2.3.4.
-  const source = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
-  const address = formatArgument('net', `${source ?? 'unknown'}:${socket.remotePort ?? 0}`)
-  return new SocketStream(socket, { address, source })
+  const host = peerHost(socket)
+  const address = formatArgument('net', `${host ?? 'unknown'}:${socket.remotePort ?? 0}`)
+  return new SocketStream(socket, { address, source: host && limitedSource(host) })
 }
 
 /** Node tries a name's addresses in turn and puts what each said into an AggregateError without a message. */

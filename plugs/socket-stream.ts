@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { ByteQueue } from '../core/byte-queue.ts'
 import { MultiserverError } from '../core/errors.ts'
+import { isLoopbackSource, sourceOf } from '../core/ip.ts'
 import { limits } from '../core/limits.ts'
 import type { Bytes, ByteStream, StreamInfo } from '../core/types.ts'
 
@@ -82,4 +83,15 @@ export class SocketStream implements ByteStream {
 /** A view of the same memory without Buffer's methods: what is read is a Uint8Array everywhere. */
 function asBytes(chunk: Buffer<ArrayBuffer>): Bytes {
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+}
+
+/** The far side's address; a dual-stack socket shows IPv4 peers as ::ffff:192.0.2.1. */
+export function peerHost(socket: Socket): string | undefined {
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
+}
+
+/** What handshakes are counted by; undefined for this machine, where a proxy may stand for everybody. */
+export function limitedSource(host: string): string | undefined {
+  const source = sourceOf(host)
+  return isLoopbackSource(source) ? undefined : source
 }

@@ -1,4 +1,5 @@
 import { WebSocket } from 'ws'
+import { limits } from '../core/limits.ts'
 
 /**
  * A WebSocket as our code needs it, alike on Node (package `ws`) and in browsers. Handlers are set in the turn in
@@ -38,6 +39,7 @@ export function openWebSocket(url: string, options: WebSocketOptions): WebSocket
     maxPayload: options.maxMessageBytes,
     followRedirects: false,
   })
+  socket.on('upgrade', (response) => response.socket.setKeepAlive(true, limits.socket.keepAliveMs))
   return wrapWebSocket(socket)
 }
 

@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { WebSocketServer } from 'ws'
 import { formatArgument } from '../core/address.ts'
+import { limits } from '../core/limits.ts'
 import { listenHosts, type ListenHostOptions } from './listen-hosts.ts'
 import { listenOnHosts } from './listen-sockets.ts'
+import { limitedSource, peerHost } from './socket-stream.ts'
 import { wrapWebSocket } from './websocket.ts'
 import { WebSocketStream } from './websocket-stream.ts'
 import { defaultMaxMessageBytes, parseWsTarget, type WsDialOptions } from './ws-target.ts'
@@ -21,12 +23,14 @@ export function ws(options: WsOptions = {}): Transport {
   const dialing: Transport = {
     name: 'ws',
     halfClose: false,
+    reach: [],
     parse: (section) => parseWsTarget(section, options),
     addresses: () => [],
   }
   if (options.listen === false) return dialing
   return {
     ...dialing,
+    reach: hosts.reach,
     addresses: (scope) => (options.port ? sections(scope, options.port) : []),
     async listen(accept, { onError }) {
       const upgrades = new WebSocketServer({
@@ -37,7 +41,7 @@ export function ws(options: WsOptions = {}): Transport {
       })
       const servers: Server[] = []
       const makeServer = () => {
-        const server = createServer(refusePlainHttp).on('upgrade', (request, socket, head) => {
+        const server = createServer(httpOptions, refusePlainHttp).on('upgrade', (request, socket, head) => {
           upgrades.handleUpgrade(request, socket, head, (webSocket) => {
             accept(WebSocketStream.accept(wrapWebSocket(webSocket), describeClient(request)))
           })
@@ -58,15 +62,24 @@ export function ws(options: WsOptions = {}): Transport {
   }
 }
 
+const httpOptions = {
+  // Before the upgrade nobody else counts the time.
+  headersTimeout: limits.handshake.timeoutMs,
+  requestTimeout: limits.handshake.timeoutMs,
+  connectionsCheckingInterval: limits.handshake.timeoutMs / 5,
+  keepAlive: true,
+  keepAliveInitialDelay: limits.socket.keepAliveMs,
+}
+
 const refusePlainHttp: Parameters<typeof createServer>[1] = (_request, response) => {
   response.writeHead(426, { connection: 'close', 'content-type': 'text/plain' })
   response.end('This is a WebSocket server of multiserver.\n')
 }
 
 function describeClient({ socket }: IncomingMessage): StreamInfo {
-  const source = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
-  const address = formatArgument('ws', `//${hostInUrl(source ?? 'unknown')}:${socket.remotePort ?? 0}`)
-  return { address, source }
+  const host = peerHost(socket)
+  const address = formatArgument('ws', `//${hostInUrl(host ?? 'unknown')}:${socket.remotePort ?? 0}`)
+  return { address, source: host && limitedSource(host) }
 }
 
 function hostInUrl(host: string): string {

@@ -5,6 +5,7 @@ set -euo pipefail
 
 missing=()
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+command -v microsocks >/dev/null || missing+=(microsocks)
 
 if [ "${#missing[@]}" -eq 0 ]; then exit 0; fi
 

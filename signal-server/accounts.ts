@@ -1,6 +1,6 @@
 import type { Alarms } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
-import { isLoopbackSource } from './source.ts'
+import { isLoopbackSource } from '../core/ip.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 
 /** What one source address has open at the hub and how much it has spent lately. */

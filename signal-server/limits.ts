@@ -1,3 +1,5 @@
+import { hubDataCharacters, hubMessageBytes } from '../core/hub-protocol.ts'
+
 /**
  * Every number of the hub, its unit in the name and its reason beside it. All are options, all are told to
  * peers in `welcome.limits` and at `GET /limits`. "Per address" is per IPv4 address or IPv6 /56.
@@ -65,6 +67,12 @@ export const defaultLimits = {
   reconnectTryMs: 60_000,
 } as const satisfies Record<string, number>
 
+/** Peers refuse what is longer, whatever a hub would take. */
+const protocolLimits = new Map<string, number>([
+  ['messageBytes', hubMessageBytes],
+  ['dataCharacters', hubDataCharacters],
+])
+
 export type HubLimits = { readonly [Name in keyof typeof defaultLimits]: number }
 
 /** The defaults with `changes` in place of some; refuses names and values that it cannot mean. */
@@ -75,6 +83,9 @@ export function limitsWith(changes: Partial<Record<keyof HubLimits, number | und
     if (value === undefined) continue
     if (!(value > 0) || value === Infinity)
       throw new TypeError(`the hub's limit ${name} must be a number above 0`)
+    const most = protocolLimits.get(name)
+    if (most !== undefined && value > most)
+      throw new TypeError(`the protocol holds ${name} to at most ${most}`)
     limits[name] = value
   }
   return limits as HubLimits

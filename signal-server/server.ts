@@ -12,7 +12,7 @@ import { type HubLimits, limitsWith } from './limits.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
 import { loadProofChecker } from './proof.ts'
 import { HubSockets, nowMs } from './sockets.ts'
-import { sourceOf } from './source.ts'
+import { sourceOf } from '../core/ip.ts'
 
 export interface HubPluginOptions {
   /**
@@ -30,6 +30,10 @@ export interface HubPluginOptions {
   exemptLoopback?: boolean | undefined
   /** A directory with an `index.html` to be served beside the hub. */
   page?: string | undefined
+  /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once. */
+  extend?: ((app: FastifyInstance) => unknown) | undefined
+  /** Where the hub is in the app, for example `/hub`. @default '' */
+  prefix?: string | undefined
 }
 
 declare module 'fastify' {
@@ -57,6 +61,19 @@ const contentSecurityPolicy = [
 
 /** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/limits`, `/livez`, `/readyz`. */
 export async function hub(app: FastifyInstance, options: HubPluginOptions): Promise<void> {
+  app.addHook('onResponse', async (request) => {
+    // What asked for an upgrade is no HTTP connection to Node any more: answered instead, by whichever route of the
+    // app, it would stay open past every limit, and closing the app would wait for it.
+    if (request.headers.upgrade !== undefined) request.raw.socket.destroy()
+  })
+  const { prefix = '', ...rest } = options
+  await app.register((scope) => hubRoutes(scope, rest), { prefix })
+}
+
+/** As fastify-plugin marks it: the hook above is for the whole app; everything else stays within the hub. */
+Object.assign(hub, { [Symbol.for('skip-override')]: true })
+
+async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promise<void> {
   const limits = limitsWith(options.limits)
   const configured = canonicalNames(options.hubNames ?? [])
   if (configured.length === 0) refuseToListenInPublic(app)
@@ -87,7 +104,7 @@ export async function hub(app: FastifyInstance, options: HubPluginOptions): Prom
     if (request.ws && request.routeOptions.config.isHub !== true)
       return reply.code(404).send({ error: 'no hub here' })
   })
-  if (options.page !== undefined) {
+  if (options.page !== undefined && options.page !== '') {
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
 
@@ -112,6 +129,7 @@ export async function hub(app: FastifyInstance, options: HubPluginOptions): Prom
     reply.code(sockets.isDraining ? 503 : 200).send({ ready: !sockets.isDraining }),
   )
   app.addHook('preClose', () => sockets.drain())
+  await options.extend?.(app)
 }
 
 /** A hub without a name must not be reached from elsewhere: anyone there could pass it off as another. */

@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import { MultiserverError } from '../core/errors.ts'
-import { limitsWith } from './limits.ts'
+import { type HubLimits, limitsWith } from './limits.ts'
 import { canonicalNames, loopbackNames } from './names.ts'
 import { hub, type HubPluginOptions } from './server.ts'
 
@@ -12,8 +12,6 @@ export interface StartHubOptions extends HubPluginOptions {
   port?: number | undefined
   /** Addresses or networks of the proxies whose forwarded headers are believed. @default none */
   trustProxy?: readonly string[] | undefined
-  /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once, before it listens. */
-  extend?: ((app: FastifyInstance) => unknown) | undefined
   /** As for Fastify. @default false */
   logger?: FastifyServerOptions['logger']
 }
@@ -31,7 +29,7 @@ export interface RunningHub {
 
 /** A hub that listens, in a Fastify app of its own. Rejects with LISTEN_FAILED. TLS is for the proxy before it. */
 export async function startHub(options: StartHubOptions = {}): Promise<RunningHub> {
-  const limits = limitsWith(options.limits)
+  const limits = readLimits(options)
   const app = Fastify({
     logger: options.logger ?? false,
     trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
@@ -47,23 +45,25 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
   })
   // Those that have not been upgraded yet, or never will, on top of what the hub itself allows.
   app.server.maxConnections = limits.registeredPeers + limits.anonymousPeers + 2 * limits.unregisteredSockets
-  app.addHook('onResponse', async (request) => {
-    // What asked for an upgrade is no HTTP connection to Node any more: answered with a 404, it would stay open.
-    if (request.headers.upgrade !== undefined) request.raw.socket.destroy()
-  })
   try {
-    await app.register(async (scope) => {
-      await hub(scope, options)
-      await options.extend?.(scope)
-    })
+    await app.register(hub, options)
     await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
   } catch (cause) {
     await app.close()
     throw new MultiserverError('LISTEN_FAILED', `the hub cannot start: ${messageOf(cause)}`, { cause })
   }
   const address = app.server.address() as AddressInfo
-  const [hubName = ''] = canonicalNames(options.hubNames ?? loopbackNames(address.port, ''))
+  const configured = canonicalNames(options.hubNames ?? [])
+  const [hubName = ''] = configured.length > 0 ? configured : loopbackNames(address.port, '')
   return { url: urlOf(address), hubName, app, close: () => app.close() }
+}
+
+function readLimits(options: StartHubOptions): HubLimits {
+  try {
+    return limitsWith(options.limits)
+  } catch (cause) {
+    throw new MultiserverError('LISTEN_FAILED', messageOf(cause), { cause })
+  }
 }
 
 function urlOf({ address, port, family }: AddressInfo): string {

@@ -28,7 +28,7 @@ const Shs: (options: unknown) => unknown = require('multiserver-3.8.2/plugins/sh
 export const oldNetShs: Contestant = {
   async serve() {
     const server = MultiServer([
-      [Net({ scope: 'device', port: 40_000 + (process.pid % 20_000) }), await createShs()],
+      [Net({ scope: 'device', port: 10_000 + (process.pid % 20_000) }), await createShs()],
     ])
     const close = await new Promise<() => void>((resolve, reject) => {
       const stop = server.server(serveStream, null, (error) => (error ? reject(error) : resolve(stop)))

@@ -3,6 +3,8 @@ import type { Bytes, Path } from '../../core/types.ts'
 /** One way for the frames of a session: a data channel, or a relay circuit. It is open when the session gets it. */
 export interface FramePath {
   readonly kind: Path
+  /** The far side's network address, where it is known and no relay's: what limits count by. */
+  readonly source?: string | undefined
   /** The largest message that the far side takes. */
   readonly maxFrameBytes: number
   /** Bytes handed over that have not left yet. */

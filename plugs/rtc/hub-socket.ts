@@ -9,6 +9,7 @@ import {
   type IceServer,
   type PeerMessage,
 } from '../../core/hub-protocol.ts'
+import { printable } from '../../core/hub-fields.ts'
 import { limits } from '../../core/limits.ts'
 import { openWebSocket, type WebSocketLike } from '#websocket'
 import { IntroductionChannel } from './introduction-channel.ts'
@@ -64,7 +65,8 @@ export class HubSocket {
         onMessage: (data) => this.#receive(data, resolveWelcome),
         onPing: () => this.#watch(),
         onClose: ({ code, reason, error }) => {
-          const why = error?.message ?? `the hub closed the connection (${code}${reason && `: ${reason}`})`
+          const said = reason === '' ? '' : `: ${printable(reason, 256)}`
+          const why = error?.message ?? `the hub closed the connection (${code}${said})`
           const lost = new MultiserverError('HUB_LOST', `${url}: ${why}`, { address: url, cause: error })
           reject(lost)
           this.#finish(lost)
@@ -78,9 +80,9 @@ export class HubSocket {
     this.#deadline = setTimeout(() => this.#drop('does not say welcome'), answerTimeoutMs)
   }
 
-  /** How many introductions use this socket. */
-  get introductions(): number {
-    return this.#channels.size
+  /** Whether it is closed, or closing. */
+  get isOver(): boolean {
+    return this.#error !== undefined
   }
 
   /** Sent in order, once the socket is open. What can't be sent shows as `onClose`. */

@@ -99,7 +99,7 @@ async function listen(
     onError,
     onConnectionError,
   }
-  const { registered, remove } = addAcceptor(identity, acceptor)
+  const { registered, isRegistered, remove } = addAcceptor(identity, acceptor)
   let closing: Promise<void> | undefined
   const close = () => {
     stop.abort()
@@ -114,7 +114,11 @@ async function listen(
     await close()
     throw thrown
   }
-  return { addresses: (scope) => (isReachable(hubUrl, scope) ? [section] : []), close }
+  return {
+    addresses: (scope) => (isReachable(hubUrl, scope) ? [section] : []),
+    isReachable: isRegistered,
+    close,
+  }
 }
 
 async function introductionOptions(hubUrl: string, options: RtcOptions): Promise<IntroductionOptions> {

@@ -14,7 +14,7 @@ import { openReason, type IntroductionChannel } from './introduction-channel.ts'
 import type { Answer, CandidateSignal, Offer, RefusalCode, Signal } from './signal-payload.ts'
 import type { WebRtc } from './wrtc.ts'
 
-const { pathTimeoutMs, firstSignalTimeoutMs } = limits.introduction
+const { pathTimeoutMs, firstSignalTimeoutMs, lastTriesMs } = limits.introduction
 
 /** What both sides of every introduction of a plug have in common. */
 export interface IntroductionOptions {
@@ -121,7 +121,9 @@ export async function introduceServer<T extends IntroductionTarget>(
     const sdp = rebuildSdp(offer.sdp, 'offer')
     if (sdp === null) return await refuse(channel, signals, 'INVALID')
     const { acceptor } = verdict
-    const { options, signal } = acceptor
+    const { options } = acceptor
+    // Of its own for each introduction: dozens may be under way.
+    const signal = AbortSignal.any([acceptor.signal])
     const candidates = new CandidateOutlet(options.filter)
     link = await makeLinkOrRefuse(channel, signals, () =>
       makeLink(false, server.iceServers, options, candidates),
@@ -129,7 +131,9 @@ export async function introduceServer<T extends IntroductionTarget>(
     link.accept(sdp)
     const answer: Answer = { kind: 'answer', sdp: await link.description, relayKey: randomBytes(32) }
     channel.sendSignal(await signals.seal(answer))
-    const path = await connect(link, channel, signals, candidates, options, signal)
+    const refuseRelay = async () =>
+      channel.sendSignal(await signals.seal({ kind: 'refused', code: 'RELAY_OFF' }))
+    const path = await connect(link, channel, signals, candidates, options, signal, refuseRelay)
     return { path, session: offer.session, acceptor }
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
@@ -148,29 +152,56 @@ async function connect(
   candidates: CandidateOutlet,
   options: IntroductionOptions,
   signal: AbortSignal,
+  onRelay?: () => Promise<void>,
 ): Promise<FramePath> {
+  const stands = new AbortController()
   candidates.start(async (candidate) => channel.sendSignal(await signals.seal(candidate)))
-  const broken = receiveSignals(link, channel, signals, options.filter)
-  const makeLate = () => new MultiserverError('CONNECT_FAILED', 'no WebRTC path opened in time')
-  const opened = withDeadline(Promise.race([link.opened, broken]), pathTimeoutMs, makeLate)
-  const path = await untilAborted(opened, signal, (late) => late.close())
-  channel.close(openReason)
-  return path
+  const broken = receiveSignals(link, channel, signals, options.filter, onRelay).then(() =>
+    rejectAfter(lastTriesMs, stands.signal),
+  )
+  try {
+    const opened = withDeadline(Promise.race([link.opened, broken]), pathTimeoutMs, noPath)
+    const path = await untilAborted(opened, signal, (late) => late.close())
+    channel.close(openReason)
+    return path
+  } finally {
+    stands.abort()
+  }
 }
 
-/** Never resolves; rejects when the peer gives up or a signal does not open: the hub or the peer plays false. */
+function noPath(): MultiserverError {
+  return new MultiserverError('CONNECT_FAILED', 'no WebRTC path opened in time')
+}
+
+/** Without the hub no more candidates come: what does not open soon does not open. Leaves no timer once aborted. */
+function rejectAfter(delayMs: number, signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) return
+    const timer = setTimeout(() => reject(noPath()), delayMs)
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  })
+}
+
+/**
+ * Until the hub's part is over. Rejects when the peer gives up, or when a signal does not open: then the hub or the peer
+ * plays false.
+ */
 async function receiveSignals(
   link: WebRtcLink,
   channel: IntroductionChannel,
   signals: LaterSignals,
   filter: CandidateFilter,
-): Promise<never> {
-  for (let count = 0; ; count++) {
+  onRelay?: () => Promise<void>,
+): Promise<void> {
+  for (let count = 0; ;) {
     const data = await channel.nextSignal().catch(() => null)
     if (data === null && channel.isGivenUp) throw new MultiserverError('CONNECT_FAILED', 'the peer gave up')
-    if (data === null) return new Promise(() => undefined)
+    if (data === null) return
     const signal = await signals.open(data)
-    if (signal.kind !== 'candidate' || signal.candidate === '' || count >= limits.signal.candidates) continue
+    if (signal.kind === 'relay') await onRelay?.()
+    if (signal.kind !== 'candidate' || signal.candidate === '') continue
+    count += 1
+    if (count > limits.signal.candidates) continue
     const candidate = rebuildCandidate(signal.candidate, { ...filter, relayOnly: false })
     if (candidate !== null) link.addCandidate(candidate, signal.mid)
   }
@@ -182,13 +213,19 @@ class CandidateOutlet {
   #waiting: CandidateSignal[] = []
   #send: ((signal: CandidateSignal) => Promise<void>) | undefined
   #count = 0
+  #isComplete = false
 
   constructor(filter: CandidateFilter) {
     this.#filter = filter
   }
 
+  /** null: there are no more. */
   add(found: { candidate: string; mid: string } | null): void {
-    if (found === null) return this.#pass({ kind: 'candidate', candidate: '', mid: '0' })
+    if (this.#isComplete) return
+    if (found === null) {
+      this.#isComplete = true
+      return this.#pass({ kind: 'candidate', candidate: '', mid: '0' })
+    }
     const candidate = rebuildCandidate(found.candidate, this.#filter)
     this.#count += 1
     if (candidate === null || this.#count > limits.signal.candidates) return

@@ -12,7 +12,7 @@ import type { ByteStream, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Offer } from './signal-payload.ts'
 
-const { unopened, perSecond, burst } = limits.introduction
+const { unopened, underWay, perSecond, burst } = limits.introduction
 
 /** A listening rtc stack: it gets the connections whose address has its transforms. */
 export interface Acceptor extends IntroductionTarget {
@@ -34,7 +34,7 @@ const registrars = new Map<string, Registrar>()
 export function addAcceptor(
   identity: Identity,
   acceptor: Acceptor,
-): { registered: Promise<void>; remove: () => Promise<void> } {
+): { registered: Promise<void>; isRegistered: () => boolean; remove: () => Promise<void> } {
   const { hubUrl } = acceptor.options
   const name = `${canonicalHubName(hubUrl) ?? hubUrl} ${toBase64(identity.publicKey)}`
   const registrar: Registrar =
@@ -44,7 +44,11 @@ export function addAcceptor(
       if (registrars.get(name) === registrar) registrars.delete(name)
     })
   registrars.set(name, registrar)
-  return { registered: registrar.add(acceptor), remove: () => registrar.remove(acceptor) }
+  return {
+    registered: registrar.add(acceptor),
+    isRegistered: () => registrar.isRegistered,
+    remove: () => registrar.remove(acceptor),
+  }
 }
 
 /** What listens at one hub under one key, and the sessions that came of it. */
@@ -72,6 +76,10 @@ class Registrar {
     })
   }
 
+  get isRegistered(): boolean {
+    return this.#registration.isRegistered
+  }
+
   async add(acceptor: Acceptor): Promise<void> {
     const wanted = acceptor.transforms.join('~')
     if ([...this.#acceptors].some(({ transforms }) => transforms.join('~') === wanted)) {
@@ -91,7 +99,8 @@ class Registrar {
 
   #onIncoming(channel: IntroductionChannel, iceServers: readonly IceServer[]): void {
     // The hub is not trusted to hold back a flood.
-    if (this.#unopened >= unopened || !this.#rate.take(1, performance.now())) return channel.close('BUSY')
+    const isFull = this.#unopened >= unopened || this.#underWay.size >= underWay
+    if (isFull || !this.#rate.take(1, performance.now())) return channel.close('BUSY')
     this.#unopened += 1
     let isOpened = false
     const opened = () => {
@@ -123,7 +132,8 @@ class Registrar {
   }
 
   async #begin({ path, session: id, acceptor }: Introduced): Promise<void> {
-    const session = new Session({ id, role: 'server', address: acceptor.section })
+    const { section: address } = acceptor
+    const session = new Session({ id, role: 'server', address, source: path.source })
     const name = toBase64(id)
     this.#sessions.add(name)
     void session.closed.then(() => this.#sessions.delete(name))

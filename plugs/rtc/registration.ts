@@ -103,7 +103,7 @@ export class Registration {
     this.#iceServers = welcome.iceServers
     const key: Bytes = identity.publicKey.slice()
     const signature = await identity.sign(registerBytes(this.#hubName, welcome.challenge, key))
-    if (this.#stopped) return
+    if (this.#stopped || socket.isOver) return
     socket.send({ type: 'register', key, signature: signature.slice() })
     this.#timer = setTimeout(() => {
       const { hubUrl } = this.#options

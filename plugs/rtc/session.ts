@@ -16,8 +16,9 @@ export interface SessionOptions {
   /** 16 random bytes of the client, sealed to the server in the offer. */
   readonly id: Bytes
   readonly role: 'client' | 'server'
-  /** The far side as an address section. */
+  /** The far side as an address section, and what limits count it by. */
   readonly address: string
+  readonly source?: string | undefined
 }
 
 /** Better first. */
@@ -66,7 +67,7 @@ export class Session implements ByteStream {
   #ackTimer: ReturnType<typeof setTimeout> | undefined
   #closeTimer: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ id, role, address }: SessionOptions) {
+  constructor({ id, role, address, source }: SessionOptions) {
     this.#id = id
     this.#role = role
     this.#queue = new ByteQueue({ highWaterBytes: Infinity, onRead: (bytes) => this.#onRead(bytes) })
@@ -77,7 +78,7 @@ export class Session implements ByteStream {
       this.#rejectOpened = reject
     })
     this.opened.catch(() => undefined)
-    this.info = this.#describe(address)
+    this.info = this.#describe(address, source)
   }
 
   read(): Promise<Bytes | null> {
@@ -389,10 +390,11 @@ export class Session implements ByteStream {
     void Promise.all(this.#released).then(() => this.#resolveClosed())
   }
 
-  #describe(address: string): StreamInfo {
+  #describe(address: string, source: string | undefined): StreamInfo {
     const path = () => this.#current?.kind
     return {
       address,
+      source,
       get path() {
         return path()
       },

@@ -1,9 +1,10 @@
 import Peer from 'simple-peer/simplepeer.min.js'
 import { MultiserverError } from '../../core/errors.ts'
+import { isLoopbackSource, parseIp, sourceOf } from '../../core/ip.ts'
 import { limits } from '../../core/limits.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
-import type { Bytes, Path } from '../../core/types.ts'
+import type { Bytes } from '../../core/types.ts'
 import type { FramePath, FramePathHandlers } from './frame-path.ts'
 import type { WebRtc } from './wrtc.ts'
 
@@ -74,8 +75,8 @@ export class WebRtcLink {
     })
     this.opened = new Promise((resolve, reject) => {
       peer.once('connect', () => {
-        void pathKind(kept.connection()).then((kind) => {
-          resolve(this.#asPath(kind, early, kept.onDrain))
+        void describePath(kept.connection()).then((facts) => {
+          resolve(this.#asPath(facts, early, kept.onDrain))
         })
       })
       peer.once('close', () => reject(lost(failure)))
@@ -107,10 +108,10 @@ export class WebRtcLink {
     }
   }
 
-  #asPath(kind: Path, early: EarlyMessages, onDrain: (listener: () => void) => void): FramePath {
+  #asPath(facts: PathFacts, early: EarlyMessages, onDrain: (listener: () => void) => void): FramePath {
     const peer = this.#peer
     return {
-      kind,
+      ...facts,
       maxFrameBytes: Math.min(this.#peerMessageBytes, limits.session.frameBytes),
       get queuedBytes() {
         return peer.bufferSize
@@ -174,15 +175,24 @@ function keepConnection(webRtc: WebRtc): {
   }
 }
 
+type PathFacts = Pick<FramePath, 'kind' | 'source'>
+
 /** `turn` when either end of the pair in use is a relayed one. What can't be told counts as direct. */
-async function pathKind(connection: RTCPeerConnection | undefined): Promise<Path> {
+async function describePath(connection: RTCPeerConnection | undefined): Promise<PathFacts> {
   const reports = new Map<string, Record<string, unknown>>()
   const stats = await connection?.getStats().catch(() => undefined)
   stats?.forEach((report: { id: string }) => reports.set(report.id, { ...report }))
   const transport = [...reports.values()].find((report) => report['selectedCandidatePairId'] !== undefined)
   const pair = reports.get(String(transport?.['selectedCandidatePairId']))
-  const ends = [pair?.['localCandidateId'], pair?.['remoteCandidateId']].map((id) => reports.get(String(id)))
-  return ends.some((end) => end?.['candidateType'] === 'relay') ? 'turn' : 'direct'
+  const local = reports.get(String(pair?.['localCandidateId']))
+  const remote = reports.get(String(pair?.['remoteCandidateId']))
+  if (remote?.['candidateType'] === 'relay') return { kind: 'turn' }
+  const address = remote?.['address'] ?? remote?.['ip']
+  const source = typeof address === 'string' && parseIp(address) !== null ? sourceOf(address) : undefined
+  return {
+    kind: local?.['candidateType'] === 'relay' ? 'turn' : 'direct',
+    source: source === undefined || isLoopbackSource(source) ? undefined : source,
+  }
 }
 
 /** Keeps what arrives before the session takes the path: the far side may be quicker. */

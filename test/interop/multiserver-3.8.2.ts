@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { fixedPort } from '../support/fixed-port.ts'
 import type { Keys } from '../../plugs/keys.ts'
 
 /** What is used here of a stream of 3.8.2: both ends of a pull-stream. */
@@ -35,7 +36,9 @@ const pull = require('pull-stream') as Old<unknown> & Record<'values' | 'collect
 /** A multiserver 3.8.2 of one stack, `net~shs` or `ws~shs`. */
 export function createOld(transport: 'net' | 'ws', keys: Keys, options: Record<string, unknown>): OldServer {
   const oldKeys = { publicKey: Buffer.from(keys.publicKey), secretKey: Buffer.from(keys.secretKey) }
-  const place = transport === 'net' ? { scope: 'device' } : { scope: 'device', host: 'localhost' }
+  const port = fixedPort()
+  const place =
+    transport === 'net' ? { scope: 'device', port } : { scope: 'device', host: 'localhost', port }
   return createServer([[plugins[transport](place), shs({ keys: oldKeys, timeout: 5000, ...options })]])
 }
 

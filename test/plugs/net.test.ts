@@ -167,7 +167,8 @@ describe('listening', () => {
     const listening = await start(net({ host: '127.0.0.1' }))
     const stream = await dial(net(), `net:127.0.0.1:${listening.port}`)
     const { info } = await nextAccepted(listening)
-    expect(info?.source).toBe('127.0.0.1')
+    // This machine: not counted, for a proxy may stand for everybody.
+    expect(info?.source).toBeUndefined()
     expect(info?.address).toMatch(/^net:127\.0\.0\.1:\d+$/)
     expect(stream.info?.address).toBe(`net:127.0.0.1:${listening.port}`)
   })

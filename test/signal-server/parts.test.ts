@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { refuseRequest } from '../../signal-server/gate.ts'
 import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
-import { optionsFrom } from '../../signal-server/main.ts'
-import { isLoopbackSource, sourceOf } from '../../signal-server/source.ts'
+import { optionsFrom } from '../../signal-server/options.ts'
+import { isLoopbackSource, sourceOf } from '../../core/ip.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
 
 describe('a token bucket', () => {

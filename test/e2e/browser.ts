@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium, type BrowserContext, type Page } from 'playwright'
+import { build } from 'vite'
+import { startHub } from '../../signal-server/index.ts'
+
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+
+/** Why these suites can't run here; empty when they can. */
+export const missing = existsSync(executablePath) ? '' : ` (no Chromium at ${executablePath})`
+
+export interface Browsers {
+  /** `ws://127.0.0.1:PORT` */
+  readonly hubUrl: string
+  /** A tab with the harness in it; all of these tabs share one origin and what it keeps. */
+  openPage(): Promise<Page>
+  /** One that shares nothing with the others, not even a process that could die. */
+  openPageApart(): Promise<Page>
+  /** What the pages threw, or were forbidden by their content security policy. */
+  readonly problems: readonly string[]
+  close(): Promise<void>
+}
+
+/** A hub that serves the harness page under its strict content security policy, and a Chromium. */
+export async function startBrowser(): Promise<Browsers> {
+  const directory = await mkdtemp(join(tmpdir(), 'multiserver-e2e-'))
+  await buildHarness(directory)
+  const hub = await startHub({ port: 0, exemptLoopback: true, page: directory })
+  const browser = await chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+  const context = await browser.newContext()
+  const pageUrl = hub.url.replace(/^ws/, 'http')
+  const problems: string[] = []
+  return {
+    hubUrl: hub.url,
+    openPage: () => openPage(context, pageUrl, problems),
+    openPageApart: async () => openPage(await browser.newContext(), pageUrl, problems),
+    problems,
+    async close() {
+      await browser.close()
+      await hub.close()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+async function buildHarness(outDir: string): Promise<void> {
+  await build({
+    configFile: false,
+    root: fileURLToPath(new URL('./harness', import.meta.url)),
+    logLevel: 'error',
+    resolve: { conditions: ['multiserver-source', 'browser', 'module'] },
+    build: { outDir, emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 4096 },
+  })
+}
+
+async function openPage(context: BrowserContext, url: string, problems: string[]): Promise<Page> {
+  const page = await context.newPage()
+  page.on('pageerror', (error) => problems.push(String(error)))
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) problems.push(message.text())
+  })
+  await page.goto(url)
+  return page
+}

@@ -1,0 +1,24 @@
+// A peer in a process of its own, made of the package as it is published. It listens on no port, unless told `ws`.
+import { createHash } from 'node:crypto'
+import MultiServer from 'multiserver'
+import { generateKeys } from 'multiserver/keys'
+import rtc from 'multiserver/plugs/rtc'
+import shs from 'multiserver/plugs/shs'
+import ws from 'multiserver/plugs/ws'
+import { createPeer } from './peer.mjs'
+
+const [, , transport, hub] = process.argv
+const keys = await generateKeys()
+const call = createPeer({
+  MultiServer,
+  stacks: [[transport === 'ws' ? ws() : rtc({ hub }), shs({ keys })]],
+  publicKey: keys.publicKey,
+  createHash: () => createHash('sha256'),
+  memoryBytes() {
+    globalThis.gc()
+    return process.memoryUsage.rss()
+  },
+})
+
+process.on('message', async ({ id, name, args }) => process.send({ id, outcome: await call(name, args) }))
+process.on('disconnect', () => process.exit())

@@ -1,0 +1,33 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import MultiServer from '../../../core/multiserver.ts'
+import { generateKeys, keyToString, loadOrCreateKeys } from '../../../plugs/keys.browser.ts'
+import rtc from '../../../plugs/rtc/index.ts'
+import shs from '../../../plugs/shs/index.ts'
+import ws from '../../../plugs/ws.browser.ts'
+import { createPeer, type Outcome } from './peer.mjs'
+
+declare global {
+  interface Window {
+    /** A peer with a key of its own. */
+    callPeer: (name: string, args: readonly unknown[]) => Promise<Outcome>
+    /** The key that this origin keeps under `name`. */
+    loadKey: (name: string) => Promise<string>
+  }
+}
+
+const peer = startPeer()
+window.callPeer = async (name, args) => (await peer)(name, args)
+window.loadKey = async (name) => keyToString((await loadOrCreateKeys(name)).publicKey)
+
+async function startPeer(): Promise<Window['callPeer']> {
+  const keys = await generateKeys()
+  return createPeer({
+    MultiServer,
+    stacks: [
+      [rtc({ hub: `ws://${location.host}` }), shs({ keys })],
+      [ws(), shs({ keys })],
+    ],
+    publicKey: keys.publicKey,
+    createHash: () => sha256.create(),
+  })
+}

@@ -1,0 +1,101 @@
+// The types and what each method does are in peer.d.mts. This runs as it is in a page and on Node.
+
+const lastWordBytes = 1024 * 1024
+
+export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryBytes }) {
+  const ms = MultiServer(stacks)
+  const connections = []
+  const offered = new Map()
+  const arrived = []
+  const waiting = []
+
+  const methods = {
+    async listen() {
+      const close = ms.server(
+        (connection) => {
+          const number = connections.push(connection) - 1
+          const next = waiting.shift()
+          if (next === undefined) arrived.push(number)
+          else next(number)
+        },
+        () => undefined,
+      )
+      await close.listening
+      return ms.stringify()
+    },
+    dial: async (address) => connections.push(await ms.client(address)) - 1,
+    accepted: async () => arrived.shift() ?? new Promise((resolve) => waiting.push(resolve)),
+    describe(number) {
+      const { role, path = null, remote } = connections[number]
+      return { role, path, remote: toHex(remote) }
+    },
+    key: () => toHex(publicKey),
+    exchange: (number, options) => exchange(connections[number], options, createHash),
+    offer(number, bytes) {
+      offered.set(number, 0)
+      const count = (written) => offered.set(number, offered.get(number) + written)
+      writeRandom(connections[number], bytes, count).catch(() => undefined)
+    },
+    offered: (number) => offered.get(number),
+    async readSome(number, bytes) {
+      let read = 0
+      while (read < bytes) read += (await connections[number].read()).length
+      return read
+    },
+    async ending(number) {
+      try {
+        while ((await connections[number].read()) !== null);
+        return 'end'
+      } catch (error) {
+        return error.code
+      }
+    },
+    abort: (number) => connections[number].abort(),
+    memoryBytes: () => memoryBytes(),
+  }
+
+  return async (name, args) => {
+    try {
+      return { value: await methods[name](...args) }
+    } catch ({ code, message, attempts }) {
+      const codes = attempts?.map((attempt) => attempt.code)
+      return { failure: { code: code ?? 'none', message, attempts: codes ?? [] } }
+    }
+  }
+}
+
+async function exchange(connection, { bytes, endsFirst }, createHash) {
+  const sent = createHash()
+  const received = createHash()
+  let receivedBytes = 0
+  const readAll = async () => {
+    for await (const chunk of connection) {
+      received.update(chunk)
+      receivedBytes += chunk.length
+    }
+  }
+  const reading = readAll()
+  const writing = writeRandom(connection, bytes, (_, chunk) => sent.update(chunk))
+  if (!endsFirst) {
+    await Promise.all([writing, reading])
+    await writeRandom(connection, lastWordBytes, (_, chunk) => sent.update(chunk))
+  } else await writing
+  await connection.end()
+  await reading
+  await connection.closed
+  return { sentSha256: toHex(sent.digest()), receivedSha256: toHex(received.digest()), receivedBytes }
+}
+
+async function writeRandom(connection, bytes, onWritten) {
+  const chunk = new Uint8Array(64 * 1024)
+  for (let rest = bytes; rest > 0; rest -= chunk.length) {
+    const part = chunk.subarray(0, Math.min(rest, chunk.length))
+    crypto.getRandomValues(part)
+    await connection.write(part)
+    onWritten(part.length, part)
+  }
+}
+
+function toHex(bytes) {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
