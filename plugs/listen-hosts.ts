@@ -66,3 +66,8 @@ function isPrivate(address: string): boolean {
 function isWildcard(host: string): boolean {
   return host === '::' || host === '0.0.0.0' || host === ''
 }
+
+/** A host as it stands in a URL: IPv6 in brackets, without its zone. */
+export function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host.replace(/%.*$/, '')}]` : host
+}

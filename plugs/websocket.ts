@@ -29,6 +29,8 @@ export interface WebSocketHandlers {
 
 export interface WebSocketOptions {
   protocols?: readonly string[] | undefined
+  /** Of the request; browsers set none. */
+  headers?: Readonly<Record<string, string>> | undefined
   /** Larger messages end the socket. */
   maxMessageBytes: number
 }
@@ -38,6 +40,7 @@ export function openWebSocket(url: string, options: WebSocketOptions): WebSocket
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes,
     followRedirects: false,
+    headers: { ...options.headers },
   })
   socket.on('upgrade', (response) => response.socket.setKeepAlive(true, limits.socket.keepAliveMs))
   return wrapWebSocket(socket)

@@ -6,6 +6,8 @@ import type { Target } from '../core/types.ts'
 export interface WsDialOptions {
   /** The largest incoming message; more ends the connection. @default 1048576 */
   maxMessageBytes?: number | undefined
+  /** Headers of the request that opens the WebSocket; browsers set none. */
+  headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** A whole message is in memory before it can be read. */
@@ -20,7 +22,7 @@ export function parseWsTarget(section: string, options: WsDialOptions): Target |
   return {
     dial: ({ signal }) =>
       WebSocketStream.dial(
-        openWebSocket(url, { maxMessageBytes }),
+        openWebSocket(url, { maxMessageBytes, headers: options.headers }),
         { address: formatArgument(name, rest) },
         signal,
       ),

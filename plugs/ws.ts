@@ -1,25 +1,33 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { WebSocketServer } from 'ws'
+import { Server as TlsServer } from 'node:tls'
 import { formatArgument } from '../core/address.ts'
-import { limits } from '../core/limits.ts'
-import { listenHosts, type ListenHostOptions } from './listen-hosts.ts'
+import { hostInUrl, listenHosts, type ListenHostOptions } from './listen-hosts.ts'
 import { listenOnHosts } from './listen-sockets.ts'
-import { limitedSource, peerHost } from './socket-stream.ts'
-import { wrapWebSocket } from './websocket.ts'
-import { WebSocketStream } from './websocket-stream.ts'
-import { defaultMaxMessageBytes, parseWsTarget, type WsDialOptions } from './ws-target.ts'
-import type { Scope, StreamInfo, Transport } from '../core/types.ts'
+import { portOf, prepareHttp, type HttpOptions, type HttpServer } from './ws-http.ts'
+import { parseWsTarget, type WsDialOptions } from './ws-target.ts'
+import { acceptUpgrades, type UpgradeOptions } from './ws-upgrades.ts'
+import type { Scope, Transport } from '../core/types.ts'
 
-export interface WsOptions extends ListenHostOptions, WsDialOptions {
+export interface WsOptions extends ListenHostOptions, WsDialOptions, HttpOptions, UpgradeOptions {
   /** The TCP port to listen on; 0 or none: the system chooses one. */
   port?: number | undefined
+  /** A server of your own, http or https (of Fastify: `app.server`), instead; it listens where you say. */
+  server?: HttpServer | undefined
+  /**
+   * As for net; whole URLs are printed as they are: `wss://example.com/socket` for what a proxy with TLS passes on.
+   */
+  external?: string | readonly string[] | undefined
 }
 
 /** WebSockets: `ws://HOST:PORT/PATH` and `wss://…`. */
 export function ws(options: WsOptions = {}): Transport {
+  const { server: shared } = options
   const hosts = listenHosts(options)
-  const sections = (scope: Scope, port: number) =>
-    hosts.print(scope).map((host) => formatArgument('ws', `//${hostInUrl(host)}:${port}`))
+  const isTls =
+    shared === undefined
+      ? options.key !== undefined && options.cert !== undefined
+      : shared instanceof TlsServer
+  const print = (scope: Scope, port: number) =>
+    hosts.print(scope).map((host) => formatPlace(host, isTls ? 'wss' : 'ws', port, options.path))
   const dialing: Transport = {
     name: 'ws',
     halfClose: false,
@@ -31,59 +39,47 @@ export function ws(options: WsOptions = {}): Transport {
   return {
     ...dialing,
     reach: hosts.reach,
-    addresses: (scope) => (options.port ? sections(scope, options.port) : []),
-    async listen(accept, { onError }) {
-      const upgrades = new WebSocketServer({
-        noServer: true,
-        clientTracking: false,
-        perMessageDeflate: false,
-        maxPayload: options.maxMessageBytes ?? defaultMaxMessageBytes,
-      })
-      const servers: Server[] = []
+    addresses(scope) {
+      const port = shared === undefined ? options.port : portOf(shared)
+      return port ? print(scope, port) : []
+    },
+    async listen(accept, { transforms, onError }) {
+      const context = { ...options, isSecured: transforms.length > 0, isShared: shared !== undefined }
+      if (shared !== undefined) {
+        const stop = acceptUpgrades(shared, accept, context)
+        return {
+          addresses: (scope) => print(scope, portOf(shared) ?? 0),
+          isReachable: () => shared.listening,
+          close: () => Promise.resolve(stop()),
+        }
+      }
+      const own: HttpServer[] = []
+      const makeHttp = await prepareHttp(options)
       const makeServer = () => {
-        const server = createServer(httpOptions, refusePlainHttp).on('upgrade', (request, socket, head) => {
-          upgrades.handleUpgrade(request, socket, head, (webSocket) => {
-            accept(WebSocketStream.accept(wrapWebSocket(webSocket), describeClient(request)))
-          })
-        })
-        servers.push(server)
+        const server = makeHttp()
+        acceptUpgrades(server, accept, context)
+        own.push(server)
         return server
       }
       const listening = await listenOnHosts(makeServer, hosts.bind(), options.port ?? 0, onError)
       return {
-        addresses: (scope) => sections(scope, listening.port),
+        addresses: (scope) => print(scope, listening.port),
         async close() {
           await listening.close()
           // Those that have not become WebSockets: closed or not, a server waits for them for ever.
-          for (const server of servers) server.closeAllConnections()
+          for (const server of own) server.closeAllConnections()
         },
       }
     },
   }
 }
 
-const httpOptions = {
-  // Before the upgrade nobody else counts the time.
-  headersTimeout: limits.handshake.timeoutMs,
-  requestTimeout: limits.handshake.timeoutMs,
-  connectionsCheckingInterval: limits.handshake.timeoutMs / 5,
-  keepAlive: true,
-  keepAliveInitialDelay: limits.socket.keepAliveMs,
-}
-
-const refusePlainHttp: Parameters<typeof createServer>[1] = (_request, response) => {
-  response.writeHead(426, { connection: 'close', 'content-type': 'text/plain' })
-  response.end('This is a WebSocket server of multiserver.\n')
-}
-
-function describeClient({ socket }: IncomingMessage): StreamInfo {
-  const host = peerHost(socket)
-  const address = formatArgument('ws', `//${hostInUrl(host ?? 'unknown')}:${socket.remotePort ?? 0}`)
-  return { address, source: host && limitedSource(host) }
-}
-
-function hostInUrl(host: string): string {
-  return host.includes(':') ? `[${host.replace(/%.*$/, '')}]` : host
+/** Without the port where it is the scheme's own. */
+function formatPlace(host: string, scheme: 'ws' | 'wss', port: number, path = ''): string {
+  const url = /^(wss?):(\/\/.*)$/.exec(host)
+  if (url !== null) return formatArgument(url[1] ?? scheme, url[2] ?? '')
+  const isDefault = port === (scheme === 'ws' ? 80 : 443)
+  return formatArgument(scheme, `//${hostInUrl(host)}${isDefault ? '' : `:${port}`}${path}`)
 }
 
 export default ws

@@ -46,7 +46,7 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
   // Those that have not been upgraded yet, or never will, on top of what the hub itself allows.
   app.server.maxConnections = limits.registeredPeers + limits.anonymousPeers + 2 * limits.unregisteredSockets
   try {
-    await app.register(hub, options)
+    await hub(app, options)
     await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
   } catch (cause) {
     await app.close()
