@@ -8,20 +8,28 @@ import { fileURLToPath } from 'node:url'
 const rounds = Number(process.env['ROUNDS'] ?? 5)
 const worker = fileURLToPath(new URL('./worker.js', import.meta.url))
 
-await table('throughput, MB/s', 'send', 200, ['net~shs', 'net~shs 3.8.2'])
+await table('throughput, MB/s', 'send', 300, ['net~shs', 'net~shs 3.8.2'])
+await table('throughput, MB/s', 'send', 200, ['ws~shs', 'ws~shs 3.8.2'])
+await table('throughput without transforms, 64 KiB chunks, MB/s', 'send', 1000, ['net', 'net 3.8.2'])
+await table('throughput without transforms, 1 KiB chunks, MB/s', 'send', 100, ['net', 'net 3.8.2'], 1024)
 await table('goodput over WebRTC, MB/s', 'send', 100, ['rtc~shs', 'data channel'])
+await table('handshakes a second', 'handshakes', 1000, ['net~shs', 'net~shs 3.8.2'])
 await table('dial to first byte, ms', 'dial', 10, ['rtc~shs', 'net~shs', 'net~shs 3.8.2'])
+await table('memory of an idle connection at the server, KiB', 'hold', 3000, ['net~shs', 'net~shs 3.8.2'])
+
+type Role = 'send' | 'dial' | 'handshakes' | 'hold'
 
 async function table(
   title: string,
-  role: 'send' | 'dial',
+  role: Role,
   amount: number,
   names: readonly string[],
+  chunkBytes = 64 * 1024,
 ): Promise<void> {
   const results = new Map<string, number[]>(names.map((name) => [name, []]))
   for (let round = 0; round <= rounds; round++) {
     for (const name of names) {
-      const result = await measure(name, role, amount)
+      const result = await measure(name, role, amount, chunkBytes)
       // The first round is for warming up.
       if (round > 0) results.get(name)?.push(result)
     }
@@ -37,18 +45,27 @@ async function table(
   }
 }
 
-async function measure(name: string, role: string, amount: number): Promise<number> {
-  const server = fork(worker, [name, 'serve'])
+async function measure(name: string, role: Role, amount: number, chunkBytes: number): Promise<number> {
+  const server = fork(worker, [name, 'serve'], { execArgv: ['--expose-gc'] })
   try {
     const { address } = await message<{ address: string }>(server, 'address')
-    const client = fork(worker, [name, role, address, String(amount)])
+    const before = role === 'hold' ? await askMemory(server) : 0
+    const client = fork(worker, [name, role, address, String(amount), String(chunkBytes)])
     connect(server, client)
     connect(client, server)
     const { result } = await message<{ result: number }>(client, 'result')
-    return result
+    if (role !== 'hold') return result
+    const held = ((await askMemory(server)) - before) / result / 1024
+    client.kill()
+    return held
   } finally {
     server.kill()
   }
+}
+
+async function askMemory(server: ChildProcess): Promise<number> {
+  server.send({ measure: true })
+  return (await message<{ rss: number }>(server, 'rss')).rss
 }
 
 function connect(from: ChildProcess, to: ChildProcess): void {

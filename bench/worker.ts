@@ -1,5 +1,5 @@
-import { netShs, rtcShs } from './contestants/multiserver.ts'
-import { oldNetShs } from './contestants/multiserver-3.8.2.ts'
+import { netAlone, netShs, rtcShs, wsShs } from './contestants/multiserver.ts'
+import { oldNetAlone, oldNetShs, oldWsShs } from './contestants/multiserver-3.8.2.ts'
 import { rawDataChannel } from './contestants/data-channel.ts'
 import { askFirstByte, askSink, type Contestant, type Link } from './contestant.ts'
 
@@ -7,11 +7,15 @@ import { askFirstByte, askSink, type Contestant, type Link } from './contestant.
 const contestants: Record<string, Contestant> = {
   'net~shs': netShs,
   'net~shs 3.8.2': oldNetShs,
+  'ws~shs': wsShs,
+  'ws~shs 3.8.2': oldWsShs,
+  net: netAlone,
+  'net 3.8.2': oldNetAlone,
   'rtc~shs': rtcShs,
   'data channel': rawDataChannel,
 }
 
-const [name = '', role = '', address = '', amount = '0'] = process.argv.slice(2)
+const [name = '', role = '', address = '', amount = '0', chunkBytes = '65536'] = process.argv.slice(2)
 const found = contestants[name]
 if (found === undefined || process.send === undefined) throw new Error('this is run by bench/main.js')
 const end = found
@@ -33,18 +37,24 @@ const link: Link = {
   },
 }
 
+const roles: Record<string, (amount: number) => Promise<number>> = { send, dial, handshakes, hold }
+
 if (role === 'serve') {
   const { address: own } = await end.serve(link)
   process.send({ address: own })
+  process.on('message', (message: { measure?: boolean }) => {
+    if (message.measure === true) process.send?.({ rss: memoryNow() })
+  })
 } else {
-  process.send({ result: role === 'send' ? await send(Number(amount)) : await dial(Number(amount)) })
+  process.send({ result: await roles[role]?.(Number(amount)) })
+  if (role === 'hold') await new Promise(() => undefined)
   process.exit()
 }
 
 /** Megabytes a second, from the first write until the far side has said that it has everything. */
 async function send(megabytes: number): Promise<number> {
   const wire = await end.dial(address, link)
-  const chunk = new Uint8Array(64 * 1024)
+  const chunk = new Uint8Array(Number(chunkBytes))
   await wire.write(Uint8Array.of(askSink))
   const startedAt = performance.now()
   for (let sent = 0; sent < megabytes * 1e6; sent += chunk.length) await wire.write(chunk)
@@ -66,4 +76,38 @@ async function dial(times: number): Promise<number> {
     await wire.close()
   }
   return results.toSorted((a, b) => a - b)[Math.floor(times / 2)] ?? 0
+}
+
+/** Handshakes a second: so many connections, eight at a time, each up to the first byte that came back. */
+async function handshakes(times: number): Promise<number> {
+  const startedAt = performance.now()
+  let left = times
+  const lane = async () => {
+    while (left-- > 0) {
+      const wire = await end.dial(address, link)
+      await wire.write(Uint8Array.of(askFirstByte))
+      await wire.answer()
+      await wire.close()
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, lane))
+  return times / ((performance.now() - startedAt) / 1000)
+}
+
+/** Opens so many connections and keeps them, idle. */
+async function hold(times: number): Promise<number> {
+  const lane = async () => {
+    for (let count = 0; count < times / 8; count++) {
+      const wire = await end.dial(address, link)
+      await wire.write(Uint8Array.of(askSink))
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, lane))
+  return times
+}
+
+/** Resident bytes after a collection. */
+function memoryNow(): number {
+  globalThis.gc?.()
+  return process.memoryUsage().rss
 }

@@ -35,6 +35,8 @@ export const limits = {
     writeCostBytes: 256,
     /** Small writes of one turn are joined up to this size: one frame of most layers below. */
     joinBytes: 64 * 1024,
+    /** Up to this size a copy costs less than waiting. */
+    smallBytes: 8 * 1024,
     /** Received and not yet read, where the transport can pause: two socket reads of Node. */
     receiveBytes: 128 * 1024,
     /** Received and not yet read, where it cannot (a browser's WebSocket): beyond it RECEIVE_OVERFLOW. */
@@ -51,12 +53,18 @@ export const limits = {
     initialBytes: 64 * 1024,
     /** Of data in a frame: what is copied at once. */
     frameBytes: 64 * 1024,
+    /** Frames wait for each other up to this, a good ten packets: libutp has trouble with small writes. */
+    joinBytes: 16 * 1024,
+    /** Of the system for what was not looked at yet: one window. */
+    socketBytes: 1024 * 1024,
     /** Three tries of libutp (after 3 s and 6 s more); it would go on until 21 s. */
     connectTimeoutMs: 10_000,
     /** From the first packet to the first frame. A sender of packets from forged addresses never gets that far. */
     openTimeoutMs: 5_000,
     /** Of those under way at a time. */
     opening: 256,
+    /** After a silence of this long, or up to twice, the far side is asked; half a minute later it is known to be gone. */
+    askAfterMs: 60_000,
     /** A close is acknowledged within a round trip, or by nobody. */
     releaseMs: 2_000,
   },

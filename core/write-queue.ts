@@ -3,9 +3,17 @@ import { MultiserverError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { ByteStream } from './types.ts'
 
+const { joinBytes, smallBytes, unsentBytes, writeCostBytes } = limits.connection
+
+const settled = Promise.resolve()
+const ignore = () => undefined
+
 type Write = { chunk: Uint8Array; resolve: () => void; reject: (error: Error) => void }
 
-/** Writes to a stream one at a time and joins the small ones that were made in one turn. */
+/**
+ * Writes to a stream one at a time and joins the small ones. A small one is copied and settles at once while little
+ * waits, so that a writer who awaits each of them still fills whole frames.
+ */
 export class WriteQueue {
   readonly #stream: ByteStream
   readonly #onError: (thrown: unknown) => MultiserverError
@@ -22,15 +30,20 @@ export class WriteQueue {
   write(chunk: Uint8Array): Promise<void> {
     if (this.#error !== undefined) return Promise.reject(this.#error)
     const cost = costOf(chunk)
-    if (this.#waitingCost > 0 && this.#waitingCost + cost > limits.connection.unsentBytes) {
+    if (this.#waitingCost > 0 && this.#waitingCost + cost > unsentBytes) {
       const error = this.#onError(new MultiserverError('SEND_OVERFLOW'))
       this.fail(error)
       this.#stream.abort(error)
       return Promise.reject(error)
     }
+    this.#waitingCost += cost
+    if (chunk.length <= smallBytes && this.#waitingCost <= joinBytes) {
+      this.#waiting.push({ chunk: chunk.slice(), resolve: ignore, reject: ignore })
+      this.#running ??= this.#run()
+      return settled
+    }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ chunk, resolve, reject })
-      this.#waitingCost += cost
       this.#running ??= this.#run()
     })
   }
@@ -71,7 +84,7 @@ export class WriteQueue {
     let bytes = 0
     let count = 0
     for (const { chunk } of this.#waiting) {
-      if (count > 0 && bytes + chunk.length > limits.connection.joinBytes) break
+      if (count > 0 && bytes + chunk.length > joinBytes) break
       bytes += chunk.length
       count += 1
     }
@@ -82,5 +95,5 @@ export class WriteQueue {
 }
 
 function costOf(chunk: Uint8Array): number {
-  return chunk.length + limits.connection.writeCostBytes
+  return chunk.length + writeCostBytes
 }

@@ -22,32 +22,42 @@ interface OldMultiServer {
 const require = createRequire(import.meta.url)
 const MultiServer: (stacks: unknown) => OldMultiServer = require('multiserver-3.8.2')
 const Net: (options: unknown) => unknown = require('multiserver-3.8.2/plugins/net')
+const Ws: (options: unknown) => unknown = require('multiserver-3.8.2/plugins/ws')
 const Shs: (options: unknown) => unknown = require('multiserver-3.8.2/plugins/shs')
 
-/** multiserver 3.8.2 over net~shs, on sodium-native as it comes. */
-export const oldNetShs: Contestant = {
-  async serve() {
-    const server = MultiServer([
-      [Net({ scope: 'device', port: 10_000 + (process.pid % 20_000) }), await createShs()],
-    ])
-    const close = await new Promise<() => void>((resolve, reject) => {
-      const stop = server.server(serveStream, null, (error) => (error ? reject(error) : resolve(stop)))
-    })
-    return {
-      address: server.stringify('device'),
-      close() {
-        close()
-        return Promise.resolve()
-      },
-    }
-  },
-  async dial(address) {
-    const client = MultiServer([[Net({ scope: 'device' }), await createShs()]])
-    const stream = await new Promise<PullStream>((resolve, reject) => {
-      client.client(address, (error, connected) => (error ? reject(error) : resolve(connected)))
-    })
-    return toWire(stream)
-  },
+/** multiserver 3.8.2 over net~shs, ws~shs, or net alone; on sodium-native as it comes. */
+export const oldNetShs = createOld(async () => [Net(place()), await createShs()])
+export const oldWsShs = createOld(async () => [Ws({ ...place(), host: 'localhost' }), await createShs()])
+export const oldNetAlone = createOld(() => Promise.resolve([Net(place())]))
+
+/** It can't let the system choose; these ports are not among those that the system gives out. */
+function place(): { scope: string; port: number } {
+  return { scope: 'device', port: 10_000 + (process.pid % 20_000) }
+}
+
+function createOld(makeStack: () => Promise<unknown[]>): Contestant {
+  return {
+    async serve() {
+      const server = MultiServer([await makeStack()])
+      const close = await new Promise<() => void>((resolve, reject) => {
+        const stop = server.server(serveStream, null, (error) => (error ? reject(error) : resolve(stop)))
+      })
+      return {
+        address: server.stringify('device'),
+        close() {
+          close()
+          return Promise.resolve()
+        },
+      }
+    },
+    async dial(address) {
+      const client = MultiServer([await makeStack()])
+      const stream = await new Promise<PullStream>((resolve, reject) => {
+        client.client(address, (error, connected) => (error ? reject(error) : resolve(connected)))
+      })
+      return toWire(stream)
+    },
+  }
 }
 
 async function createShs(): Promise<unknown> {

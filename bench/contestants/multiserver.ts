@@ -3,20 +3,26 @@ import { generateKeys } from '../../plugs/keys.ts'
 import net from '../../plugs/net.ts'
 import rtc from '../../plugs/rtc/index.ts'
 import shs from '../../plugs/shs/index.ts'
+import ws from '../../plugs/ws.ts'
 import { startHub } from '../../signal-server/index.ts'
 import { askSink, type Contestant } from '../contestant.ts'
 import type { StackInput } from '../../core/multiserver.ts'
 
-/** This package over net~shs. */
-export const netShs: Contestant = {
-  async serve() {
-    const keys = await generateKeys()
-    const server = MultiServer([[net({ port: 0 }), shs({ keys })]])
-    const close = server.server((connection) => void serveConnection(connection))
-    await close.listening
-    return { address: server.stringify(), close }
-  },
-  dial: async (address) => dialWith([net(), shs({ keys: await generateKeys() })], address),
+/** This package over net~shs, ws~shs, or net alone. */
+export const netShs = ours(async () => [net(), shs({ keys: await generateKeys() })])
+export const wsShs = ours(async () => [ws(), shs({ keys: await generateKeys() })])
+export const netAlone = ours(() => Promise.resolve([net()]))
+
+function ours(makeStack: () => Promise<StackInput>): Contestant {
+  return {
+    async serve() {
+      const server = MultiServer([await makeStack()])
+      const close = server.server((connection) => serveConnection(connection))
+      await close.listening
+      return { address: server.stringify(), close }
+    },
+    dial: async (address) => dialWith(await makeStack(), address),
+  }
 }
 
 /** This package over rtc~shs, with a hub in the server's process. */
@@ -25,7 +31,7 @@ export const rtcShs: Contestant = {
     const hub = await startHub({ exemptLoopback: true })
     const keys = await generateKeys()
     const server = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]])
-    const close = server.server((connection) => void serveConnection(connection))
+    const close = server.server((connection) => serveConnection(connection))
     await close.listening
     return {
       address: server.stringify(),

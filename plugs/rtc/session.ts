@@ -72,7 +72,11 @@ export class Session implements ByteStream {
     this.#role = role
     this.#queue = new ByteQueue({ highWaterBytes: Infinity, onRead: (bytes) => this.#onRead(bytes) })
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
-    this.#unwatchPage = onPageHide(() => this.abort(new MultiserverError('ABORTED', 'the page was closed')))
+    this.#unwatchPage = onPageHide(() => {
+      this.abort(new MultiserverError('ABORTED', 'the page was closed'))
+      // Nothing runs afterwards: a RESET that still waits behind data would never leave, and the peer would not know.
+      this.#finish()
+    })
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve
       this.#rejectOpened = reject

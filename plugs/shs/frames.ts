@@ -19,6 +19,8 @@ const maxBodyBytes = 4096
 /** How much is sealed, or opened, at a time: sixteen full bodies. */
 const batchBytes = 16 * maxBodyBytes
 
+const noBytes: Bytes = new Uint8Array(0)
+
 /** Turns plaintext into frames. */
 export class FrameSealer {
   readonly #crypto: ShsCrypto
@@ -87,10 +89,10 @@ export class FrameOpener {
   readonly #nonce: Bytes
   readonly #head = new Uint8Array(headBytes)
   readonly #bodyMac = this.#head.subarray(2)
-  /** The beginning of a head or body whose rest has not come. */
-  readonly #partial = new Uint8Array(maxBodyBytes)
+  /** The beginning of a head or body whose rest has not come; most connections are idle and have none. */
+  #partial: Bytes | undefined
   #partialBytes = 0
-  #chunk: Uint8Array = new Uint8Array(0)
+  #chunk: Uint8Array = noBytes
   #at = 0
   #expects: 'head' | 'body' = 'head'
   #need = boxedHeadBytes
@@ -181,19 +183,24 @@ export class FrameOpener {
     const rest = this.#chunk.subarray(this.#at, this.#at + missing)
     this.#at += missing
     if (this.#partialBytes === 0) return rest
-    this.#partial.set(rest, this.#partialBytes)
+    const whole = (this.#partial ??= new Uint8Array(maxBodyBytes))
+    whole.set(rest, this.#partialBytes)
     this.#partialBytes = 0
-    return this.#partial.subarray(0, need)
+    this.#partial = undefined
+    return whole.subarray(0, need)
   }
 
   /** Moves what is left of the chunk, which is less than a unit, to where the rest will join it. */
   #keepPartial(): void {
     if (this.#ending === undefined) {
       const rest = this.#chunk.subarray(this.#at)
-      this.#partial.set(rest, this.#partialBytes)
-      this.#partialBytes += rest.length
+      if (rest.length > 0) {
+        this.#partial ??= new Uint8Array(maxBodyBytes)
+        this.#partial.set(rest, this.#partialBytes)
+        this.#partialBytes += rest.length
+      }
     }
-    this.push(new Uint8Array(0))
+    this.push(noBytes)
   }
 }
 

@@ -105,6 +105,29 @@ describe('ByteQueue', () => {
     expect(queue.costBytes).toBe(0)
   })
 
+  it.each([
+    ['one large, two small', [1024, 1, 1]],
+    ['one large, one small', [1024, 1]],
+    ['large ones between three small', [1023, 1, 2000]],
+    ['two small that do not fit one block', [1023, 16_000]],
+  ])('keeps no more than twice the memory of %s, over and over', async (_what, lengths) => {
+    const queue = new ByteQueue({ highWaterBytes: 1 << 24 })
+    let pushed = 0
+    while (pushed < 4 * 1024 * 1024) {
+      for (const length of lengths) queue.push(new Uint8Array(length))
+      pushed += lengths.reduce((sum, length) => sum + length)
+    }
+    queue.end()
+    const kept = new Set<ArrayBuffer>()
+    let read = 0
+    for (let chunk = await queue.read(); chunk !== null; chunk = await queue.read()) {
+      kept.add(chunk.buffer)
+      read += chunk.length
+    }
+    expect(read).toBe(pushed)
+    expect([...kept].reduce((sum, buffer) => sum + buffer.byteLength, 0)).toBeLessThanOrEqual(2 * pushed)
+  })
+
   it('does not change a chunk that a reader has', async () => {
     const queue = new ByteQueue({ highWaterBytes: 1 << 20 })
     queue.push(Uint8Array.of(1))

@@ -1,24 +1,36 @@
+import { channel } from 'node:diagnostics_channel'
+import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { concat, fromText } from '../../core/bytes.ts'
 import { Connection, type ConnectionFacts } from '../../core/connection.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
+import { MultiServer, type StackInput } from '../../core/multiserver.ts'
 import { createPair } from '../../core/pair.ts'
+import { generateKeys } from '../../plugs/keys.ts'
+import net from '../../plugs/net.ts'
+import shs from '../../plugs/shs/index.ts'
+import ws from '../../plugs/ws.ts'
 import type { Bytes, ByteStream, Path } from '../../core/types.ts'
 import { failure } from '../support/failure.ts'
 import { settle } from './staged.ts'
 
 const unhandled = vi.fn()
+const cleanUps: (() => Promise<unknown>)[] = []
 beforeEach(() => {
   unhandled.mockReset()
   process.on('unhandledRejection', unhandled)
 })
 afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp()
   // An unhandled rejection is told at the end of a turn of the event loop.
   await new Promise((resolve) => setImmediate(resolve))
   process.off('unhandledRejection', unhandled)
   expect(unhandled).not.toHaveBeenCalled()
 })
+
+/** One that settles only when the stream has taken it; smaller ones are copied. */
+const largeChunk = new Uint8Array(limits.connection.smallBytes + 1)
 
 describe('reading', () => {
   it('serves reads in the order in which they were asked for', async () => {
@@ -172,10 +184,50 @@ describe('writing', () => {
   it('passes on what the stream says to a write and to an end', async () => {
     const broken = () => Promise.reject(new Error('broken pipe'))
     const writing = createConnection(fakeStream({ write: broken }))
-    expect(await failure(writing.write(Uint8Array.of(1)))).toMatchObject({ code: 'CONNECTION_LOST' })
+    expect(await failure(writing.write(largeChunk))).toMatchObject({ code: 'CONNECTION_LOST' })
     expect(await failure(writing.end())).toMatchObject({ message: 'broken pipe' })
     const ending = createConnection(fakeStream({ end: broken }))
     expect(await failure(ending.end())).toMatchObject({ code: 'CONNECTION_LOST', message: 'broken pipe' })
+  })
+
+  it.each([['text'], [[1, 2]], [new ArrayBuffer(2)], [null], [undefined]])(
+    'refuses %o with a TypeError, and goes on',
+    async (value) => {
+      const { near, far } = createEnds()
+      void near.write(fromText('a'))
+      await expect(near.write(value as unknown as Uint8Array)).rejects.toBeInstanceOf(TypeError)
+      expect(near.error).toBeUndefined()
+      await near.write(Buffer.from('b'))
+      void near.end()
+      expect(await readAll(far)).toEqual(fromText('ab'))
+    },
+  )
+
+  it.each(['net', 'ws', 'net~shs'] as const)(
+    'that fails over %s leaves what had arrived to be read',
+    async (name) => {
+      const { near, far, socket } = await connect(name)
+      const arrived = socket.bytesRead
+      await far.write(fromText('reply'))
+      await vi.waitFor(() => expect(socket.bytesRead).toBeGreaterThan(arrived), { interval: 1 })
+      far.abort()
+      await near.closed
+      const error = await failure(near.write(largeChunk))
+      expect(error.code).toBe('CONNECTION_LOST')
+      expect(near.error).toBe(error)
+      expect(await near.read()).toEqual(fromText('reply'))
+      expect(await failure(near.read())).toMatchObject({ code: 'CONNECTION_LOST' })
+    },
+  )
+
+  it('that fails because the peer has closed leaves its reply and its end to be read', async () => {
+    const { near, far, socket } = await connect('ws')
+    const arrived = socket.bytesRead
+    await far.write(fromText('reply'))
+    await vi.waitFor(() => expect(socket.bytesRead).toBeGreaterThan(arrived), { interval: 1 })
+    await far.close()
+    expect(await failure(near.write(largeChunk))).toMatchObject({ code: 'CLOSED' })
+    expect(await readAll(near)).toEqual(fromText('reply'))
   })
 })
 
@@ -191,6 +243,31 @@ describe('closing', () => {
     expect(near.error).toBeUndefined()
     expect(far.error).toBeUndefined()
   })
+
+  it.each(['pair', 'net', 'net~shs'] as const)(
+    'of both sides over %s does not wait for lingerMs, however much is under way both ways',
+    async (name) => {
+      const { near, far } = await connect(name, { lingerMs: 60_000 })
+      const writes = [near.write(new Uint8Array(eightMebibytes)), far.write(new Uint8Array(eightMebibytes))]
+      await Promise.all([near.close(), far.close(), ...writes])
+      expect([near.error, far.error]).toEqual([undefined, undefined])
+    },
+  )
+
+  it.each(['pair', 'net', 'net~shs'] as const)(
+    'over %s takes from a peer that writes before it reads, and lets it have everything',
+    async (name) => {
+      const { near, far } = await connect(name, { lingerMs: 60_000 })
+      const bytes = new Uint8Array(eightMebibytes).map((_, at) => at % 251)
+      void near.write(bytes)
+      const closing = near.close()
+      await far.write(new Uint8Array(eightMebibytes))
+      await far.end()
+      expect(Buffer.compare(await readAll(far), bytes)).toBe(0)
+      await Promise.all([closing, far.closed])
+      expect([near.error, far.error]).toEqual([undefined, undefined])
+    },
+  )
 
   it('still sends what was written before it', async () => {
     const { near, far } = createEnds()
@@ -234,7 +311,7 @@ describe('closing', () => {
       await closing
       expect(near.error).toMatchObject({ code: 'TIMEOUT' })
       expect(vi.getTimerCount()).toBe(0)
-      expect(await failure(far.write(Uint8Array.of(1)))).toMatchObject({ code: 'CONNECTION_LOST' })
+      expect(await failure(far.write(largeChunk))).toMatchObject({ code: 'CONNECTION_LOST' })
     } finally {
       vi.useRealTimers()
     }
@@ -434,6 +511,52 @@ function createConnection(stream: ByteStream, facts: Partial<ConnectionFacts> = 
 function createEnds(facts: Partial<ConnectionFacts> = {}): { near: Connection; far: Connection } {
   const [near, far] = createPair()
   return { near: createConnection(near, facts), far: createConnection(far, facts) }
+}
+
+const eightMebibytes = 8 * 1024 * 1024
+
+type StackName = 'net' | 'ws' | 'net~shs'
+
+async function createStack(name: StackName): Promise<StackInput> {
+  if (name === 'net~shs') return [net(), shs({ keys: await generateKeys() })]
+  return name === 'net' ? net() : ws()
+}
+
+/** Two ends over sockets of this machine, or in memory; `socket` is the TCP socket of the near one. */
+async function connect(
+  name: StackName | 'pair',
+  options: { lingerMs?: number } = {},
+): Promise<{ near: Connection; far: Connection; socket: Socket }> {
+  if (name === 'pair') return { ...createEnds(options), socket: undefined as never }
+  const server = MultiServer([await createStack(name)], options)
+  let onAccepted: (connection: Connection) => void = () => undefined
+  const accepted = new Promise<Connection>((resolve) => (onAccepted = resolve))
+  const close = server.server(onAccepted)
+  await close.listening
+  const { connection: near, socket } = await watchSocket(async () =>
+    MultiServer([await createStack(name)], options).client(server.stringify()),
+  )
+  const far = await accepted
+  cleanUps.push(async () => {
+    near.abort()
+    far.abort()
+    await close()
+  })
+  return { near, far, socket }
+}
+
+/** What `dial` gives, and the last socket that Node made meanwhile. */
+async function watchSocket(
+  dial: () => Promise<Connection>,
+): Promise<{ connection: Connection; socket: Socket }> {
+  const made: Socket[] = []
+  const watch = (message: unknown) => made.push((message as { socket: Socket }).socket)
+  const sockets = channel('net.client.socket')
+  sockets.subscribe(watch)
+  const connection = await dial().finally(() => sockets.unsubscribe(watch))
+  const socket = made.at(-1)
+  if (socket === undefined) throw new Error('no socket was made')
+  return { connection, socket }
 }
 
 function fakeStream(parts: Partial<ByteStream>): ByteStream {

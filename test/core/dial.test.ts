@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { MultiServer, type MultiServer as Server, type DialOptions } from '../../core/multiserver.ts'
 import { createPair } from '../../core/pair.ts'
 import type { DialStage, Transport } from '../../core/types.ts'
@@ -6,6 +6,10 @@ import { failure } from '../support/failure.ts'
 import { keyBytes, keyText, stagedNoauth, stagedTransform, stagedTransport, type Proof } from './staged.ts'
 
 const key = keyText(1)
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
 
 describe('choosing what to dial', () => {
   it('takes a stack only when every section fits, one for each plug', async () => {
@@ -175,6 +179,24 @@ describe('what a dial tells', () => {
       ['transport', `net:h:1~shs:${key}`],
       ['secured', `net:h:1~shs:${key}`],
     ])
+  })
+
+  it('neither fails nor leaks the dial when the listener throws, who hears of it outside', async () => {
+    const outside: (() => void)[] = []
+    vi.stubGlobal('queueMicrotask', (task: () => void) => outside.push(task))
+    const { dial, dialed, fars } = createServer({ stacks: ['net~shs'] })
+    const onProgress = ({ stage }: { stage: DialStage }) => {
+      throw new Error(`the listener threw at ${stage}`)
+    }
+    const connection = await dial(`net:h:1~shs:${key}`, { onProgress })
+    expect(connection.error).toBeUndefined()
+    expect(dialed()).toEqual(['net:h:1'])
+    // A microtask that throws is an uncaught exception: it goes where those of the caller go.
+    expect(outside).toHaveLength(2)
+    expect(outside[0]).toThrow('the listener threw at transport')
+    expect(outside[1]).toThrow('the listener threw at secured')
+    connection.abort()
+    expect(await failure(fars[0]?.read() ?? Promise.resolve())).toMatchObject({ code: 'CONNECTION_LOST' })
   })
 })
 

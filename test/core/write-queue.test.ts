@@ -6,7 +6,7 @@ import type { ByteStream } from '../../core/types.ts'
 import { failure } from '../support/failure.ts'
 import { settle } from './staged.ts'
 
-const { joinBytes, unsentBytes, writeCostBytes } = limits.connection
+const { joinBytes, smallBytes, unsentBytes, writeCostBytes } = limits.connection
 
 describe('WriteQueue', () => {
   it('sends the small writes of one turn together', async () => {
@@ -65,10 +65,20 @@ describe('WriteQueue', () => {
     expect(sent).toEqual([])
   })
 
-  it('settles a write only when the stream has taken it', async () => {
+  it('settles a small write at once while little waits, and leaves the chunk to the writer', async () => {
+    const { queue, sent, go } = createQueue()
+    const chunk = Uint8Array.of(1)
+    await queue.write(chunk)
+    chunk[0] = 2
+    go()
+    await queue.finish()
+    expect(sent).toEqual([Uint8Array.of(1)])
+  })
+
+  it('settles a large write only when the stream has taken it', async () => {
     const { queue, go } = createQueue()
     let settled = false
-    const writing = queue.write(Uint8Array.of(1)).then(() => (settled = true))
+    const writing = queue.write(new Uint8Array(smallBytes + 1)).then(() => (settled = true))
     await settle()
     expect(settled).toBe(false)
     go()
@@ -128,7 +138,7 @@ describe('WriteQueue', () => {
   it('counts what a write costs beside its bytes, so that tiny ones are not free', async () => {
     const { queue, aborts } = createQueue()
     const count = Math.ceil(unsentBytes / (1 + writeCostBytes)) + 2
-    const writes = Array.from({ length: count }, () => failure(queue.write(Uint8Array.of(1))))
+    const writes = Array.from({ length: count }, () => queue.write(Uint8Array.of(1)).catch(() => undefined))
     expect(aborts).toMatchObject([{ code: 'SEND_OVERFLOW' }])
     await Promise.all(writes)
   })
