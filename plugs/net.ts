@@ -3,6 +3,7 @@ import { formatArgument, sectionArgument } from '../core/address.ts'
 import { abortReason } from '../core/deadline.ts'
 import { MultiserverError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import { parseHostPort, type HostPort } from './host-port.ts'
 import { listenHosts, type ListenHostOptions } from './listen-hosts.ts'
 import { listenOnHosts } from './listen-sockets.ts'
 import { limitedSource, peerHost, SocketStream } from './socket-stream.ts'
@@ -30,7 +31,7 @@ export function net(options: NetOptions = {}): Transport {
     halfClose: true,
     reach: [],
     parse(section) {
-      const place = parsePlace(sectionArgument(section, 'net'))
+      const place = parseHostPort(sectionArgument(section, 'net') ?? '')
       return place && { dial: ({ signal }) => dial(place, signal) }
     },
     addresses: () => [],
@@ -48,22 +49,7 @@ export function net(options: NetOptions = {}): Transport {
   }
 }
 
-interface Place {
-  readonly host: string
-  readonly port: number
-}
-
-/** `HOST:PORT`; everything before the last colon is the host, so that IPv6 may stand bare. */
-function parsePlace(text: string | null): Place | null {
-  const match = /^(.*):(\d{1,5})$/.exec(text ?? '')
-  if (match === null) return null
-  const host = (match[1] ?? '').replace(/^\[(.*)\]$/, '$1')
-  const port = Number(match[2])
-  if (port < 1 || port > 65_535 || /[[\]/\s]/.test(host)) return null
-  return { host: host === '' ? 'localhost' : host, port }
-}
-
-function dial({ host, port }: Place, signal: AbortSignal): Promise<ByteStream> {
+function dial({ host, port }: HostPort, signal: AbortSignal): Promise<ByteStream> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...socketOptions, host, port })
     const onAbort = () => {

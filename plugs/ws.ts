@@ -38,7 +38,8 @@ export function ws(options: WsOptions = {}): Transport {
   if (options.listen === false) return dialing
   return {
     ...dialing,
-    reach: hosts.reach,
+    // Where a server of your own can be reached from is not known here.
+    reach: shared === undefined ? hosts.reach : undefined,
     addresses(scope) {
       const port = shared === undefined ? options.port : portOf(shared)
       return port ? print(scope, port) : []

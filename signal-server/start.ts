@@ -54,8 +54,9 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
   }
   const address = app.server.address() as AddressInfo
   const configured = canonicalNames(options.hubNames ?? [])
-  const [hubName = ''] = configured.length > 0 ? configured : loopbackNames(address.port, '')
-  return { url: urlOf(address), hubName, app, close: () => app.close() }
+  const prefix = prefixOf(options)
+  const [hubName = ''] = configured.length > 0 ? configured : loopbackNames(address.port, prefix)
+  return { url: `${urlOf(address)}${prefix}`, hubName, app, close: () => app.close() }
 }
 
 function readLimits(options: StartHubOptions): HubLimits {
@@ -70,6 +71,11 @@ function urlOf({ address, port, family }: AddressInfo): string {
   if (address === '0.0.0.0') return `ws://127.0.0.1:${port}`
   if (address === '::') return `ws://[::1]:${port}`
   return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+/** As Fastify takes it: with or without its slash. */
+function prefixOf({ prefix = '' }: StartHubOptions): string {
+  return prefix === '' || prefix.startsWith('/') ? prefix : `/${prefix}`
 }
 
 function messageOf(thrown: unknown): string {

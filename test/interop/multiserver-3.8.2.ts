@@ -37,8 +37,7 @@ const pull = require('pull-stream') as Old<unknown> & Record<'values' | 'collect
 export function createOld(transport: 'net' | 'ws', keys: Keys, options: Record<string, unknown>): OldServer {
   const oldKeys = { publicKey: Buffer.from(keys.publicKey), secretKey: Buffer.from(keys.secretKey) }
   const port = fixedPort()
-  const place =
-    transport === 'net' ? { scope: 'device', port } : { scope: 'device', host: 'localhost', port }
+  const place = transport === 'net' ? { scope: 'device', port } : { scope: 'device', host: 'localhost', port }
   return createServer([[plugins[transport](place), shs({ keys: oldKeys, timeout: 5000, ...options })]])
 }
 

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -93,6 +93,16 @@ describe('loadOrCreateKeys', () => {
       })
       expect(await readFile(file, 'utf8')).toBe(text)
     }
+  })
+
+  it('says KEYS_INVALID of a symbolic link that leads nowhere, and makes nothing', async () => {
+    const file = join(folder, 'secret')
+    await symlink(join(folder, 'gone'), file)
+    await expect(loadOrCreateKeys(file)).rejects.toMatchObject({
+      code: 'KEYS_INVALID',
+      message: expect.stringContaining(file),
+    })
+    expect(await readdir(folder)).toEqual(['secret'])
   })
 
   it('reports a folder that it may not write to', async () => {

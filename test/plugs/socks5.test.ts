@@ -242,5 +242,5 @@ async function readToEnd({ read }: Pick<ByteStream, 'read'>): Promise<Uint8Array
 }
 
 function zeros(count: number): number[] {
-  return new Array<number>(count).fill(0)
+  return Array.from({ length: count }, () => 0)
 }

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve as resolvePath } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { formatAddress, parseAddress } from '../../core/address.ts'
@@ -56,9 +56,9 @@ describe('the address of unix', () => {
   it('prints any path such that it parses to the same path again', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: fc.constantFrom(...'/ab :;~!%é"\\'), minLength: 1, maxLength: 60 }),
+        fc.string({ unit: fc.constantFrom(...Array.from('/ab :;~!%é"\\')), minLength: 1, maxLength: 60 }),
         (name) => {
-          const path = resolve('/nowhere', `./${name}`)
+          const path = resolvePath('/nowhere', `./${name}`)
           const [section = ''] = unix({ path }).addresses('device')
           const parsed = parseAddress(section)
           expect(parsed).toEqual([[{ name: 'unix', data: path.split(':') }]])
@@ -149,20 +149,18 @@ describe('listening', () => {
   it('shows its name never with another mode', async () => {
     const path = join(folder, 'socket')
     const modes = new Set<number>()
-    let watching = true
-    const watched = (async () => {
-      while (watching) {
-        const there = statSync(path, { throwIfNoEntry: false })
-        if (there !== undefined) modes.add(there.mode & 0o777)
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    })()
+    let turn: NodeJS.Immediate
+    const watch = () => {
+      const there = statSync(path, { throwIfNoEntry: false })
+      if (there !== undefined) modes.add(there.mode & 0o777)
+      turn = setImmediate(watch)
+    }
+    watch()
+    open.push(() => clearImmediate(turn))
     for (let round = 0; round < 50; round++) {
       const { listener } = await start(unix({ path }))
       await listener.close()
     }
-    watching = false
-    await watched
     expect([...modes]).toEqual([0o600])
   })
 

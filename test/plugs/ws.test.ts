@@ -142,6 +142,25 @@ describe('listening', () => {
     ;(await dial(ws(), `ws://127.0.0.1:${listening.port}`)).abort()
   })
 
+  it('closes what does not ask for its upgrade within the deadline of a handshake, and nothing else', async () => {
+    const quick = await importWithHandshakeTimeout(200)
+    const listening = await start({}, quick)
+    const stream = await dial(ws(), `ws://127.0.0.1:${listening.port}`)
+    const accepted = await nextAccepted(listening)
+    const from = performance.now()
+    const [silent, slow] = ['', 'GET / HTTP/1.1\r\nhost: x\r\nupgrade: webs'].map((said) => {
+      const socket = connect(listening.port, '127.0.0.1').resume()
+      socket.on('error', () => undefined)
+      if (said !== '') socket.write(said)
+      return once(socket, 'close')
+    })
+    await Promise.all([silent, slow])
+    expect(performance.now() - from).toBeGreaterThanOrEqual(190)
+    await stream.write(fromText('still here'))
+    expect(await accepted.read()).toEqual(fromText('still here'))
+    stream.abort()
+  })
+
   it('closes connections that never became a WebSocket', async () => {
     const { listener, port } = await start()
     const silent = connect(port, '127.0.0.1')
@@ -322,13 +341,25 @@ describe('a connection over ws', () => {
   })
 })
 
-async function start(options: WsOptions = {}): Promise<Listening> {
-  const listening = await listen(ws(options))
+async function start(options: WsOptions = {}, plug = ws): Promise<Listening> {
+  const listening = await listen(plug(options))
   open.push(async () => {
     await listening.listener.close()
     for (const stream of listening.accepted) stream.abort()
   })
   return listening
+}
+
+/** The plug as it is with another deadline: its own is too long for a test. */
+async function importWithHandshakeTimeout(timeoutMs: number): Promise<typeof ws> {
+  vi.resetModules()
+  vi.doMock('../../core/limits.ts', async (importOriginal) => {
+    const { limits } = await importOriginal<typeof import('../../core/limits.ts')>()
+    return { limits: { ...limits, handshake: { ...limits.handshake, timeoutMs } } }
+  })
+  const { ws: plug } = await import('../../plugs/ws.ts')
+  vi.doUnmock('../../core/limits.ts')
+  return plug
 }
 
 /** A server of the package ws, without us. */

@@ -1,9 +1,12 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { request } from 'node:http'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hubCloseCodes, hubSubprotocol } from '../../core/hub-protocol.ts'
@@ -337,6 +340,26 @@ describe('who may connect', () => {
     expect(app.server.listening).toBe(false)
   })
 
+  it('has a name on loopback when it is given none', async () => {
+    for (const hubNames of [undefined, []]) {
+      const started = await start({ hubNames })
+      expect(started.hubName).toBe(started.url)
+      await registeredAt(started)
+    }
+  })
+
+  it.each([
+    ['messageBytes', 64 * 1024],
+    ['dataCharacters', 16_384],
+  ])('does not start with %s above what the protocol allows', async (name, most) => {
+    await expect(startHub({ limits: { [name]: most + 1 } })).rejects.toMatchObject({
+      code: 'LISTEN_FAILED',
+      message: expect.stringContaining(name),
+    })
+    await start({ limits: { [name]: most } })
+    await start({ limits: { [name]: most - 1 } })
+  })
+
   it('counts by the address that a listed proxy forwards, and by the proxy otherwise', async () => {
     const limits = { unregisteredSocketsPerAddress: 1 }
     const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
@@ -385,6 +408,50 @@ describe('over HTTP', () => {
     }
   })
 
+  it('serves routes of the operator behind its gate', async () => {
+    const { url } = await start({ extend: (app) => app.get('/mine', () => 'mine') })
+    const mine = `${url.replace('ws', 'http')}/mine`
+    expect(await statusOf(mine, { host: 'localhost' })).toBe(200)
+    expect(await statusOf(mine, { host: 'evil.example.com' })).toBe(403)
+    expect(await statusOf(mine, { host: 'localhost', origin: 'https://evil.example.com' })).toBe(403)
+    expect(await refusedStatus(`${url}/mine`, hubSubprotocol, {})).toBe(404)
+  })
+
+  it.each(['/hub', 'hub', '/a/hub'])('starts under the prefix %s, which is in its name', async (prefix) => {
+    const started = await start({ prefix })
+    expect(new URL(started.url).pathname).toBe(prefix.replace(/^(?!\/)/, '/'))
+    expect(started.hubName).toBe(started.url)
+    await registeredAt(started)
+    expect(await refusedStatus(new URL('/', started.url).href, hubSubprotocol, {})).toBe(404)
+    const named = await start({ prefix, hubNames: ['ws://localhost/behind/a/proxy'] })
+    expect(named.hubName).toBe('ws://localhost/behind/a/proxy')
+    await registeredAt(named)
+  })
+
+  it.each([
+    ['/nowhere', 404],
+    ['/hub/nowhere', 404],
+    ['/mine', 200],
+  ])(
+    'lets go of the socket that asked for an upgrade of %s, answered %i in an app of somebody else',
+    async (path, status) => {
+      const app = Fastify()
+      app.get('/mine', () => 'mine')
+      await app.register(hub, { prefix: '/hub' })
+      await app.listen({ port: 0, host: '127.0.0.1' })
+      const { port } = app.server.address() as AddressInfo
+      const socket = connect(port, '127.0.0.1')
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+          `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+      )
+      const chunks: Buffer[] = []
+      for await (const chunk of socket) chunks.push(chunk as Buffer)
+      expect(Buffer.concat(chunks).toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+      await app.close()
+    },
+  )
+
   it('runs under a prefix in an app of somebody else', async () => {
     const app = Fastify()
     running.push(app)
@@ -393,7 +460,10 @@ describe('over HTTP', () => {
     await app.listen({ port: 0, host: '127.0.0.1' })
     const address = app.server.address()
     const port = typeof address === 'object' ? address?.port : 0
-    await connectTo(`ws://127.0.0.1:${port}/hub`).register(testKeys(), `ws://127.0.0.1:${port}/hub`)
+    const name = `ws://127.0.0.1:${port}/hub`
+    const { hub: itsName } = await connectTo(name).next('welcome')
+    expect(itsName).toBe(name)
+    await connectTo(name).register(testKeys(), name)
     expect((await app.inject('/')).body).toBe('mine')
     expect((await app.inject({ url: '/hub/limits', headers: { host: 'localhost' } })).statusCode).toBe(200)
   })
@@ -423,6 +493,80 @@ describe('closing', () => {
     await started.close()
     expect(started.app.server.listening).toBe(false)
   })
+})
+
+describe('the program', () => {
+  const programs: ChildProcess[] = []
+  afterEach(async () => {
+    for (const program of programs.splice(0)) {
+      if (program.exitCode !== null || program.signalCode !== null) continue
+      const exited = once(program, 'exit')
+      program.kill('SIGKILL')
+      await exited
+    }
+  })
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'says where it listens, and after %s sends its peers away and ends well',
+    async (signal) => {
+      const { program, ended, url } = await run({ PORT: '0' })
+      const peer = connectTo(url)
+      await peer.register(testKeys(), url)
+      program.kill(signal)
+      expect(await peer.next('restarting')).toMatchObject({ reconnectAfterMs: 0 })
+      expect((await peer.closed).code).toBe(hubCloseCodes.restarting)
+      expect(await ended).toEqual({ code: 0, said: '' })
+    },
+    30_000,
+  )
+
+  it.each([
+    ['a port that is none', { PORT: '99999' }, /^PORT must be a port, not 99999\n$/],
+    ['a port that is no number', { PORT: '80a' }, /^PORT must be a port, not 80a\n$/],
+    ['a limit that it does not have', { PORT: '0', HUB_LIMITS: 'x=1' }, /^the hub has no limit named x\n$/],
+    ['a name that cannot name a hub', { PORT: '0', HUB_NAMES: 'x' }, /^.*x cannot name a hub.*\n$/],
+    ['no name in public', { PORT: '0', HOST: '0.0.0.0' }, /^.*HUB_NAMES.*\n$/],
+  ])(
+    'says %s in one line, and does not start',
+    async (_what, environment, line) => {
+      const { ended } = launch(environment)
+      expect(await ended).toEqual({ code: 1, said: expect.stringMatching(line) })
+    },
+    30_000,
+  )
+
+  it('takes empty variables for absent ones: serves no page, and binds loopback', async () => {
+    const { program, ended, url } = await run({ PORT: '0', PAGE: '', HOST: '', HUB_NAMES: '', ORIGINS: '' })
+    expect(new URL(url).hostname).toBe('127.0.0.1')
+    expect(await statusOf(url.replace('ws', 'http'), {})).toBe(426)
+    expect(await statusOf(`${url.replace('ws', 'http')}/package.json`, {})).toBe(404)
+    program.kill('SIGTERM')
+    expect((await ended).code).toBe(0)
+  }, 30_000)
+
+  /** Starts it; `ended` has its exit code, and what it said on the error output. */
+  function launch(environment: Record<string, string>) {
+    const file = fileURLToPath(new URL('../../dist/signal-server/main.js', import.meta.url))
+    const program = spawn(process.execPath, [file], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    programs.push(program)
+    let said = ''
+    program.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+    const ended = once(program, 'close').then(([code]) => ({ code: code as number | null, said }))
+    return { program, ended }
+  }
+
+  /** Starts it and waits until it listens. */
+  async function run(environment: Record<string, string>) {
+    const { program, ended } = launch(environment)
+    for await (const line of createInterface({ input: program.stdout })) {
+      const { msg } = JSON.parse(line) as { msg: string }
+      const [address] = /http:\/\/\S+/.exec(msg) ?? []
+      if (address === undefined) continue
+      program.stdout.resume()
+      return { program, ended, url: address.replace('http', 'ws') }
+    }
+    throw new Error(`it does not listen: ${(await ended).said}`)
+  }
 })
 
 function isOurs(resource: string): boolean {

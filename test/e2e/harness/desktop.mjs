@@ -20,5 +20,7 @@ const call = createPeer({
   },
 })
 
-process.on('message', async ({ id, name, args }) => process.send({ id, outcome: await call(name, args) }))
+process.on('message', ({ id, name, args }) => {
+  void call(name, args).then((outcome) => process.send({ id, outcome }))
+})
 process.on('disconnect', () => process.exit())

@@ -71,6 +71,21 @@ describe('a registration', () => {
     await hub.close()
   })
 
+  it('reports why its hub hung up in text that can be printed', async () => {
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url })
+    await registration.registered
+    const reason = 'go\u001B[31m \r\n\u0000away\u202E\u2028\u0085, now! \u0007'
+    ;(await hub.peer(0)).socket.close(4000, `${reason}${'\u009B'.repeat(20)}`)
+    await until(() => errors.length > 0, 'the loss is reported')
+    expect(errors[0]).toMatchObject({
+      code: 'HUB_LOST',
+      message: `${hub.url}: the hub closed the connection (4000: go[31m away, now! )`,
+    })
+    await registration.close()
+    await hub.close()
+  })
+
   it('obeys a hub that restarts: comes back when it was told to, and soon', async () => {
     const hub = await FakeHub.start()
     const { registration, errors } = await register({ hubUrl: hub.url })
@@ -211,6 +226,34 @@ describe('a registration', () => {
 })
 
 describe('listening stacks', () => {
+  it('are unreachable while their hub is away, and listening again once it is back', async () => {
+    const before = resources()
+    const first = await startHub({ port: 0 })
+    const port = Number(new URL(first.url).port)
+    const errors: MultiserverError[] = []
+    const ms = MultiServer([[rtc({ hub: first.url }), shs({ keys: await generateKeys() })]])
+    const stateOf = () => ms.status().stacks.map(({ state }) => state)
+    const address = ms.stringify()
+    const close = ms.server(
+      () => undefined,
+      (error) => errors.push(error),
+    )
+    expect(stateOf()).toEqual(['starting'])
+    await close.listening
+    expect(stateOf()).toEqual(['listening'])
+    await first.close()
+    await until(() => errors.length > 0, 'the loss is reported')
+    expect(stateOf()).toEqual(['unreachable'])
+    // Where it will be again.
+    expect(ms.stringify()).toBe(address)
+    const second = await startHub({ port })
+    await until(() => stateOf()[0] === 'listening', 'it listens again', 20_000)
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+    await close()
+    await second.close()
+    await untilOnly(before)
+  }, 30_000)
+
   it('with one key at one hub share a registration, each with its own transforms', async () => {
     const before = resources()
     const hub = await FakeHub.start()
