@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { chromiumLaunch, hasChromium } from './test/support/chromium.ts'
 
 const source = 'multiserver-source'
-const chromium = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const nodeConditions = [source, 'node']
 
 const onNode = { resolve: { conditions: nodeConditions, externalConditions: nodeConditions } }
@@ -48,18 +47,7 @@ const browser: TestProjectConfiguration = {
       headless: true,
       screenshotFailures: false,
       provider: playwright({
-        launchOptions: {
-          executablePath: chromium,
-          args: [
-            '--no-sandbox',
-            '--disable-gpu',
-            '--disable-quic',
-            '--no-first-run',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-sync',
-          ],
-        },
+        launchOptions: chromiumLaunch,
       }),
       instances: [{ browser: 'chromium' }],
     },
@@ -67,7 +55,7 @@ const browser: TestProjectConfiguration = {
 }
 
 // A missing browser would stop the run; the reporter says aloud that this suite was skipped.
-const projects = existsSync(chromium) ? [node, browser] : [node]
+const projects = hasChromium ? [node, browser] : [node]
 
 export default defineConfig({
   test: { reporters: ['default', './test/support/summary-reporter.ts'], projects },

@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generateKeys, keyToString } from '../../plugs/keys.ts'
+import { chromiumLaunch, chromiumPath, hasChromium } from '../support/chromium.ts'
 
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const launcher = fileURLToPath(new URL('../../dist/cli/demo.js', import.meta.url))
-const missing = existsSync(executablePath) ? '' : ` (skipped: no Chromium at ${executablePath})`
+const missing = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
 const timeout = 30_000
 /** Processes and their sockets are looked up in /proc. */
 const isLinux = process.platform === 'linux'
@@ -291,18 +291,7 @@ interface Demo {
 }
 
 function launchBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  return chromium.launch(chromiumLaunch)
 }
 
 function startDemo(args: readonly string[]): Demo {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,11 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { chromium, type BrowserContext, type Page } from 'playwright'
 import { build } from 'vite'
 import { startHub } from '../../signal-server/index.ts'
-
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+import { chromiumLaunch, chromiumPath, hasChromium } from '../support/chromium.ts'
 
 /** Why these suites can't run here; empty when they can. */
-export const missing = existsSync(executablePath) ? '' : ` (no Chromium at ${executablePath})`
+export const missing = hasChromium ? '' : ` (no Chromium at ${chromiumPath})`
 
 export interface Browsers {
   /** `ws://127.0.0.1:PORT` */
@@ -29,18 +27,7 @@ export async function startBrowser(): Promise<Browsers> {
   const directory = await mkdtemp(join(tmpdir(), 'multiserver-e2e-'))
   await buildHarness(directory)
   const hub = await startHub({ port: 0, exemptLoopback: true, page: directory })
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  const browser = await chromium.launch(chromiumLaunch)
   const context = await browser.newContext()
   const pageUrl = hub.url.replace(/^ws/, 'http')
   const problems: string[] = []

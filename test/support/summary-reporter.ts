@@ -1,10 +1,11 @@
+import { chromiumPath } from './chromium.ts'
 import type { Reporter, TestModule } from 'vitest/node'
 
 /** Suites that need something of the system which is not here. Vitest has not even heard of them. */
 const missing = (modules: readonly TestModule[]): string[] =>
   modules.some((module) => module.project.name.startsWith('chromium')) || process.argv.includes('--project')
     ? []
-    : ['chromium: no Chromium at /usr/bin/chromium; run scripts/install-test-tools.sh, or set CHROMIUM']
+    : [`chromium: no Chromium at ${chromiumPath}; run scripts/install-test-tools.sh, or set CHROMIUM`]
 
 /** Counts skips aloud and prints one plain last line; with MULTISERVER_NO_SKIPS each skip is a failure. */
 export default class SummaryReporter implements Reporter {
