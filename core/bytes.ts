@@ -10,6 +10,11 @@ export function concat(...chunks: Uint8Array[]): Bytes {
   return concatBytes(...chunks)
 }
 
+/** Always a copy, and never a Buffer: `slice` of Node's Buffer is a view of the same memory. */
+export function copy(bytes: Uint8Array): Bytes {
+  return new Uint8Array(bytes)
+}
+
 export function fromText(text: string): Bytes {
   return textEncoder.encode(text)
 }

@@ -1,5 +1,5 @@
 import sodium from 'libsodium-wrappers'
-import { equalBytes } from './bytes.ts'
+import { copy, equalBytes } from './bytes.ts'
 import { MultiserverError } from './errors.ts'
 import type { Identity } from './types.ts'
 
@@ -34,8 +34,8 @@ export function toX25519PublicKey(key: Uint8Array): Uint8Array | null {
  * public key); both are copied. KEYS_INVALID when they do not belong together. Can be made before {@link ready}.
  */
 export function createIdentity(keys: { publicKey: Uint8Array; secretKey: Uint8Array }): Identity {
-  const publicKey = keys.publicKey.slice()
-  const secretKey = keys.secretKey.slice()
+  const publicKey = copy(keys.publicKey)
+  const secretKey = copy(keys.secretKey)
   // Signing mixes in the second half: with a foreign one there, signatures would give the secret away.
   if (publicKey.length !== 32 || secretKey.length !== 64 || !equalBytes(secretKey.subarray(32), publicKey)) {
     throw new MultiserverError('KEYS_INVALID')

@@ -1,5 +1,5 @@
 import sodium from 'libsodium-wrappers'
-import { concat } from './bytes.ts'
+import { concat, copy } from './bytes.ts'
 import { CipherState, NoiseError, TAG_BYTES } from './noise-cipher.ts'
 import type { NoisePattern, NoiseRole, NoiseToken } from './noise-patterns.ts'
 import { SymmetricState } from './noise-symmetric.ts'
@@ -72,7 +72,7 @@ export class Handshake {
     this.#static = options.static
     this.#remoteStatic = options.remoteStatic
     this.#psks = [...(options.psks ?? [])]
-    this.#ephemeralSecret = options.ephemeralSecret?.slice()
+    this.#ephemeralSecret = options.ephemeralSecret && copy(options.ephemeralSecret)
     this.#symmetric = new SymmetricState(`Noise_${pattern.name}_25519_ChaChaPoly_SHA256`)
     this.#symmetric.mixHash(options.prologue ?? new Uint8Array(0))
     for (const owner of pattern.known) {

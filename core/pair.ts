@@ -1,4 +1,5 @@
 import { ByteQueue } from './byte-queue.ts'
+import { copy } from './bytes.ts'
 import { MultiserverError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Bytes, ByteStream, StreamInfo } from './types.ts'
@@ -48,7 +49,7 @@ class PairEnd implements ByteStream {
     if (this.#error !== undefined) throw this.#error
     if (this.#ended) throw new MultiserverError('CLOSED')
     // A copy: a written chunk belongs to the writer again once the promise has settled.
-    if (this.#peer?.deliver(chunk.slice()) === true) return
+    if (this.#peer?.deliver(copy(chunk)) === true) return
     await new Promise<void>((resolve, reject) => (this.#writer = { resolve, reject }))
   }
 

@@ -1,4 +1,4 @@
-import { concat } from './bytes.ts'
+import { concat, copy } from './bytes.ts'
 import { MultiserverError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { ByteStream } from './types.ts'
@@ -38,7 +38,7 @@ export class WriteQueue {
     }
     this.#waitingCost += cost
     if (chunk.length <= smallBytes && this.#waitingCost <= joinBytes) {
-      this.#waiting.push({ chunk: chunk.slice(), resolve: ignore, reject: ignore })
+      this.#waiting.push({ chunk: copy(chunk), resolve: ignore, reject: ignore })
       this.#running ??= this.#run()
       return settled
     }

@@ -1,4 +1,5 @@
 import { formatArgument, sectionArgument } from '../../core/address.ts'
+import { copy } from '../../core/bytes.ts'
 import { checkPublicKey, ready } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { hubUrlOf } from '../../core/hub-name.ts'
@@ -62,7 +63,7 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
   try {
     const channel = socket.openChannel(randomId())
     socket.welcome.then(() => signal.aborted || onProgress?.('hub')).catch(() => undefined)
-    const client = { serverKey: remoteKey.slice(), session, transforms, signal, onProgress }
+    const client = { serverKey: copy(remoteKey), session, transforms, signal, onProgress }
     const path = await introduceClient(channel, client, introduction)
     onProgress?.('path')
     const stream = new Session({ id: session, role: 'client', address })

@@ -1,3 +1,4 @@
+import { copy } from '../../core/bytes.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { registerBytes, type IceServer } from '../../core/hub-protocol.ts'
@@ -101,10 +102,10 @@ export class Registration {
     const { identity } = this.#options
     const welcome = await socket.welcome
     this.#iceServers = welcome.iceServers
-    const key: Bytes = identity.publicKey.slice()
+    const key: Bytes = copy(identity.publicKey)
     const signature = await identity.sign(registerBytes(this.#hubName, welcome.challenge, key))
     if (this.#stopped || socket.isOver) return
-    socket.send({ type: 'register', key, signature: signature.slice() })
+    socket.send({ type: 'register', key, signature: copy(signature) })
     this.#timer = setTimeout(() => {
       const { hubUrl } = this.#options
       const message = `${hubUrl} does not answer the registration`

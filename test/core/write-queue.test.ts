@@ -67,7 +67,7 @@ describe('WriteQueue', () => {
 
   it('settles a small write at once while little waits, and leaves the chunk to the writer', async () => {
     const { queue, sent, go } = createQueue()
-    const chunk = Uint8Array.of(1)
+    const chunk = Buffer.of(1)
     await queue.write(chunk)
     chunk[0] = 2
     go()
