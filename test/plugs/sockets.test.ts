@@ -1,8 +1,5 @@
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
@@ -11,37 +8,11 @@ import { listenOnHosts } from '../../plugs/listen-sockets.ts'
 import { SocketStream } from '../../plugs/socket-stream.ts'
 import { WebSocketStream } from '../../plugs/websocket-stream.ts'
 import type { WebSocketHandlers, WebSocketLike } from '../../plugs/websocket.ts'
-import { streamCases } from '../conformance/stream-cases.ts'
 import { failure } from '../support/failure.ts'
-import { runCases } from '../support/run-cases.ts'
 
 const open: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close()
-})
-
-// A unix socket knows no reset: its peer can't tell an abort from an end.
-const seesAbort = [
-  'rejects reads and writes with the reason of its abort',
-  'releases both ends after an abort',
-]
-const unixCases = streamCases.filter(({ name }) => !seesAbort.includes(name))
-
-runCases('a unix socket as a stream', unixCases, {
-  halfClose: true,
-  backpressure: true,
-  async connect() {
-    const folder = await mkdtemp(join(tmpdir(), 'multiserver-'))
-    const path = join(folder, 'socket')
-    const server = createServer({ allowHalfOpen: true })
-    await new Promise<void>((resolve) => server.listen(path, resolve))
-    const accepting = new Promise<Socket>((resolve) => server.once('connection', resolve))
-    const client = connect({ path, allowHalfOpen: true })
-    const streams = { client: new SocketStream(client), server: new SocketStream(await accepting) }
-    server.close()
-    await rm(folder, { recursive: true })
-    return streams
-  },
 })
 
 describe('SocketStream', () => {
