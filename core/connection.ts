@@ -87,7 +87,10 @@ export class Connection implements AsyncIterable<Bytes> {
     return this.#readNext()
   }
 
-  /** Settles when the connection is ready for more. The chunk belongs to the connection until then. */
+  /**
+   * Settles when the connection is ready for more. The chunk belongs to the connection until then. Small ones are
+   * copied and settle at once while little waits: that they failed shows in the next call, and in `error`.
+   */
   write(chunk: Uint8Array): Promise<void> {
     if (!(chunk instanceof Uint8Array))
       return quiet(Promise.reject(new TypeError('write() takes a Uint8Array')))
