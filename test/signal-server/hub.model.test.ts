@@ -41,7 +41,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class Watch {
   readonly live = new Set<number>()
   readonly holders = new Map<number, number>()
-  readonly firstProof = new Map<number, { key: number; good: boolean }>()
+  /** Proofs that were sent and have no answer yet, and the sockets whose challenge is used. */
+  readonly #proofs = new Map<number, { key: number; good: boolean }[]>()
+  readonly #challenged = new Set<number>()
   readonly ends = new Map<string, { client: number; server: number | undefined }>()
   readonly #delivered = new Map<string, number>()
 
@@ -52,14 +54,22 @@ class Watch {
     const { socket, message } = effect
     switch (message.type) {
       case 'registered': {
-        const proof = this.firstProof.get(socket)
+        const proof = this.#proofs.get(socket)?.shift()
         expect(proof?.good).toBe(true)
+        expect(this.#challenged.has(socket)).toBe(false)
+        this.#challenged.add(socket)
         const key = proof?.key ?? 0
         // The older holder has been closed before the newer one is told.
         expect(this.holders.has(key)).toBe(false)
         this.holders.set(key, socket)
         return
       }
+      case 'error':
+        // Without an id it answers a registration. At its caps the hub has not even looked at the proof.
+        if (message.id !== undefined) return
+        this.#proofs.get(socket)?.shift()
+        if (message.code !== 'BUSY') this.#challenged.add(socket)
+        return
       case 'introduced':
         expect(this.ends.has(message.id)).toBe(false)
         this.ends.set(message.id, { client: socket, server: undefined })
@@ -93,9 +103,14 @@ class Watch {
     }
   }
 
+  proves(socket: number, proof: { key: number; good: boolean }): void {
+    this.#proofs.set(socket, [...(this.#proofs.get(socket) ?? []), proof])
+  }
+
   /** Introductions that no longer have both ends, or that the hub has said are over, are forgotten here as well. */
-  settle(effects: readonly HubEffect[]): void {
-    for (const effect of effects) {
+  settle(effects: HubEffect[]): void {
+    // Each once: an id may be given out anew after it was closed.
+    for (const effect of effects.splice(0)) {
       if (effect.kind === 'send' && effect.message.type === 'closed') this.ends.delete(effect.message.id)
     }
     for (const [id, { client, server = -1 }] of this.ends) {
@@ -163,7 +178,7 @@ it.each([
               break
             case 'register': {
               const proof = bench.proof(socket, keyOf(now.key))
-              if (!watch.firstProof.has(socket)) watch.firstProof.set(socket, now)
+              watch.proves(socket, now)
               bench.send(
                 socket,
                 now.good ? proof : ({ ...proof, signature: benchSignature(keyOf(9)) } as typeof proof),
