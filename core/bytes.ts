@@ -15,6 +15,11 @@ export function copy(bytes: Uint8Array): Bytes {
   return new Uint8Array(bytes)
 }
 
+/** The same memory as a plain Uint8Array: what is read is one everywhere, and has none of Buffer's methods. */
+export function view(bytes: Uint8Array<ArrayBuffer>): Bytes {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 export function fromText(text: string): Bytes {
   return textEncoder.encode(text)
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { ByteQueue } from '../core/byte-queue.ts'
+import { view } from '../core/bytes.ts'
 import { MultiserverError } from '../core/errors.ts'
 import { isLoopbackSource, sourceOf } from '../core/ip.ts'
 import { limits } from '../core/limits.ts'
@@ -27,7 +28,7 @@ export class SocketStream implements ByteStream {
       })
     })
     socket.on('data', (chunk: Buffer<ArrayBuffer>) => {
-      if (!this.#queue.push(asBytes(chunk))) socket.pause()
+      if (!this.#queue.push(view(chunk))) socket.pause()
     })
     socket.once('end', () => this.#queue.end())
     socket.on('error', (cause) => {
@@ -78,11 +79,6 @@ export class SocketStream implements ByteStream {
   #asError(cause: Error): Error {
     return this.#error ?? new MultiserverError('CONNECTION_LOST', cause.message, { cause })
   }
-}
-
-/** A view of the same memory without Buffer's methods: what is read is a Uint8Array everywhere. */
-function asBytes(chunk: Buffer<ArrayBuffer>): Bytes {
-  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }
 
 /** The far side's address; a dual-stack socket shows IPv4 peers as ::ffff:192.0.2.1. */

@@ -1,4 +1,5 @@
 import Peer from 'simple-peer/simplepeer.min.js'
+import { view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { isLoopbackSource, parseIp, sourceOf } from '../../core/ip.ts'
 import { limits } from '../../core/limits.ts'
@@ -203,7 +204,7 @@ class EarlyMessages {
 
   deliver(message: Uint8Array<ArrayBuffer> | string): void {
     // Text is no frame: an empty message is refused as such.
-    const bytes = typeof message === 'string' ? new Uint8Array(0) : asBytes(message)
+    const bytes = typeof message === 'string' ? new Uint8Array(0) : view(message)
     if (this.#handlers !== undefined) this.#handlers.onMessage(bytes)
     else if (this.#waiting.length < limits.session.earlyFrames) this.#waiting.push(bytes)
   }
@@ -218,11 +219,6 @@ class EarlyMessages {
     this.#closed = true
     this.#handlers?.onClose()
   }
-}
-
-/** A view without Buffer's methods over the same memory. */
-function asBytes(message: Uint8Array<ArrayBuffer>): Bytes {
-  return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
 }
 
 function lost(cause: Error | undefined): MultiserverError {
