@@ -1,22 +1,23 @@
-import { hkdf } from '@noble/hashes/hkdf.js'
-import { sha256 } from '@noble/hashes/sha2.js'
-import sodium from 'libsodium-wrappers'
-import { concat, fromText } from './bytes.ts'
+import { concat, copy, fromText } from './bytes.ts'
 import { CipherState } from './noise-cipher.ts'
+import type { NoiseCrypto } from './noise-crypto.ts'
 import type { Bytes } from './types.ts'
 
 /** The SymmetricState of Noise (revision 34, section 5.2) with SHA-256: the chaining key and the transcript. */
 export class SymmetricState {
-  readonly #cipher = new CipherState()
+  readonly #crypto: NoiseCrypto
+  readonly #cipher: CipherState
   #chainingKey: Uint8Array
   #hash: Uint8Array
 
   /** InitializeSymmetric(protocol_name): a name of up to 32 bytes is padded, a longer one hashed. */
-  constructor(protocolName: string) {
+  constructor(protocolName: string, crypto: NoiseCrypto) {
+    this.#crypto = crypto
+    this.#cipher = new CipherState(crypto)
     const name = fromText(protocolName)
-    this.#hash =
-      name.length <= HASH_BYTES ? concat(name, new Uint8Array(HASH_BYTES - name.length)) : sha256(name)
-    this.#chainingKey = this.#hash.slice()
+    const isShort = name.length <= HASH_BYTES
+    this.#hash = isShort ? concat(name, new Uint8Array(HASH_BYTES - name.length)) : crypto.sha256(name)
+    this.#chainingKey = copy(this.#hash)
   }
 
   get hasKey(): boolean {
@@ -25,21 +26,22 @@ export class SymmetricState {
 
   /** MixKey(input_key_material). */
   mixKey(material: Uint8Array): void {
-    const [chainingKey, key] = this.#derive(material, 2)
-    this.#chainingKey = chainingKey
+    const [chainingKey, key] = this.#hkdf(material)
+    this.#replaceChainingKey(chainingKey)
     this.#cipher.initializeKey(key)
   }
 
   /** MixHash(data). */
   mixHash(data: Uint8Array): void {
-    this.#hash = sha256(concat(this.#hash, data))
+    this.#hash = this.#crypto.sha256(concat(this.#hash, data))
   }
 
   /** MixKeyAndHash(input_key_material), for pre-shared keys. */
   mixKeyAndHash(material: Uint8Array): void {
-    const [chainingKey, hash, key] = this.#derive(material, 3)
-    this.#chainingKey = chainingKey
+    const [chainingKey, hash, key] = this.#hkdf3(material)
+    this.#replaceChainingKey(chainingKey)
     this.mixHash(hash)
+    hash.fill(0)
     this.#cipher.initializeKey(key)
   }
 
@@ -59,14 +61,14 @@ export class SymmetricState {
 
   /** GetHandshakeHash(): 32 bytes. */
   handshakeHash(): Uint8Array {
-    return this.#hash.slice()
+    return copy(this.#hash)
   }
 
   /** Split(): the first cipher state is the initiator's to send with, the second the responder's. */
   split(): [CipherState, CipherState] {
-    const [key1, key2] = this.#derive(new Uint8Array(0), 2)
-    const first = new CipherState()
-    const second = new CipherState()
+    const [key1, key2] = this.#hkdf(new Uint8Array(0))
+    const first = new CipherState(this.#crypto)
+    const second = new CipherState(this.#crypto)
     first.initializeKey(key1)
     second.initializeKey(key2)
     this.wipe()
@@ -74,17 +76,31 @@ export class SymmetricState {
   }
 
   wipe(): void {
-    sodium.memzero(this.#chainingKey)
+    this.#chainingKey.fill(0)
     this.#cipher.wipe()
   }
 
-  /**
-   * HKDF(chaining_key, input_key_material, num_outputs), section 4.3: RFC 5869 with the chaining key
-   * as salt and empty info.
-   */
-  #derive(material: Uint8Array, outputs: 2 | 3): [Uint8Array, Uint8Array, Uint8Array] {
-    const bytes = hkdf(sha256, material, this.#chainingKey, undefined, outputs * HASH_BYTES)
-    return [bytes.slice(0, 32), bytes.slice(32, 64), bytes.slice(64)]
+  #replaceChainingKey(chainingKey: Uint8Array): void {
+    this.#chainingKey.fill(0)
+    this.#chainingKey = chainingKey
+  }
+
+  /** HKDF(chaining_key, input_key_material, 2), section 4.3. */
+  #hkdf(material: Uint8Array): [Uint8Array, Uint8Array] {
+    const [first, second, third] = this.#hkdf3(material)
+    third.fill(0)
+    return [first, second]
+  }
+
+  /** HKDF(chaining_key, input_key_material, 3), section 4.3. */
+  #hkdf3(material: Uint8Array): [Uint8Array, Uint8Array, Uint8Array] {
+    const { hmac } = this.#crypto
+    const temporaryKey = hmac(this.#chainingKey, material)
+    const first = hmac(temporaryKey, Uint8Array.of(1))
+    const second = hmac(temporaryKey, concat(first, Uint8Array.of(2)))
+    const third = hmac(temporaryKey, concat(second, Uint8Array.of(3)))
+    temporaryKey.fill(0)
+    return [first, second, third]
   }
 }
 

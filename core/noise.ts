@@ -1,13 +1,16 @@
 import sodium from 'libsodium-wrappers'
 import { concat, copy } from './bytes.ts'
 import { CipherState, NoiseError, TAG_BYTES } from './noise-cipher.ts'
+import { mlKem, wasmNoiseCrypto, type KemKeys, type NoiseCrypto } from './noise-crypto.ts'
 import type { NoisePattern, NoiseRole, NoiseToken } from './noise-patterns.ts'
 import { SymmetricState } from './noise-symmetric.ts'
 import type { Bytes } from './types.ts'
 
 export { CipherState, NoiseError } from './noise-cipher.ts'
+export { wasmNoiseCrypto, type NoiseCrypto } from './noise-crypto.ts'
 export {
   noisePatterns,
+  withHfs,
   withPsk,
   type NoisePattern,
   type NoiseRole,
@@ -33,8 +36,12 @@ export interface HandshakeOptions {
   remoteStatic?: Uint8Array | undefined
   /** The pre-shared keys, 32 bytes each, in the order of their tokens. */
   psks?: readonly Uint8Array[] | undefined
+  /** @default libsodium-wrappers and noble */
+  crypto?: NoiseCrypto | undefined
   /** @internal Known answers need a known ephemeral secret. */
   ephemeralSecret?: Uint8Array | undefined
+  /** @internal And a known seed for what the KEM draws: 64 bytes for its keys, 32 for a ciphertext. */
+  kemSeed?: Uint8Array | undefined
 }
 
 /** What a finished handshake leaves. */
@@ -51,6 +58,7 @@ export interface NoiseTransport {
  * {@link NoiseError} and the end of this handshake. Needs `sodium.ready` to have been awaited.
  */
 export class Handshake {
+  readonly #crypto: NoiseCrypto
   readonly #symmetric: SymmetricState
   readonly #pattern: NoisePattern
   readonly #initiator: boolean
@@ -60,6 +68,9 @@ export class Handshake {
   #ephemeral: NoiseKey | undefined
   #remoteStatic: Uint8Array | undefined
   #remoteEphemeral: Uint8Array | undefined
+  readonly #kemSeed: Uint8Array | undefined
+  #kemKeys: KemKeys | undefined
+  #remoteKemKey: Uint8Array | undefined
   #turn = 0
   #state: 'ready' | 'working' | 'done' | 'failed' = 'ready'
   #transport: NoiseTransport | undefined
@@ -67,13 +78,16 @@ export class Handshake {
   /** Initialize(handshake_pattern, initiator, prologue, s, e, rs, re). */
   constructor(options: HandshakeOptions) {
     const { pattern, role } = options
+    this.#crypto = options.crypto ?? wasmNoiseCrypto
     this.#pattern = pattern
     this.#initiator = role === 'initiator'
     this.#static = options.static
     this.#remoteStatic = options.remoteStatic
-    this.#psks = [...(options.psks ?? [])]
+    this.#psks = (options.psks ?? []).map(copy)
     this.#ephemeralSecret = options.ephemeralSecret && copy(options.ephemeralSecret)
-    this.#symmetric = new SymmetricState(`Noise_${pattern.name}_25519_ChaChaPoly_SHA256`)
+    this.#kemSeed = options.kemSeed
+    const protocolName = `Noise_${pattern.name}_${pattern.dh}_ChaChaPoly_SHA256`
+    this.#symmetric = new SymmetricState(protocolName, this.#crypto)
     this.#symmetric.mixHash(options.prologue ?? new Uint8Array(0))
     for (const owner of pattern.known) {
       const key = owner === role ? this.#static?.publicKey : this.#remoteStatic
@@ -115,37 +129,63 @@ export class Handshake {
 
   /** Answers what the token puts into the message. */
   async #writeToken(token: NoiseToken): Promise<Uint8Array> {
-    if (token === 'e') {
-      this.#ephemeral = createEphemeral(this.#takeEphemeralSecret())
-      this.#mixEphemeral(this.#ephemeral.publicKey)
-      return this.#ephemeral.publicKey
+    switch (token) {
+      case 'e':
+        this.#ephemeral = this.#createEphemeral(this.#takeEphemeralSecret())
+        this.#mixEphemeral(this.#ephemeral.publicKey)
+        return this.#ephemeral.publicKey
+      case 's':
+        return this.#symmetric.encryptAndHash(present(this.#static, 'my static key').publicKey)
+      case 'e1':
+        this.#kemKeys = mlKem.createKeys(this.#kemSeed)
+        return this.#symmetric.encryptAndHash(this.#kemKeys.publicKey)
+      case 'ekem1': {
+        const remoteKey = present(this.#remoteKemKey, "the other side's KEM key")
+        const { ciphertext, sharedSecret } = mlKem.encapsulate(remoteKey, this.#kemSeed)
+        // The ciphertext goes under the key that was before its secret.
+        const sealed = this.#symmetric.encryptAndHash(ciphertext)
+        this.#mixSecret(sharedSecret)
+        return sealed
+      }
+      default:
+        await this.#mixToken(token)
+        return new Uint8Array(0)
     }
-    if (token === 's') {
-      return this.#symmetric.encryptAndHash(present(this.#static, 'my static key').publicKey)
-    }
-    await this.#mixToken(token)
-    return new Uint8Array(0)
   }
 
   /** Answers what is left of the message. */
   async #readToken(token: NoiseToken, message: Uint8Array): Promise<Uint8Array> {
-    if (token === 'e') {
-      const [key, rest] = cut(message, KEY_BYTES)
-      this.#remoteEphemeral = key
-      this.#mixEphemeral(key)
-      return rest
+    switch (token) {
+      case 'e': {
+        const [key, rest] = cut(message, KEY_BYTES)
+        this.#remoteEphemeral = key
+        this.#mixEphemeral(key)
+        return rest
+      }
+      case 's': {
+        const [sealed, rest] = cut(message, this.#sealedBytes(KEY_BYTES))
+        this.#remoteStatic = this.#symmetric.decryptAndHash(sealed)
+        return rest
+      }
+      case 'e1': {
+        const [sealed, rest] = cut(message, this.#sealedBytes(mlKem.publicKeyBytes))
+        this.#remoteKemKey = this.#symmetric.decryptAndHash(sealed)
+        return rest
+      }
+      case 'ekem1': {
+        const { secretKey } = present(this.#kemKeys, 'my KEM keys')
+        const [sealed, rest] = cut(message, this.#sealedBytes(mlKem.ciphertextBytes))
+        this.#mixSecret(mlKem.decapsulate(this.#symmetric.decryptAndHash(sealed), secretKey))
+        return rest
+      }
+      default:
+        await this.#mixToken(token)
+        return message
     }
-    if (token === 's') {
-      const [sealed, rest] = cut(message, KEY_BYTES + (this.#symmetric.hasKey ? TAG_BYTES : 0))
-      this.#remoteStatic = this.#symmetric.decryptAndHash(sealed)
-      return rest
-    }
-    await this.#mixToken(token)
-    return message
   }
 
   /** The tokens that put nothing into a message, the same for the side that writes and the one that reads. */
-  async #mixToken(token: Exclude<NoiseToken, 'e' | 's'>): Promise<void> {
+  async #mixToken(token: Exclude<NoiseToken, 'e' | 's' | 'e1' | 'ekem1'>): Promise<void> {
     switch (token) {
       case 'ee':
         return this.#mixDh(this.#ephemeral, this.#remoteEphemeral)
@@ -175,7 +215,24 @@ export class Handshake {
   async #mixDh(mine: NoiseKey | undefined, theirs: Uint8Array | undefined): Promise<void> {
     const secret = await present(mine, 'my key').dh(present(theirs, "the other side's key"))
     if (secret.length !== KEY_BYTES || sodium.is_zero(secret)) throw new NoiseError('X25519 gave no secret')
+    this.#mixSecret(secret)
+  }
+
+  #mixSecret(secret: Uint8Array): void {
     this.#symmetric.mixKey(secret)
+    sodium.memzero(secret)
+  }
+
+  /** What EncryptAndHash makes of so many bytes. */
+  #sealedBytes(bytes: number): number {
+    return bytes + (this.#symmetric.hasKey ? TAG_BYTES : 0)
+  }
+
+  #createEphemeral(secret: Uint8Array): NoiseKey {
+    return {
+      publicKey: this.#crypto.dhPublicKey(secret),
+      dh: (publicKey) => this.#crypto.dh(secret, publicKey),
+    }
   }
 
   #takeEphemeralSecret(): Uint8Array {
@@ -217,8 +274,10 @@ export class Handshake {
 
   #wipe(): void {
     this.#symmetric.wipe()
-    if (this.#ephemeralSecret !== undefined) sodium.memzero(this.#ephemeralSecret)
+    const secrets = [this.#ephemeralSecret, this.#kemKeys?.secretKey, ...this.#psks]
+    for (const secret of secrets) secret?.fill(0)
     this.#ephemeral = undefined
+    this.#kemKeys = undefined
   }
 }
 
@@ -233,11 +292,4 @@ function present<T>(value: T | undefined, what: string): T {
 function cut(message: Uint8Array, length: number): [Uint8Array, Uint8Array] {
   if (message.length < length) throw new NoiseError('a message is too short')
   return [message.slice(0, length), message.subarray(length)]
-}
-
-function createEphemeral(secret: Uint8Array): NoiseKey {
-  return {
-    publicKey: sodium.crypto_scalarmult_base(secret),
-    dh: (publicKey) => sodium.crypto_scalarmult(secret, publicKey),
-  }
 }

@@ -1,6 +1,6 @@
 import type { Bytes } from '../../core/types.ts'
 import type { ShsCrypto } from './crypto.ts'
-import type { NativeSodium } from './native.ts'
+import type { NativeSodium } from '../secret/native.ts'
 
 /** By sodium-native: about three times as fast as WebAssembly. */
 export function createNativeCrypto(sodium: NativeSodium): ShsCrypto {

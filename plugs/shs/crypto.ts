@@ -1,4 +1,4 @@
-import { loadNative } from '#shs-native'
+import { loadNative } from '#sodium-native'
 import { ready } from '../../core/ed25519.ts'
 import type { Bytes } from '../../core/types.ts'
 import { createNativeCrypto } from './crypto-native.ts'

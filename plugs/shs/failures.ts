@@ -1,4 +1,4 @@
-import { MultiserverError, type ErrorCode } from '../../core/errors.ts'
+import type { Failure } from '../secret/failure.ts'
 
 /** What is waited for, in words that an error can quote. */
 export const phases = {
@@ -6,14 +6,8 @@ export const phases = {
   serverAccept: "the server's accept",
   clientChallenge: "the client's challenge",
   clientHello: "the client's hello",
-  auth: 'the answer of auth',
   clientReady: 'the client to take our accept',
 } as const
-
-export type Phase = keyof typeof phases
-
-/** How a step fails, and what a person is told about it. */
-export type Failure = readonly [code: ErrorCode, message: string]
 
 export const clientFailures = {
   challenge: [
@@ -50,7 +44,3 @@ export const serverFailures = {
   ],
   accept: ['HANDSHAKE_FAILED', 'the client hung up before our accept (phase 4)'],
 } as const satisfies Record<string, Failure>
-
-export function fail([code, message]: Failure, cause?: unknown): MultiserverError {
-  return new MultiserverError(code, message, { cause })
-}

@@ -1,9 +1,11 @@
-import type { ByteReader } from '../../core/byte-reader.ts'
 import { concat } from '../../core/bytes.ts'
 import { toX25519PublicKey } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
-import type { Bytes, ByteStream, Identity } from '../../core/types.ts'
-import { clientFailures, fail, serverFailures, type Failure, type Phase } from './failures.ts'
+import type { Bytes, Identity } from '../../core/types.ts'
+import { fail, type Failure } from '../secret/failure.ts'
+import { waitingForAuth, type HandshakeContext, type ServerHandshakeContext } from '../secret/protocol.ts'
+import { receive, send, type Wire } from '../secret/wire.ts'
+import { clientFailures, phases, serverFailures } from './failures.ts'
 import { createWiper, type Secret } from './secrets.ts'
 import type { DhKeys, ShsCrypto } from './crypto.ts'
 
@@ -28,24 +30,11 @@ const helloBytes = 16 + 64 + 32
 const acceptBytes = 16 + 64
 const zeroNonce = new Uint8Array(24)
 
-export interface Wire {
-  readonly reader: ByteReader
-  write(chunk: Uint8Array): ReturnType<ByteStream['write']>
-}
-
-export interface HandshakeContext {
+/** What a handshake of this protocol needs beside the context that it shares with others. */
+export interface ShsMeans {
   readonly crypto: ShsCrypto
-  /** 32 bytes. */
-  readonly appKey: Uint8Array
-  readonly identity: Identity
-  readonly onPhase?: ((phase: Phase) => void) | undefined
   /** A secret key to use instead of a random one, for known answers only. */
   readonly ephemeral?: Uint8Array | undefined
-}
-
-export interface ServerHandshakeContext extends HandshakeContext {
-  /** Called with the proved key of the client; rejects to refuse it. */
-  authorize(key: Bytes): Promise<unknown>
 }
 
 /** One direction of the box-stream that follows. */
@@ -68,7 +57,7 @@ export interface Session {
 export async function shakeAsClient(
   wire: Wire,
   remoteKey: Uint8Array,
-  context: HandshakeContext,
+  context: HandshakeContext & ShsMeans,
 ): Promise<Session> {
   const { crypto, appKey, identity } = context
   const { secret, wipe } = createWiper()
@@ -82,7 +71,7 @@ export async function shakeAsClient(
     }
     const own = createEphemeral(context, secret)
     const ownChallenge = createChallenge(context, own)
-    context.onPhase?.('serverChallenge')
+    context.onPhase?.(phases.serverChallenge)
     await send(wire, ownChallenge, clientFailures.challenge)
     const challenge = await receive(wire, challengeBytes, clientFailures.challenge)
     const remoteEphemeral = openChallenge(context, challenge, clientFailures.invalidChallenge)
@@ -94,7 +83,7 @@ export async function shakeAsClient(
     const signature = await identity.sign(concat(appKey, remoteKey, abHash))
     const hello = secret(concat(signature, identity.publicKey))
     const helloKey = secret(crypto.sha256(secret(concat(appKey, ab, aB))))
-    context.onPhase?.('serverAccept')
+    context.onPhase?.(phases.serverAccept)
     await send(wire, box(crypto, hello, helloKey), clientFailures.hello)
     const accept = await receive(wire, acceptBytes, clientFailures.hello)
 
@@ -112,11 +101,14 @@ export async function shakeAsClient(
 }
 
 /** The server's side: learns and checks the client's key, asks `authorize`, and only then answers. */
-export async function shakeAsServer(wire: Wire, context: ServerHandshakeContext): Promise<Session> {
+export async function shakeAsServer(
+  wire: Wire,
+  context: ServerHandshakeContext & ShsMeans,
+): Promise<Session> {
   const { crypto, appKey, identity } = context
   const { secret, wipe } = createWiper()
   try {
-    context.onPhase?.('clientChallenge')
+    context.onPhase?.(phases.clientChallenge)
     const challenge = await receive(wire, challengeBytes, serverFailures.challenge)
     const remoteEphemeral = openChallenge(context, challenge, serverFailures.invalidChallenge)
     const own = createEphemeral(context, secret)
@@ -124,7 +116,7 @@ export async function shakeAsServer(wire: Wire, context: ServerHandshakeContext)
     if (ab === null) throw fail(serverFailures.invalidChallenge)
     const aB = secret(await dhOfIdentity(identity, remoteEphemeral, serverFailures.invalidChallenge))
     const ownChallenge = createChallenge(context, own)
-    context.onPhase?.('clientHello')
+    context.onPhase?.(phases.clientHello)
     await send(wire, ownChallenge, serverFailures.hello)
     const boxedHello = await receive(wire, helloBytes, serverFailures.hello)
 
@@ -141,11 +133,11 @@ export async function shakeAsServer(wire: Wire, context: ServerHandshakeContext)
     const Ab = secret(crypto.dh(own.secretKey, remoteX25519))
     if (Ab === null) throw fail(serverFailures.invalidHello)
 
-    context.onPhase?.('auth')
+    context.onPhase?.(waitingForAuth)
     const auth = await context.authorize(remote.slice())
     const sessionKey = secret(crypto.sha256(secret(concat(appKey, ab, aB, Ab))))
     const acceptance = await identity.sign(concat(appKey, hello, abHash))
-    context.onPhase?.('clientReady')
+    context.onPhase?.(phases.clientReady)
     await send(wire, box(crypto, acceptance, sessionKey), serverFailures.accept)
     return { ...createSession(context, { sessionKey, remote, challenge, ownChallenge }, secret), auth }
   } finally {
@@ -153,17 +145,21 @@ export async function shakeAsServer(wire: Wire, context: ServerHandshakeContext)
   }
 }
 
-function createEphemeral({ crypto, ephemeral }: HandshakeContext, secret: Secret): DhKeys {
+function createEphemeral({ crypto, ephemeral }: ShsMeans, secret: Secret): DhKeys {
   const random = globalThis.crypto.getRandomValues(new Uint8Array(32))
   return crypto.createDhKeys(secret(ephemeral === undefined ? random : Uint8Array.from(ephemeral)))
 }
 
-function createChallenge({ crypto, appKey }: HandshakeContext, own: DhKeys): Bytes {
+function createChallenge({ crypto, appKey }: HandshakeContext & ShsMeans, own: DhKeys): Bytes {
   return concat(crypto.hmac(appKey, own.publicKey), own.publicKey)
 }
 
 /** The one-time key of the far side, as a part of `challenge`. */
-function openChallenge({ crypto, appKey }: HandshakeContext, challenge: Bytes, failure: Failure): Bytes {
+function openChallenge(
+  { crypto, appKey }: HandshakeContext & ShsMeans,
+  challenge: Bytes,
+  failure: Failure,
+): Bytes {
   const publicKey = challenge.subarray(32)
   if (!crypto.verifyHmac(challenge.subarray(0, 32), appKey, publicKey)) throw fail(failure)
   return publicKey
@@ -188,7 +184,7 @@ interface SessionParts {
 
 /** Each direction is keyed by whom it is for, and counts from the HMAC which that side sent. */
 function createSession(
-  { crypto, identity }: HandshakeContext,
+  { crypto, identity }: HandshakeContext & ShsMeans,
   { sessionKey, remote, challenge, ownChallenge }: SessionParts,
   secret: Secret,
 ): Session {
@@ -212,23 +208,4 @@ function box(crypto: ShsCrypto, plain: Uint8Array, key: Bytes): Bytes {
 function unbox(crypto: ShsCrypto, boxed: Bytes, key: Bytes): Bytes | null {
   const plain = new Uint8Array(boxed.length - 16)
   return crypto.open(plain, boxed.subarray(16), boxed.subarray(0, 16), zeroNonce, key) ? plain : null
-}
-
-async function send(wire: Wire, message: Bytes, failure: Failure): Promise<void> {
-  try {
-    await wire.write(message)
-  } catch (cause) {
-    throw fail(failure, cause)
-  }
-}
-
-async function receive(wire: Wire, length: number, failure: Failure): Promise<Bytes> {
-  let message: Bytes | null
-  try {
-    message = await wire.reader.read(length)
-  } catch (cause) {
-    throw fail(failure, cause)
-  }
-  if (message === null) throw fail(failure)
-  return message
 }

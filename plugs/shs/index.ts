@@ -1,29 +1,12 @@
-import { parseKeyText, parseSection } from '../../core/address.ts'
-import { toBase64 } from '../../core/bytes.ts'
-import { createIdentity } from '../../core/ed25519.ts'
-import { limits } from '../../core/limits.ts'
 import type { Transform } from '../../core/types.ts'
-import { parseAppKey } from '../app-key.ts'
-import { parseKeys, type KeysInput } from '../key-pair.ts'
-import type { Auth } from './auth.ts'
-import { secureAsClient, secureAsServer, type Invite, type Settings } from './secure.ts'
+import type { SecretProtocol, SecretSession } from '../secret/protocol.ts'
+import { createSecretTransform, type SecretOptions } from '../secret/transform.ts'
+import { BoxStream } from './box-stream.ts'
+import { loadCrypto, type ShsCrypto } from './crypto.ts'
+import { shakeAsClient, shakeAsServer, type Session } from './handshake.ts'
 
-export type { Auth, AuthCallback } from './auth.ts'
-
-export interface ShsOptions {
-  /** This side's identity. A client can do without when the address has a seed. */
-  keys?: KeysInput | undefined
-  /** Keeps networks apart: 32 bytes or their base64; both sides must have the same. @default `defaultAppKey` */
-  appKey?: Uint8Array | string | undefined
-  /** Decides which clients may connect. @default everyone */
-  auth?: Auth | undefined
-  /** The whole handshake, `auth` included. @default 15,000 */
-  handshakeTimeoutMs?: number | undefined
-  /** How long `auth` may take, within `handshakeTimeoutMs`. @default 15,000 */
-  authTimeoutMs?: number | undefined
-  /** How long the transport may take to close once both sides have said goodbye. @default 10,000 */
-  lingerMs?: number | undefined
-}
+export type { Auth, AuthCallback } from '../secret/auth.ts'
+export type { SecretOptions as ShsOptions } from '../secret/transform.ts'
 
 /**
  * Secret-handshake 1 and its box-stream: `shs:KEY[:SEED]`. Each side proves its Ed25519 key to the other, and all
@@ -32,45 +15,31 @@ export interface ShsOptions {
  *
  * @throws KEYS_INVALID
  */
-export function shs(options: ShsOptions = {}): Transform {
-  const settings = createSettings(options)
-  const { identity } = settings
-  return {
-    name: 'shs',
-    strength: 1,
-    ...(identity && { identity }),
-    section: () => (identity ? `shs:${toBase64(identity.publicKey)}` : ''),
-    parse(text) {
-      const invite = parseInvite(text)
-      if (invite === null) return null
-      return {
-        key: invite.key,
-        connect: (inner, { signal }) => secureAsClient(inner, invite, settings, signal),
-      }
-    },
-    accept: (inner, { signal }) => secureAsServer(inner, settings, signal),
-  }
+export function shs(options: SecretOptions = {}): Transform {
+  return createSecretTransform(protocol, options)
 }
 
-function createSettings(options: ShsOptions): Settings {
-  return {
-    identity: options.keys === undefined ? undefined : createIdentity(parseKeys(options.keys)),
-    appKey: parseAppKey(options.appKey),
-    auth: options.auth,
-    handshakeTimeoutMs: options.handshakeTimeoutMs ?? limits.handshake.timeoutMs,
-    authTimeoutMs: options.authTimeoutMs ?? limits.handshake.authTimeoutMs,
-    lingerMs: options.lingerMs ?? limits.connection.lingerMs,
-  }
+const protocol: SecretProtocol = {
+  name: 'shs',
+  strength: 1,
+  async shakeAsClient(wire, remoteKey, context) {
+    const crypto = await loadCrypto()
+    return toSecretSession(await shakeAsClient(wire, remoteKey, { ...context, crypto }), crypto)
+  },
+  async shakeAsServer(wire, context) {
+    const crypto = await loadCrypto()
+    return toSecretSession(await shakeAsServer(wire, { ...context, crypto }), crypto)
+  },
 }
 
-function parseInvite(text: string): Invite | null {
-  const section = parseSection(text)
-  if (section?.name !== 'shs') return null
-  const [keyText = '', seedText] = section.data
-  const key = parseKeyText(keyText)
-  if (key === null || seedText === undefined) return key && { key }
-  const seed = parseKeyText(seedText)
-  return seed && { key, seed }
+function toSecretSession(session: Session, crypto: ShsCrypto): SecretSession {
+  const { remote, auth } = session
+  return {
+    remote,
+    auth,
+    createStream: (inner, received, lingerMs) =>
+      new BoxStream(inner, { crypto, session, received, lingerMs }),
+  }
 }
 
 export default shs

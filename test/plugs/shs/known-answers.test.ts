@@ -14,7 +14,7 @@ import { createWasmCrypto } from '../../../plugs/shs/crypto-wasm.ts'
 import type { ShsCrypto } from '../../../plugs/shs/crypto.ts'
 import { FrameOpener, FrameSealer } from '../../../plugs/shs/frames.ts'
 import { shakeAsClient, shakeAsServer } from '../../../plugs/shs/handshake.ts'
-import { loadNative } from '../../../plugs/shs/native.ts'
+import { loadNative } from '../../../plugs/secret/native.ts'
 import vectors from '../../vectors/shs.json' with { type: 'json' }
 
 const native = loadNative()

@@ -1,16 +1,14 @@
 import { ByteReader } from '../../core/byte-reader.ts'
 import { untilAborted, withDeadline } from '../../core/deadline.ts'
-import { createIdentity } from '../../core/ed25519.ts'
+import { createIdentity, ready } from '../../core/ed25519.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import type { ByteStream, Identity, Secured } from '../../core/types.ts'
 import { keysFromSeed } from '../key-pair.ts'
 import { askAuth, type Auth } from './auth.ts'
-import { BoxStream } from './box-stream.ts'
-import { loadCrypto } from './crypto.ts'
-import { phases, type Phase } from './failures.ts'
-import { shakeAsClient, shakeAsServer, type HandshakeContext, type Session, type Wire } from './handshake.ts'
+import { waitingForAuth, type HandshakeContext, type SecretProtocol, type SecretSession } from './protocol.ts'
+import type { Wire } from './wire.ts'
 
-/** The options of shs, checked and with their defaults. */
+/** The options, checked and with their defaults. */
 export interface Settings {
   readonly identity: Identity | undefined
   readonly appKey: Uint8Array
@@ -28,6 +26,7 @@ export interface Invite {
 
 /** Shakes hands over `inner`, which it owns from then on, and encrypts it. */
 export function secureAsClient(
+  protocol: SecretProtocol,
   inner: ByteStream,
   invite: Invite,
   settings: Settings,
@@ -36,27 +35,39 @@ export function secureAsClient(
   return secure(inner, settings, signal, async (wire, context) => {
     const identity = invite.seed ? createIdentity(await keysFromSeed(invite.seed)) : settings.identity
     if (identity === undefined) {
-      throw new MultiserverError('KEYS_INVALID', 'shs needs keys to dial an address that has no seed')
+      const message = `${protocol.name} needs keys to dial an address that has no seed`
+      throw new MultiserverError('KEYS_INVALID', message)
     }
-    return shakeAsClient(wire, invite.key, { ...context, identity })
+    return protocol.shakeAsClient(wire, invite.key, { ...context, identity })
   })
 }
 
-export function secureAsServer(inner: ByteStream, settings: Settings, signal: AbortSignal): Promise<Secured> {
+export function secureAsServer(
+  protocol: SecretProtocol,
+  inner: ByteStream,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<Secured> {
   return secure(inner, settings, signal, async (wire, context, stop) => {
     const { identity, auth, authTimeoutMs } = settings
-    if (identity === undefined) throw new MultiserverError('KEYS_INVALID', 'shs needs keys to accept clients')
+    if (identity === undefined) {
+      throw new MultiserverError('KEYS_INVALID', `${protocol.name} needs keys to accept clients`)
+    }
     const authorize = (key: Uint8Array) =>
       withDeadline(
         untilAborted(askAuth(auth, key), stop, () => undefined),
         authTimeoutMs,
         () => new MultiserverError('AUTH_REFUSED', `auth gave no answer within ${authTimeoutMs} ms`),
       )
-    return shakeAsServer(wire, { ...context, identity, authorize })
+    return protocol.shakeAsServer(wire, { ...context, identity, authorize })
   })
 }
 
-type Shake = (wire: Wire, context: Omit<HandshakeContext, 'identity'>, stop: AbortSignal) => Promise<Session>
+type Shake = (
+  wire: Wire,
+  context: Omit<HandshakeContext, 'identity'>,
+  stop: AbortSignal,
+) => Promise<SecretSession>
 
 /** A handshake and the stream after it. Whatever fails, the deadline and `signal` included, aborts `inner`. */
 async function secure(
@@ -66,20 +77,22 @@ async function secure(
   shake: Shake,
 ): Promise<Secured> {
   const stop = new AbortController()
-  let phase: Phase | undefined
-  const onPhase = (next: Phase) => (phase = next)
+  let waitingFor = 'libsodium'
+  const onPhase = (next: string) => (waitingFor = next)
   const work = async (): Promise<Secured> => {
-    const crypto = await loadCrypto()
+    await ready()
     const reader = new ByteReader(inner)
     const wire = { reader, write: (chunk: Uint8Array) => inner.write(chunk) }
-    const session = await shake(wire, { crypto, appKey, onPhase }, stop.signal)
+    const session = await shake(wire, { appKey, onPhase }, stop.signal)
     const received = await reader.read(reader.available)
-    const stream = new BoxStream(inner, { crypto, session, received, lingerMs })
-    return { stream, remote: session.remote, auth: session.auth }
+    const { remote, auth, binding } = session
+    return { stream: session.createStream(inner, received, lingerMs), remote, auth, binding }
   }
   try {
     const secured = untilAborted(work(), signal, ({ stream }) => stream.abort())
-    return await withDeadline(secured, handshakeTimeoutMs, () => createLateError(handshakeTimeoutMs, phase))
+    return await withDeadline(secured, handshakeTimeoutMs, () =>
+      createLateError(handshakeTimeoutMs, waitingFor),
+    )
   } catch (thrown) {
     const error = toError(thrown, 'HANDSHAKE_FAILED')
     stop.abort(error)
@@ -88,10 +101,9 @@ async function secure(
   }
 }
 
-function createLateError(timeoutMs: number, phase: Phase | undefined): MultiserverError {
-  const waitingFor = phase === undefined ? 'libsodium' : phases[phase]
+function createLateError(timeoutMs: number, waitingFor: string): MultiserverError {
   return new MultiserverError(
-    phase === 'auth' ? 'AUTH_REFUSED' : 'TIMEOUT',
+    waitingFor === waitingForAuth ? 'AUTH_REFUSED' : 'TIMEOUT',
     `the handshake took over ${timeoutMs} ms, waiting for ${waitingFor}`,
   )
 }

@@ -1,0 +1,169 @@
+import { MultiserverError, toError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import type { Bytes, ByteStream, StreamInfo } from '../../core/types.ts'
+
+/** Turns plaintext into frames. */
+export interface FrameSealer {
+  /** The frames of the next batch of `plain`, from `start` on, and where the batch after it starts. */
+  seal(plain: Uint8Array, start: number): { readonly frames: Bytes; readonly next: number }
+  /** The last frame; nothing may be sealed after it. */
+  sealGoodbye(): Bytes
+  /** Overwrites the key. */
+  wipe(): void
+}
+
+/** Turns frames, cut anyhow, into plaintext. The first fault is the end: nothing after it is opened. */
+export interface FrameOpener {
+  /** How it ended: by goodbye or by the fault. What was opened before can still be taken. */
+  readonly ending: 'goodbye' | MultiserverError | undefined
+  /** The next bytes of the stream; to be given when `open` has answered null. */
+  push(chunk: Uint8Array): void
+  /** The plaintext of the frames that are here, joined; null when there is none without more bytes. */
+  open(): Bytes | null
+  /** Overwrites the key. */
+  wipe(): void
+}
+
+export interface FrameStreamOptions {
+  readonly sealer: FrameSealer
+  readonly opener: FrameOpener
+  /** What came behind the handshake's last message. */
+  readonly received: Uint8Array | null
+  /** How long the layer below may take to close once both sides have said goodbye. @default 10,000 */
+  readonly lingerMs?: number | undefined
+}
+
+/**
+ * The encrypted stream after a handshake.
+ *
+ * Goodbye ends one direction: after ours we read on until the peer's, after the peer's we may write on. Only when
+ * both are through is the layer below ended, for a peer of the old kind loses what it still has to send when it
+ * meets the end of its socket.
+ */
+export class FrameStream implements ByteStream {
+  readonly closed: Promise<void>
+  readonly info: StreamInfo | undefined
+  readonly #inner: ByteStream
+  readonly #sealer: FrameSealer
+  readonly #opener: FrameOpener
+  readonly #lingerMs: number
+  #error: Error | undefined
+  #ending: Promise<void> | undefined
+  #saidGoodbye = false
+  /** Whether the peer's goodbye was read, and then whether anything was written after it. */
+  #heardGoodbye = false
+  #wroteAfterGoodbye = false
+  #innerClosed = false
+  #linger: ReturnType<typeof setTimeout> | undefined
+
+  constructor(inner: ByteStream, { sealer, opener, received, lingerMs }: FrameStreamOptions) {
+    this.#inner = inner
+    this.info = inner.info
+    this.#sealer = sealer
+    this.#opener = opener
+    this.#lingerMs = lingerMs ?? limits.connection.lingerMs
+    if (received !== null) this.#opener.push(received)
+    this.closed = inner.closed.then(() => {
+      this.#innerClosed = true
+      clearTimeout(this.#linger)
+    })
+  }
+
+  async read(): Promise<Bytes | null> {
+    for (;;) {
+      if (this.#error !== undefined) throw this.#error
+      const plain = this.#opener.open()
+      if (plain !== null) return plain
+      const { ending } = this.#opener
+      if (ending === 'goodbye') return this.#hearGoodbye()
+      if (ending !== undefined) throw this.#fail(ending)
+      const chunk = await this.#readInner()
+      if (chunk === null) throw this.#fail(new MultiserverError('TRUNCATED'))
+      this.#opener.push(chunk)
+    }
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    for (let next = 0; next < chunk.length;) {
+      if (this.#error !== undefined) throw this.#error
+      if (this.#ending !== undefined) throw new MultiserverError('CLOSED')
+      if (this.#heardGoodbye) this.#wroteAfterGoodbye = true
+      const batch = this.#sealer.seal(chunk, next)
+      next = batch.next
+      await this.#writeInner(batch.frames)
+    }
+  }
+
+  end(): Promise<void> {
+    this.#ending ??= this.#sayGoodbye()
+    return this.#ending
+  }
+
+  abort(reason: Error = new MultiserverError('ABORTED')): void {
+    this.#fail(reason)
+  }
+
+  async #readInner(): Promise<Bytes | null> {
+    try {
+      return await this.#inner.read()
+    } catch (thrown) {
+      throw this.#fail(toError(thrown, 'CONNECTION_LOST'))
+    }
+  }
+
+  async #writeInner(frames: Bytes): Promise<void> {
+    try {
+      await this.#inner.write(frames)
+    } catch (thrown) {
+      // Not the end of reading: what the peer had sent before it went may still be here.
+      throw this.#error ?? toError(thrown, 'CONNECTION_LOST')
+    }
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    if (this.#error !== undefined) throw this.#error
+    try {
+      await this.#writeInner(this.#sealer.sealGoodbye())
+      this.#saidGoodbye = true
+    } catch (thrown) {
+      // A peer that has said its goodbye, and was sent nothing since, may be gone: nobody misses ours.
+      if (this.#error !== undefined || !this.#heardGoodbye || this.#wroteAfterGoodbye) throw thrown
+      this.#inner.abort(toError(thrown, 'CONNECTION_LOST'))
+    }
+    void this.#endInner()
+  }
+
+  #hearGoodbye(): null {
+    this.#heardGoodbye = true
+    void this.#endInner()
+    return null
+  }
+
+  /** Once both have said goodbye: ends the layer below and gives it `lingerMs` to close. */
+  async #endInner(): Promise<void> {
+    const inner = this.#inner
+    if (!this.#saidGoodbye || !this.#heardGoodbye) return
+    if (this.#innerClosed || this.#linger !== undefined) return
+    this.#linger = setTimeout(() => {
+      inner.abort(new MultiserverError('TIMEOUT', `the transport did not close within ${this.#lingerMs} ms`))
+    }, this.#lingerMs)
+    try {
+      await inner.end()
+      // The peer's end of the transport is all that may come after its goodbye.
+      if ((await inner.read()) !== null) inner.abort(new MultiserverError('PROTOCOL', 'bytes after goodbye'))
+    } catch (thrown) {
+      inner.abort(toError(thrown, 'CONNECTION_LOST'))
+    }
+  }
+
+  /** Breaks both directions, once; gives what they broke with. */
+  #fail(error: Error): Error {
+    if (this.#error === undefined) {
+      this.#error = error
+      this.#sealer.wipe()
+      this.#opener.wipe()
+      this.#inner.abort(error)
+    }
+    return this.#error
+  }
+}
