@@ -94,11 +94,11 @@ export class SymmetricState {
 
   /** HKDF(chaining_key, input_key_material, 3), section 4.3. */
   #hkdf3(material: Uint8Array): [Uint8Array, Uint8Array, Uint8Array] {
-    const { hmac } = this.#crypto
-    const temporaryKey = hmac(this.#chainingKey, material)
-    const first = hmac(temporaryKey, Uint8Array.of(1))
-    const second = hmac(temporaryKey, concat(first, Uint8Array.of(2)))
-    const third = hmac(temporaryKey, concat(second, Uint8Array.of(3)))
+    const crypto = this.#crypto
+    const temporaryKey = crypto.hmac(this.#chainingKey, material)
+    const first = crypto.hmac(temporaryKey, Uint8Array.of(1))
+    const second = crypto.hmac(temporaryKey, concat(first, Uint8Array.of(2)))
+    const third = crypto.hmac(temporaryKey, concat(second, Uint8Array.of(3)))
     temporaryKey.fill(0)
     return [first, second, third]
   }

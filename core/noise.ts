@@ -6,7 +6,7 @@ import type { NoisePattern, NoiseRole, NoiseToken } from './noise-patterns.ts'
 import { SymmetricState } from './noise-symmetric.ts'
 import type { Bytes } from './types.ts'
 
-export { CipherState, NoiseError } from './noise-cipher.ts'
+export { CipherState, NoiseError, TAG_BYTES } from './noise-cipher.ts'
 export { wasmNoiseCrypto, type NoiseCrypto } from './noise-crypto.ts'
 export {
   noisePatterns,
@@ -103,6 +103,12 @@ export class Handshake {
   /** What the last message leaves, or undefined as long as there is one to come. */
   get transport(): NoiseTransport | undefined {
     return this.#transport
+  }
+
+  /** Overwrites what is secret, for a handshake that is given up; one that finished or failed has done so. */
+  wipe(): void {
+    if (this.#state === 'ready') this.#state = 'failed'
+    this.#wipe()
   }
 
   /** WriteMessage(payload). */

@@ -136,6 +136,9 @@ export interface Identity {
   readonly publicKey: Uint8Array
   /** A 64-byte Ed25519 signature. */
   sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>
-  /** X25519 of this identity's converted secret key with an X25519 public key; throws on an all-zero result. */
+  /**
+   * X25519 of this identity's converted secret key with an X25519 public key, 32 bytes, which the caller may
+   * overwrite; throws on an all-zero result.
+   */
   dh(x25519PublicKey: Uint8Array): Uint8Array | Promise<Uint8Array>
 }

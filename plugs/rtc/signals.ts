@@ -14,6 +14,7 @@ import { toX25519PublicKey } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { hubDataCharacters } from '../../core/hub-protocol.ts'
 import { Handshake, noisePatterns } from '../../core/noise.ts'
+import { staticKeyOf } from '../../core/noise-identity.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
 import {
   type Answer,
@@ -80,13 +81,11 @@ export function createClientSignals(options: ClientSignalsOptions): Signals<Clie
 /** The server's side. KEYS_INVALID when the identity's key is not a safe one. Sodium must be ready. */
 export function createServerSignals(options: ServerSignalsOptions): Signals<ServerSignal, ClientSignal> {
   const { id, identity, ephemeralSecret } = options
-  const publicKey = toX25519PublicKey(identity.publicKey)
-  if (publicKey === null) throw new MultiserverError('KEYS_INVALID')
   const handshake = new Handshake({
     pattern: noisePatterns.NK,
     role: 'responder',
     prologue: createPrologue(id, identity.publicKey),
-    static: { publicKey, dh: (remoteKey) => identity.dh(remoteKey) },
+    static: staticKeyOf(identity),
     ephemeralSecret,
   })
   return createConversation(handshake, serverKinds, clientKinds)

@@ -88,7 +88,7 @@ export class FrameStream implements ByteStream {
       if (this.#error !== undefined) throw this.#error
       if (this.#ending !== undefined) throw new MultiserverError('CLOSED')
       if (this.#heardGoodbye) this.#wroteAfterGoodbye = true
-      const batch = this.#sealer.seal(chunk, next)
+      const batch = this.#seal(chunk, next)
       next = batch.next
       await this.#writeInner(batch.frames)
     }
@@ -101,6 +101,15 @@ export class FrameStream implements ByteStream {
 
   abort(reason: Error = new MultiserverError('ABORTED')): void {
     this.#fail(reason)
+  }
+
+  /** A key may be used only so often; that is the end of the connection. */
+  #seal(chunk: Uint8Array, start: number): ReturnType<FrameSealer['seal']> {
+    try {
+      return this.#sealer.seal(chunk, start)
+    } catch (thrown) {
+      throw this.#fail(toError(thrown, 'CONNECTION_LOST'))
+    }
   }
 
   async #readInner(): Promise<Bytes | null> {

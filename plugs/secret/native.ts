@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-/** The part of sodium-native that shs uses; outputs are filled in place. */
+/** The part of sodium-native that is used here; outputs are filled in place. */
 export interface NativeSodium {
   crypto_auth(out: Uint8Array, message: Uint8Array, key: Uint8Array): void
   crypto_auth_verify(mac: Uint8Array, message: Uint8Array, key: Uint8Array): boolean
@@ -16,6 +16,23 @@ export interface NativeSodium {
     nonce: Uint8Array,
     key: Uint8Array,
   ): void
+  crypto_aead_chacha20poly1305_ietf_encrypt(
+    cipher: Uint8Array,
+    plain: Uint8Array,
+    ad: Uint8Array | null,
+    secretNonce: null,
+    nonce: Uint8Array,
+    key: Uint8Array,
+  ): number
+  /** Throws when it does not open. */
+  crypto_aead_chacha20poly1305_ietf_decrypt(
+    plain: Uint8Array,
+    secretNonce: null,
+    cipher: Uint8Array,
+    ad: Uint8Array | null,
+    nonce: Uint8Array,
+    key: Uint8Array,
+  ): number
   crypto_secretbox_open_detached(
     plain: Uint8Array,
     cipher: Uint8Array,

@@ -1,8 +1,7 @@
 import { concat } from '../../core/bytes.ts'
 import { toX25519PublicKey } from '../../core/ed25519.ts'
-import { MultiserverError } from '../../core/errors.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
-import { fail, type Failure } from '../secret/failure.ts'
+import { fail, unprovableKey, type Failure } from '../secret/failure.ts'
 import { waitingForAuth, type HandshakeContext, type ServerHandshakeContext } from '../secret/protocol.ts'
 import { receive, send, type Wire } from '../secret/wire.ts'
 import { clientFailures, phases, serverFailures } from './failures.ts'
@@ -63,12 +62,7 @@ export async function shakeAsClient(
   const { secret, wipe } = createWiper()
   try {
     const remoteX25519 = toX25519PublicKey(remoteKey)
-    if (remoteX25519 === null) {
-      throw new MultiserverError(
-        'WRONG_KEY',
-        'the address names a key that nobody can prove: not canonical or of small order',
-      )
-    }
+    if (remoteX25519 === null) throw fail(unprovableKey)
     const own = createEphemeral(context, secret)
     const ownChallenge = createChallenge(context, own)
     context.onPhase?.(phases.serverChallenge)

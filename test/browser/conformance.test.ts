@@ -4,6 +4,7 @@ import { generateKeys } from '../../plugs/keys.browser.ts'
 import memory from '../../plugs/memory.ts'
 import rtc from '../../plugs/rtc/index.ts'
 import shs from '../../plugs/shs/index.ts'
+import shs2 from '../../plugs/shs2/index.ts'
 import ws from '../../plugs/ws.browser.ts'
 import { streamCases } from '../conformance/stream-cases.ts'
 import { secure, transformCases } from '../conformance/transform-cases.ts'
@@ -58,20 +59,25 @@ for (const [name, harness] of Object.entries(harnesses)) {
   })
 }
 
-const transforms = {
-  async create() {
-    return { client: shs({ keys: await generateKeys() }), server: shs({ keys: await generateKeys() }) }
-  },
+for (const transform of [shs, shs2]) {
+  const harness = {
+    async create() {
+      return {
+        client: transform({ keys: await generateKeys() }),
+        server: transform({ keys: await generateKeys() }),
+      }
+    },
+  }
+  runCases(`${transform.name} as a transform`, transformCases, harness)
+  runCases(`${transform.name} as a stream`, streamCases, {
+    halfClose: true,
+    backpressure: true,
+    async connect() {
+      const { secured } = await secure(harness)
+      return { client: secured[0].stream, server: secured[1].stream }
+    },
+  })
 }
-runCases('shs as a transform', transformCases, transforms)
-runCases('shs as a stream', streamCases, {
-  halfClose: true,
-  backpressure: true,
-  async connect() {
-    const { secured } = await secure(transforms)
-    return { client: secured[0].stream, server: secured[1].stream }
-  },
-})
 
 async function createReadyIdentity(): Promise<ReturnType<typeof createIdentity>> {
   await ready()

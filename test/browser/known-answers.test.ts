@@ -4,7 +4,15 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { ByteReader } from '../../core/byte-reader.ts'
 import { concat, fromHex, fromText, toHex } from '../../core/bytes.ts'
 import { createIdentity } from '../../core/ed25519.ts'
-import { Handshake, noisePatterns, withPsk, type NoiseKey, type NoiseRole } from '../../core/noise.ts'
+import { loadNoiseCrypto } from '#noise-crypto'
+import {
+  Handshake,
+  noisePatterns,
+  wasmNoiseCrypto,
+  withPsk,
+  type NoiseKey,
+  type NoiseRole,
+} from '../../core/noise.ts'
 import { createPair } from '../../core/pair.ts'
 import { keysFromSeed } from '../../plugs/keys.browser.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../../plugs/rtc/frames.ts'
@@ -22,7 +30,9 @@ import type { ByteStream } from '../../core/types.ts'
 import noise from '../vectors/noise.json' with { type: 'json' }
 import session from '../vectors/session.json' with { type: 'json' }
 import shs from '../vectors/shs.json' with { type: 'json' }
+import shs2 from '../vectors/shs2.json' with { type: 'json' }
 import signals from '../vectors/signals.json' with { type: 'json' }
+import { reproduce, reproduceRekey } from '../plugs/shs2/known-answer.ts'
 
 // The same answers as on Node, by what a browser has: libsodium as WebAssembly.
 
@@ -88,6 +98,21 @@ describe('shs in a browser', () => {
     for (let chunk = opener.open(); chunk !== null; chunk = opener.open()) opened.push(chunk)
     expect(toHex(concat(...opened))).toBe(toHex(concat(...chunks)))
     expect(opener.ending).toBe('goodbye')
+  })
+})
+
+describe('shs2 in a browser', () => {
+  it('takes libsodium as WebAssembly', () => {
+    expect(loadNoiseCrypto()).toBe(wasmNoiseCrypto)
+  })
+
+  it.each(shs2.vectors)('gives the known bytes of "$name"', async (vector) => {
+    expect(vector).toMatchObject(await reproduce(vector, wasmNoiseCrypto))
+  })
+
+  it('gives the known frames around the change of the key', () => {
+    const [vector] = shs2.vectors
+    expect(vector?.rekey).toMatchObject(vector ? reproduceRekey(vector, wasmNoiseCrypto) : {})
   })
 })
 

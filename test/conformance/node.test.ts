@@ -4,6 +4,7 @@ import memory from '../../plugs/memory.ts'
 import net from '../../plugs/net.ts'
 import rtc from '../../plugs/rtc/index.ts'
 import shs from '../../plugs/shs/index.ts'
+import shs2 from '../../plugs/shs2/index.ts'
 import ws from '../../plugs/ws.ts'
 import { generateKeys } from '../../plugs/keys.ts'
 import { startHub } from '../../signal-server/index.ts'
@@ -52,17 +53,22 @@ for (const [name, harness] of Object.entries(harnesses)) {
   })
 }
 
-const transforms = {
-  async create() {
-    return { client: shs({ keys: await generateKeys() }), server: shs({ keys: await generateKeys() }) }
-  },
+for (const transform of [shs, shs2]) {
+  const harness = {
+    async create() {
+      return {
+        client: transform({ keys: await generateKeys() }),
+        server: transform({ keys: await generateKeys() }),
+      }
+    },
+  }
+  runCases(`${transform.name} as a transform`, transformCases, harness)
+  runCases(`${transform.name} as a stream`, streamCases, {
+    halfClose: true,
+    backpressure: true,
+    async connect() {
+      const { secured } = await secure(harness)
+      return { client: secured[0].stream, server: secured[1].stream }
+    },
+  })
 }
-runCases('shs as a transform', transformCases, transforms)
-runCases('shs as a stream', streamCases, {
-  halfClose: true,
-  backpressure: true,
-  async connect() {
-    const { secured } = await secure(transforms)
-    return { client: secured[0].stream, server: secured[1].stream }
-  },
-})

@@ -7,6 +7,7 @@ import {
   Handshake,
   NoiseError,
   noisePatterns,
+  withHfs,
   withPsk,
   type HandshakeOptions,
   type NoiseKey,
@@ -56,6 +57,80 @@ describe('published Noise vectors', () => {
   it('are all of the patterns that the engine is used with', () => {
     const names = vectors.map((vector) => vector.protocol_name.split('_')[1])
     expect(names).toEqual(['NN', 'NK', 'XK', 'IK', 'XX', 'NNpsk0', 'NKpsk0', 'XKpsk3', 'XXpsk3'])
+  })
+})
+
+describe('the hfs modifier', () => {
+  it.each([
+    [
+      'NN',
+      [
+        ['e', 'e1'],
+        ['e', 'ee', 'ekem1'],
+      ],
+    ],
+    [
+      'XX',
+      [
+        ['e', 'e1'],
+        ['e', 'ee', 'ekem1', 's', 'es'],
+        ['s', 'se'],
+      ],
+    ],
+    [
+      'XK',
+      [
+        ['e', 'es', 'e1'],
+        ['e', 'ee', 'ekem1'],
+        ['s', 'se'],
+      ],
+    ],
+    [
+      'IK',
+      [
+        ['e', 'es', 'e1', 's', 'ss'],
+        ['e', 'ee', 'ekem1', 'se'],
+      ],
+    ],
+  ] as const)('puts its tokens into %s where its specification does', (name, messages) => {
+    const pattern = withHfs(noisePatterns[name])
+    expect(pattern).toMatchObject({ name: `${name}hfs`, dh: '25519+MLKEM768' })
+    expect(pattern.messages).toEqual(messages)
+  })
+
+  it('is named before those that are added after it', () => {
+    expect(withPsk(withHfs(noisePatterns.XK), 0).name).toBe('XKhfs+psk0')
+    expect(withPsk(withPsk(noisePatterns.NN, 0), 2).name).toBe('NNpsk0+psk2')
+  })
+
+  it.each(['NN', 'XX', 'XK', 'IK'] as const)('gives both sides of %s the same keys', async (name) => {
+    const [client, server] = [createKey(), createKey()]
+    const pattern = withHfs(noisePatterns[name])
+    const sides = { pattern, psks: [] }
+    const initiator = new Handshake({
+      ...sides,
+      role: 'initiator',
+      static: client,
+      remoteStatic: server.publicKey,
+    })
+    const responder = new Handshake({ ...sides, role: 'responder', static: server })
+    for (let turn = 0; turn < pattern.messages.length; turn++) {
+      const [writer, reader] = turn % 2 === 0 ? [initiator, responder] : [responder, initiator]
+      expect(await reader.readMessage(await writer.writeMessage(fromText('payload')))).toEqual(
+        fromText('payload'),
+      )
+    }
+    expect(responder.transport?.handshakeHash).toEqual(initiator.transport?.handshakeHash)
+  })
+
+  it('shows a ciphertext that is for another key in the next thing that is to open', async () => {
+    const pattern = withHfs(noisePatterns.NN)
+    const initiator = new Handshake({ pattern, role: 'initiator' })
+    const responder = new Handshake({ pattern, role: 'responder' })
+    await responder.readMessage(await initiator.writeMessage(NOTHING))
+    const answer = await responder.writeMessage(NOTHING)
+    answer[40] = (answer[40] ?? 0) ^ 1
+    await expect(initiator.readMessage(answer)).rejects.toThrow(NoiseError)
   })
 })
 

@@ -7,6 +7,7 @@ import type { Bytes, ByteStream } from '../../../core/types.ts'
 import { BoxStream } from '../../../plugs/shs/box-stream.ts'
 import { loadCrypto, type ShsCrypto } from '../../../plugs/shs/crypto.ts'
 import { FrameSealer } from '../../../plugs/shs/frames.ts'
+import { cutBytes, faultKinds, firstDifference, inject, readToError } from '../../support/frame-faults.ts'
 import { failure, readAll, streamOf, tapWrites, trackTimers } from './helpers.ts'
 
 let crypto: ShsCrypto
@@ -232,16 +233,7 @@ describe('box-stream', () => {
     // Made once: the cases differ in what happens on the way.
     const wires = [[5], [3, 40, 1], [100, 4096, 7], [16, 16, 16, 16], [2, 5000]].map(sealFrames)
     const fault = fc.record({
-      kind: fc.constantFrom<keyof typeof changers>(
-        'flip',
-        'cut',
-        'drop',
-        'double',
-        'swap',
-        'insert',
-        'zero',
-        'remove',
-      ),
+      kind: fc.constantFrom(...faultKinds),
       at: fc.nat({ max: 0xffff }),
       other: fc.nat({ max: 0xffff }),
       chunkBytes: fc.integer({ min: 1, max: 6000 }),
@@ -251,7 +243,7 @@ describe('box-stream', () => {
     await fc.assert(
       fc.asyncProperty(fault, async ({ kind, at, other, chunkBytes, wire }) => {
         const whole = concat(...wire.frames)
-        const changed = changers[kind](wire.frames, whole, at, other)
+        const changed = inject(kind, wire.frames, at, other)
         const same = firstDifference(whole, changed)
         if (same >= whole.length) return
         faults += 1
@@ -285,42 +277,6 @@ interface Wire {
   frames: Bytes[]
   lengths: number[]
 }
-
-type Change = (frames: Bytes[], whole: Bytes, at: number, other: number) => Uint8Array
-
-const changers = {
-  flip: (_frames, whole, at, other) => {
-    const changed = whole.slice()
-    const index = at % whole.length
-    changed[index] = (changed[index] ?? 0) ^ (1 << (other % 8))
-    return changed
-  },
-  cut: (_frames, whole, at) => whole.subarray(0, at % whole.length),
-  drop: (frames, _whole, at) => concat(...frames.filter((_, index) => index !== at % frames.length)),
-  double: (frames, _whole, at) =>
-    concat(
-      ...frames.flatMap((frame, index) => (index === at % (frames.length - 1) ? [frame, frame] : [frame])),
-    ),
-  swap: (frames, _whole, at, other) => {
-    const from = at % frames.length
-    const to = (from + 1 + (other % (frames.length - 1))) % frames.length
-    const order = frames.map((_, index) => (index === from ? to : index === to ? from : index))
-    return concat(...order.flatMap((index) => frames[index] ?? []))
-  },
-  insert: (_frames, whole, at, other) => {
-    const index = at % whole.length
-    return concat(whole.subarray(0, index), new Uint8Array(1 + (other % 50)).fill(at), whole.subarray(index))
-  },
-  zero: (_frames, whole, at, other) => {
-    const changed = whole.slice()
-    changed.fill(0, at % whole.length, (at % whole.length) + 1 + (other % 40))
-    return changed
-  },
-  remove: (_frames, whole, at, other) => {
-    const index = at % whole.length
-    return concat(whole.subarray(0, index), whole.subarray(index + 1 + (other % 40)))
-  },
-} satisfies Record<string, Change>
 
 function sessionKeys(number = 1): { key: Bytes; nonce: Bytes } {
   return { key: new Uint8Array(32).fill(number), nonce: new Uint8Array(24).fill(number) }
@@ -375,22 +331,6 @@ function sealGoodbyeAfter(frames: number): Bytes {
   return new FrameSealer(crypto, { key, nonce }).sealGoodbye()
 }
 
-function cutBytes(bytes: Uint8Array, sizes: number[]): Uint8Array[] {
-  const chunks: Uint8Array[] = []
-  for (let at = 0, turn = 0; at < bytes.length; turn++) {
-    const size = sizes[turn % sizes.length] ?? 1
-    chunks.push(bytes.slice(at, at + size))
-    at += size
-  }
-  return chunks
-}
-
-function firstDifference(a: Uint8Array, b: Uint8Array): number {
-  let at = 0
-  while (at < a.length && a[at] === b[at]) at += 1
-  return at
-}
-
 /** Bytes of plaintext in the frames that end before the wire's byte `at`. */
 function plainBefore({ lengths }: Wire, at: number): number {
   let plain = 0
@@ -401,19 +341,6 @@ function plainBefore({ lengths }: Wire, at: number): number {
     plain += length
   }
   return plain
-}
-
-async function readToError(stream: ByteStream): Promise<{ plain: Bytes; error: Error & { code?: string } }> {
-  const chunks: Bytes[] = []
-  try {
-    for (;;) {
-      const chunk = await stream.read()
-      if (chunk === null) throw new Error('it ended as if nothing were wrong')
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    return { plain: concat(...chunks), error: error as Error }
-  }
 }
 
 async function readSome(stream: ByteStream, bytes: number): Promise<Bytes> {

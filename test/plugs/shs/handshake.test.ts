@@ -7,7 +7,19 @@ import type { ByteStream, Secured } from '../../../core/types.ts'
 import { defaultAppKey } from '../../../plugs/app-key.ts'
 import { keyToString, type Keys } from '../../../plugs/keys.ts'
 import shs from '../../../plugs/shs/index.ts'
-import { accept, connect, failure, makeKeys, readAll, securePair, tapWrites, trackTimers } from './helpers.ts'
+import {
+  accept,
+  connect,
+  failure,
+  inPieces,
+  makeKeys,
+  securePair,
+  settleBoth,
+  smallOrderKeys,
+  talk,
+  tapWrites,
+  trackTimers,
+} from './helpers.ts'
 
 let clientKeys: Keys
 let serverKeys: Keys
@@ -350,29 +362,6 @@ describe('aborting a dial or an accept', () => {
   })
 })
 
-/** X25519 points whose product with any secret is zero, from the blacklist that implementations share. */
-const smallOrderKeys = [
-  '0000000000000000000000000000000000000000000000000000000000000000',
-  '0100000000000000000000000000000000000000000000000000000000000000',
-  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
-  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-].map(fromHex)
-
-function inPieces(stream: ByteStream): ByteStream {
-  return {
-    closed: stream.closed,
-    read: () => stream.read(),
-    async write(chunk) {
-      for (const byte of chunk) await stream.write(Uint8Array.of(byte))
-    },
-    end: () => stream.end(),
-    abort: (reason) => stream.abort(reason),
-  }
-}
-
 async function exchange(c: Secured, s: Secured): Promise<void> {
   const [fromServer, fromClient] = await Promise.all([
     talk(c, fromText('hi bob')),
@@ -381,18 +370,4 @@ async function exchange(c: Secured, s: Secured): Promise<void> {
   expect(fromServer).toEqual(fromText('hi alice'))
   expect(fromClient).toEqual(fromText('hi bob'))
   await Promise.all([c.stream.closed, s.stream.closed])
-}
-
-/** Says `words` and goodbye, and hears the other side out. */
-async function talk({ stream }: Secured, words: Uint8Array): Promise<Uint8Array> {
-  const speaking = stream.write(words).then(() => stream.end())
-  const [heard] = await Promise.all([readAll(stream), speaking])
-  return heard
-}
-
-async function settleBoth(connecting: Promise<Secured>, accepting: Promise<Secured>) {
-  const [c, s] = await Promise.allSettled([connecting, accepting])
-  const reason = (outcome: PromiseSettledResult<Secured>): unknown =>
-    outcome.status === 'rejected' ? outcome.reason : undefined
-  return { client: reason(c), server: reason(s) }
 }

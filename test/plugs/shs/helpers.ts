@@ -1,4 +1,4 @@
-import { concat } from '../../../core/bytes.ts'
+import { concat, fromHex } from '../../../core/bytes.ts'
 import { createPair } from '../../../core/pair.ts'
 import type { Bytes, ByteStream, Secured, Transform } from '../../../core/types.ts'
 import { keysFromSeed, type Keys } from '../../../plugs/keys.ts'
@@ -120,3 +120,42 @@ export function trackTimers(): { stop(): number } {
     },
   }
 }
+
+/** `stream`, written to a byte at a time. */
+export function inPieces(stream: ByteStream): ByteStream {
+  return {
+    closed: stream.closed,
+    read: () => stream.read(),
+    async write(chunk) {
+      for (const byte of chunk) await stream.write(Uint8Array.of(byte))
+    },
+    end: () => stream.end(),
+    abort: (reason) => stream.abort(reason),
+  }
+}
+
+/** Says `words` and goodbye, and hears the other side out. */
+export async function talk({ stream }: Secured, words: Uint8Array): Promise<Uint8Array> {
+  const speaking = stream.write(words).then(() => stream.end())
+  const [heard] = await Promise.all([readAll(stream), speaking])
+  return heard
+}
+
+/** What each side rejects with, undefined where it does not. */
+export async function settleBoth(connecting: Promise<Secured>, accepting: Promise<Secured>) {
+  const [c, s] = await Promise.allSettled([connecting, accepting])
+  const reason = (outcome: PromiseSettledResult<Secured>): unknown =>
+    outcome.status === 'rejected' ? outcome.reason : undefined
+  return { client: reason(c), server: reason(s) }
+}
+
+/** X25519 points whose product with any secret is zero, from the blacklist that implementations share. */
+export const smallOrderKeys = [
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+].map(fromHex)
