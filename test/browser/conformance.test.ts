@@ -7,9 +7,9 @@ import shs from '../../plugs/shs/index.ts'
 import shs2 from '../../plugs/shs2/index.ts'
 import ws from '../../plugs/ws.browser.ts'
 import { streamCases } from '../conformance/stream-cases.ts'
-import { secure, transformCases } from '../conformance/transform-cases.ts'
-import { listen, transportCases, type TransportHarness } from '../conformance/transport-cases.ts'
+import { connectOver, transportCases, type TransportHarness } from '../conformance/transport-cases.ts'
 import { runCases } from '../support/run-cases.ts'
+import { runSecured } from '../support/run-secured.ts'
 import { withRemoteListener } from './remote-transport.ts'
 
 const hubUrl = inject('hubUrl')
@@ -50,33 +50,15 @@ for (const [name, harness] of Object.entries(harnesses)) {
     halfClose: harness.halfClose,
     backpressure: harness.backpressure,
     async connect() {
-      const { dial, accepted, listener } = await listen(harness)
-      const client = await dial()
-      const server = await accepted()
-      await listener.close()
+      const [client, server] = await connectOver(harness)
       return { client, server }
     },
   })
 }
 
-for (const transform of [shs, shs2]) {
-  const harness = {
-    async create() {
-      return {
-        client: transform({ keys: await generateKeys() }),
-        server: transform({ keys: await generateKeys() }),
-      }
-    },
-  }
-  runCases(`${transform.name} as a transform`, transformCases, harness)
-  runCases(`${transform.name} as a stream`, streamCases, {
-    halfClose: true,
-    backpressure: true,
-    async connect() {
-      const { secured } = await secure(harness)
-      return { client: secured[0].stream, server: secured[1].stream }
-    },
-  })
+for (const [over, harness] of Object.entries(harnesses)) {
+  for (const transform of [shs, shs2])
+    runSecured(over, harness, transform, { generateKeys, backpressure: harness.backpressure })
 }
 
 async function createReadyIdentity(): Promise<ReturnType<typeof createIdentity>> {

@@ -9,9 +9,9 @@ import ws from '../../plugs/ws.ts'
 import { generateKeys } from '../../plugs/keys.ts'
 import { startHub } from '../../signal-server/index.ts'
 import { runCases } from '../support/run-cases.ts'
+import { runSecured } from '../support/run-secured.ts'
 import { streamCases } from './stream-cases.ts'
-import { secure, transformCases } from './transform-cases.ts'
-import { listen, transportCases, type TransportHarness } from './transport-cases.ts'
+import { connectOver, transportCases, type TransportHarness } from './transport-cases.ts'
 
 await ready()
 const hub = await startHub({ port: 0, exemptLoopback: true })
@@ -44,31 +44,12 @@ for (const [name, harness] of Object.entries(harnesses)) {
     halfClose: harness.halfClose,
     backpressure: true,
     async connect() {
-      const { dial, accepted, listener } = await listen(harness)
-      const client = await dial()
-      const server = await accepted()
-      await listener.close()
+      const [client, server] = await connectOver(harness)
       return { client, server }
     },
   })
 }
 
-for (const transform of [shs, shs2]) {
-  const harness = {
-    async create() {
-      return {
-        client: transform({ keys: await generateKeys() }),
-        server: transform({ keys: await generateKeys() }),
-      }
-    },
-  }
-  runCases(`${transform.name} as a transform`, transformCases, harness)
-  runCases(`${transform.name} as a stream`, streamCases, {
-    halfClose: true,
-    backpressure: true,
-    async connect() {
-      const { secured } = await secure(harness)
-      return { client: secured[0].stream, server: secured[1].stream }
-    },
-  })
+for (const [over, harness] of Object.entries(harnesses)) {
+  for (const transform of [shs, shs2]) runSecured(over, harness, transform, { generateKeys })
 }

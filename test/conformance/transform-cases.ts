@@ -6,6 +6,8 @@ import type { ByteStream, Secured, Transform } from '../../core/types.ts'
 export interface TransformHarness {
   /** A server's end with a key of its own, and a client's with another. */
   readonly create: () => Promise<{ client: Transform; server: Transform }>
+  /** The client's and the server's end of a stream to put them on. @default one in memory */
+  readonly pair?: (() => Promise<[ByteStream, ByteStream]>) | undefined
 }
 
 const { signal } = new AbortController()
@@ -59,11 +61,10 @@ export const transformCases: readonly Case<TransformHarness>[] = [
     name: 'rejects on both sides when the server has another key than the address',
     run: async (harness) => {
       const [one, other] = [await harness.create(), await harness.create()]
-      const [near, far] = createPair()
+      const [near, far] = await pairOf(harness)
       const connecting = one.client.parse(other.server.section())?.connect(near, { signal })
       const accepting = one.server.accept(far, { signal })
-      await rejection(Promise.resolve(connecting), 'connect')
-      await rejection(accepting, 'accept')
+      await Promise.all([rejection(Promise.resolve(connecting), 'connect'), rejection(accepting, 'accept')])
       await Promise.all([near.closed, far.closed])
     },
   },
@@ -72,9 +73,9 @@ export const transformCases: readonly Case<TransformHarness>[] = [
     run: async (harness) => {
       const { client, server } = await harness.create()
       for (const start of starters(client, server)) {
-        const [near, far] = createPair()
+        const [near, far] = await pairOf(harness)
         const handshake = start(near)
-        void far.end()
+        far.end().catch(() => undefined)
         await rejection(handshake, 'the handshake')
         far.abort()
         await near.closed
@@ -86,7 +87,7 @@ export const transformCases: readonly Case<TransformHarness>[] = [
     run: async (harness) => {
       const { client, server } = await harness.create()
       for (const start of starters(client, server)) {
-        const [near, far] = createPair()
+        const [near, far] = await pairOf(harness)
         const handshake = start(near)
         await far.write(new Uint8Array(4096).fill(0x5a)).catch(() => undefined)
         await rejection(handshake, 'the handshake')
@@ -99,10 +100,11 @@ export const transformCases: readonly Case<TransformHarness>[] = [
     run: async (harness) => {
       const { client, server } = await harness.create()
       for (const start of starters(client, server)) {
-        const [near] = createPair()
+        const [near, far] = await pairOf(harness)
         const handshake = start(near)
         near.abort()
         await rejection(handshake, 'the handshake')
+        far.abort()
       }
     },
   },
@@ -110,7 +112,7 @@ export const transformCases: readonly Case<TransformHarness>[] = [
     name: 'puts no byte of the plaintext on the wire',
     run: async (harness) => {
       const { client, server } = await harness.create()
-      const [near, far] = createPair()
+      const [near, far] = await pairOf(harness)
       const seen: Uint8Array[] = []
       const tapped: ByteStream = {
         ...bind(near),
@@ -138,11 +140,11 @@ export const transformCases: readonly Case<TransformHarness>[] = [
     name: 'reports a transport that ends without a goodbye',
     run: async (harness) => {
       const { client, server } = await harness.create()
-      const [near, far] = createPair()
+      const [near, far] = await pairOf(harness)
       const target = client.parse(server.section())
       check(target !== null, 'the printed section does not parse')
       const [a, b] = await Promise.all([target.connect(near, { signal }), server.accept(far, { signal })])
-      void far.end()
+      far.end().catch(() => undefined)
       const error = await rejection(a.stream.read(), 'a read')
       checkEqual('code' in error && error.code, 'TRUNCATED', 'the code')
       a.stream.abort()
@@ -151,16 +153,20 @@ export const transformCases: readonly Case<TransformHarness>[] = [
   },
 ]
 
-/** Both ends of a stream that the transforms have secured over a pair in memory. */
+/** Both ends of a stream that the transforms have secured. */
 export async function secure(
   harness: TransformHarness,
 ): Promise<{ client: Transform; server: Transform; secured: [Secured, Secured] }> {
   const { client, server } = await harness.create()
-  const [near, far] = createPair()
+  const [near, far] = await pairOf(harness)
   const target = client.parse(server.section())
   check(target !== null, `${server.section()} does not parse`)
   const secured = await Promise.all([target.connect(near, { signal }), server.accept(far, { signal })])
   return { client, server, secured }
+}
+
+function pairOf({ pair }: TransformHarness): Promise<[ByteStream, ByteStream]> {
+  return pair === undefined ? Promise.resolve(createPair()) : pair()
 }
 
 function starters(client: Transform, server: Transform): ((stream: ByteStream) => Promise<unknown>)[] {

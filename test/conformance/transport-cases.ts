@@ -173,6 +173,15 @@ export async function listen(harness: TransportHarness): Promise<Listening> {
   }
 }
 
+/** Both ends of a connection of its own, the client's first; nothing listens any more. */
+export async function connectOver(harness: TransportHarness): Promise<[ByteStream, ByteStream]> {
+  const { dial, accepted, listener } = await listen(harness)
+  const client = await dial()
+  const server = await accepted()
+  await listener.close()
+  return [client, server]
+}
+
 function context(harness: TransportHarness): ListenContext {
   return {
     signal: new AbortController().signal,

@@ -1,7 +1,11 @@
+import { generateKeys } from '../../plugs/keys.ts'
+import shs from '../../plugs/shs/index.ts'
+import shs2 from '../../plugs/shs2/index.ts'
 import unix from '../../plugs/unix.ts'
 import { runCases } from '../support/run-cases.ts'
+import { runSecured } from '../support/run-secured.ts'
 import { streamCases } from './stream-cases.ts'
-import { listen, transportCases } from './transport-cases.ts'
+import { connectOver, transportCases } from './transport-cases.ts'
 
 const harness = { create: () => unix(), deadSection: 'unix:/nobody/listens/here' }
 
@@ -11,10 +15,8 @@ runCases('unix as a stream', streamCases, {
   backpressure: true,
   abortShows: false,
   async connect() {
-    const { dial, accepted, listener } = await listen(harness)
-    const client = await dial()
-    const server = await accepted()
-    await listener.close()
+    const [client, server] = await connectOver(harness)
     return { client, server }
   },
 })
+for (const transform of [shs, shs2]) runSecured('unix', harness, transform, { generateKeys })

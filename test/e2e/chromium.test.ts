@@ -9,6 +9,8 @@ import type { DrivenPeer } from './harness/peer.mjs'
 const mebibyte = 1024 * 1024
 const timeout = 60_000
 
+type Protocol = 'shs' | 'shs2'
+
 describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () => {
   let browser: Browsers
   let desktop: Desktop
@@ -30,27 +32,36 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
   }, timeout)
 
   /** A connection: the number that it has on each side. */
-  async function connect(client: DrivenPeer, server: DrivenPeer): Promise<readonly [number, number]> {
-    const address = await addressOf(server)
+  async function connect(
+    client: DrivenPeer,
+    server: DrivenPeer,
+    protocol: Protocol = 'shs',
+  ): Promise<readonly [number, number]> {
+    const address = await addressOf(server, protocol)
     return Promise.all([client.dial(address), server.accepted()])
   }
 
   const addresses = new Map<DrivenPeer, Promise<string>>()
-  function addressOf(peer: DrivenPeer): Promise<string> {
-    const address = addresses.get(peer) ?? peer.listen()
-    addresses.set(peer, address)
+  async function addressOf(peer: DrivenPeer, protocol: Protocol = 'shs'): Promise<string> {
+    const listening = addresses.get(peer) ?? peer.listen()
+    addresses.set(peer, listening)
+    const address = (await listening).split(';').find((each) => each.includes(`~${protocol}:`))
+    if (address === undefined) throw new Error(`it does not serve ${protocol}`)
     return address
   }
 
-  describe.each<[string, () => [DrivenPeer, DrivenPeer], Path | null]>([
-    ['a page that dials a desktop', () => [page, desktop], 'direct'],
-    ['a desktop that dials a page', () => [desktop, page], 'direct'],
-    ['a page that dials another tab', () => [page, otherPage], 'direct'],
-    ['a page that dials a WebSocket', () => [page, webSocketDesktop], null],
-  ])('%s', (_name, peers, path) => {
+  describe.each<[string, Protocol, () => [DrivenPeer, DrivenPeer], Path | null]>([
+    ['a page that dials a desktop', 'shs', () => [page, desktop], 'direct'],
+    ['a desktop that dials a page', 'shs', () => [desktop, page], 'direct'],
+    ['a page that dials another tab', 'shs', () => [page, otherPage], 'direct'],
+    ['a page that dials a WebSocket', 'shs', () => [page, webSocketDesktop], null],
+    ['a page that dials a desktop', 'shs2', () => [page, desktop], 'direct'],
+    ['a desktop that dials a page', 'shs2', () => [desktop, page], 'direct'],
+    ['a page that dials a WebSocket', 'shs2', () => [page, webSocketDesktop], null],
+  ])('%s over %s', (_name, protocol, peers, path) => {
     it('knows the other by its key, as the other knows it', async () => {
       const [client, server] = peers()
-      const [dialed, accepted] = await connect(client, server)
+      const [dialed, accepted] = await connect(client, server, protocol)
       const [atClient, atServer] = await Promise.all([client.describe(dialed), server.describe(accepted)])
       expect(atClient).toMatchObject({ role: 'client', remote: await server.key(), path })
       expect(atServer).toMatchObject({ role: 'server', remote: await client.key(), path })
@@ -62,7 +73,7 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
       ['exchanges 16 MiB each way at once; the client ends first', 16 * mebibyte, true],
     ])('%s, and nothing is lost', async (_what, bytes, clientEndsFirst) => {
       const [client, server] = peers()
-      const [dialed, accepted] = await connect(client, server)
+      const [dialed, accepted] = await connect(client, server, protocol)
       const [atClient, atServer] = await Promise.all([
         client.exchange(dialed, { bytes, endsFirst: clientEndsFirst }),
         server.exchange(accepted, { bytes, endsFirst: !clientEndsFirst }),

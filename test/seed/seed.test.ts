@@ -23,14 +23,14 @@ describe('the seed', () => {
 
   it('is runnable with import and two stacks that are secured', async () => {
     const [address, ...hellos] = await run('examples/seed.mjs')
-    expect(address).toMatch(/^net:localhost:3333~shs:[\w+/]{43}=;ws:\/\/localhost:4444~shs:[\w+/]{43}=$/)
-    expect(hellos).toEqual(['hello over net', 'hello over ws'])
+    expect(address).toMatch(/^net:localhost:3333~shs:([\w+/]{43}=);net:localhost:4444~shs2:\1$/)
+    expect(hellos).toEqual(['hello over shs', 'hello over shs2'])
   })
 })
 
 describe('require', () => {
   it('gives the functions themselves', async () => {
-    const names = ['', '/plugs/net', '/plugs/ws', '/plugs/shs', '/plugs/memory', '/plugs/rtc']
+    const names = ['', '/plugs/net', '/plugs/ws', '/plugs/shs', '/plugs/shs2', '/plugs/memory', '/plugs/rtc']
     const program = names.map((name) => `console.log(typeof require('multiserver${name}'))`).join('\n')
     expect(await runText('commonjs', program)).toEqual(names.map(() => 'function'))
   })

@@ -4,6 +4,7 @@ import MultiServer from 'multiserver'
 import { generateKeys } from 'multiserver/keys'
 import rtc from 'multiserver/plugs/rtc'
 import shs from 'multiserver/plugs/shs'
+import shs2 from 'multiserver/plugs/shs2'
 import ws from 'multiserver/plugs/ws'
 import { createPeer } from './peer.mjs'
 
@@ -11,7 +12,7 @@ const [, , transport, hub] = process.argv
 const keys = await generateKeys()
 const call = createPeer({
   MultiServer,
-  stacks: [[transport === 'ws' ? ws() : rtc({ hub }), shs({ keys })]],
+  stacks: [shs({ keys }), shs2({ keys })].map((secret) => [transport === 'ws' ? ws() : rtc({ hub }), secret]),
   publicKey: keys.publicKey,
   createHash: () => createHash('sha256'),
   memoryBytes() {

@@ -1,8 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import MultiServer from '../../../core/multiserver.ts'
+import MultiServer, { type StackInput } from '../../../core/multiserver.ts'
 import { generateKeys, keyToString, loadOrCreateKeys } from '../../../plugs/keys.browser.ts'
 import rtc from '../../../plugs/rtc/index.ts'
 import shs from '../../../plugs/shs/index.ts'
+import shs2 from '../../../plugs/shs2/index.ts'
 import ws from '../../../plugs/ws.browser.ts'
 import { createPeer, type Outcome } from './peer.mjs'
 
@@ -23,10 +24,10 @@ async function startPeer(): Promise<Window['callPeer']> {
   const keys = await generateKeys()
   return createPeer({
     MultiServer,
-    stacks: [
-      [rtc({ hub: `ws://${location.host}` }), shs({ keys })],
-      [ws(), shs({ keys })],
-    ],
+    stacks: [shs({ keys }), shs2({ keys })].flatMap((secret): StackInput[] => [
+      [rtc({ hub: `ws://${location.host}` }), secret],
+      [ws(), secret],
+    ]),
     publicKey: keys.publicKey,
     createHash: () => sha256.create(),
   })
