@@ -1,4 +1,4 @@
-import { checkOneKey, parseAddress, type Alternative } from './address.ts'
+import { checkOneKey, formatSection, parseAddress, type Alternative } from './address.ts'
 import { abortReason } from './deadline.ts'
 import { MultiserverError, toError } from './errors.ts'
 import { limits } from './limits.ts'
@@ -63,9 +63,8 @@ function chooseRoutes(address: string, stacks: readonly Stack[], options: DialOp
   const known = alternatives.flatMap((alternative) => firstMatch(alternative, stacks) ?? [])
   if (known.length === 0) {
     const names = stacks.map((stack) => stack.name).join('; ')
-    throw new MultiserverError('NO_STACK_FITS', `no stack fits ${address}; there is only: ${names}`, {
-      address,
-    })
+    const message = `no stack fits ${address}; there is only: ${names}${remedyFor(alternatives, stacks)}`
+    throw new MultiserverError('NO_STACK_FITS', message, { address })
   }
   const promised = alternatives.some(isSecured) && options.allowDowngrade !== true ? 1 : 0
   const minimum = Math.max(options.minStrength ?? 0, promised)
@@ -79,6 +78,21 @@ function chooseRoutes(address: string, stacks: readonly Stack[], options: DialOp
   const strengths = [...new Set(allowed.map((route) => route.strength))].toSorted((a, b) => b - a)
   const groups = strengths.map((strength) => allowed.filter((route) => route.strength === strength))
   return options.allowDowngrade === true ? groups : groups.slice(0, 1)
+}
+
+/** What this program would have to learn, where the address names what none of its stacks has. */
+function remedyFor(alternatives: readonly Alternative[], stacks: readonly Stack[]): string {
+  const unknown = new Set<string>()
+  for (const [transport, ...transforms] of alternatives) {
+    const section = formatSection(transport)
+    if (stacks.every((stack) => stack.transport.parse(section) === null)) unknown.add(transport.name)
+    for (const { name } of transforms) {
+      if (!stacks.some((stack) => stack.transforms.some((plug) => plug.name === name))) unknown.add(name)
+    }
+  }
+  return unknown.size === 0
+    ? ''
+    : `. It lacks ${[...unknown].join(', ')}: update this program, or give it the plug`
 }
 
 function firstMatch(alternative: Alternative, stacks: readonly Stack[]): Route | null {

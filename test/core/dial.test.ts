@@ -39,6 +39,12 @@ describe('choosing what to dial', () => {
     expect(dialed()).toEqual([])
   })
 
+  it('says what this program lacks when the peer has moved on', async () => {
+    const { dial } = createServer({ stacks: ['net~shs'] })
+    const error = await failure(dial(`net:h:1~shs2:${key};pigeon:loft~shs2:${key}`))
+    expect(error.message).toContain('It lacks shs2, pigeon: update this program')
+  })
+
   it('skips alternatives that nobody here understands', async () => {
     const { dial, dialed } = createServer({ stacks: ['net'] })
     await dial('fake:peer.ignore;net:h:1;carrier-pigeon:7')
