@@ -50,9 +50,9 @@ export class Stack {
     return [this.transport, ...this.transforms].map((plug) => plug.name).join('~')
   }
 
-  /** That of the last transform; 0 without any. */
+  /** That of the last transform which has one; 0 without any. */
   get strength(): number {
-    return this.transforms.at(-1)?.strength ?? 0
+    return this.transforms.findLast(({ strength }) => strength !== undefined)?.strength ?? 0
   }
 
   get canListen(): boolean {

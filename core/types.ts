@@ -100,8 +100,11 @@ export interface Listener {
 /** A layer on top of a stream: shs, shs2, noauth, tunnel. */
 export interface Transform {
   readonly name: string
-  /** 2 for shs2, 1 for shs, 0 for what proves nothing. */
-  readonly strength: number
+  /**
+   * 2 for shs2, 1 for shs, 0 for what proves nothing although it stands where something could (noauth). Absent: what
+   * the layers below have proved goes on to hold, as under compression.
+   */
+  readonly strength?: number | undefined
   readonly identity?: Identity | undefined
   /** The section to print, for example `shs:KEY`; '' when there is no key to print. */
   section(): string

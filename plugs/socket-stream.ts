@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { ByteQueue } from '../core/byte-queue.ts'
 import { view } from '../core/bytes.ts'
 import { MultiserverError } from '../core/errors.ts'
@@ -6,7 +7,7 @@ import { isLoopbackSource, sourceOf } from '../core/ip.ts'
 import { limits } from '../core/limits.ts'
 import type { Bytes, ByteStream, StreamInfo } from '../core/types.ts'
 
-/** A connected socket of Node, TCP or unix, made with `allowHalfOpen`, as a byte stream. */
+/** A connected socket of Node, TCP, TLS or unix, made with `allowHalfOpen`, as a byte stream. */
 export class SocketStream implements ByteStream {
   readonly info: StreamInfo
   readonly closed: Promise<void>
@@ -66,9 +67,10 @@ export class SocketStream implements ByteStream {
     if (this.#socket.destroyed) return
     this.#error ??= reason
     this.#queue.discard(reason)
-    // A reset tells the peer that this was no clean end; unix sockets know none.
-    if (this.#socket.remoteAddress === undefined) this.#socket.destroy()
-    else this.#socket.resetAndDestroy()
+    // A reset tells the peer that this was no clean end; unix sockets know none, and those of TLS can't send it.
+    const canReset = this.#socket.remoteAddress !== undefined && !(this.#socket instanceof TLSSocket)
+    if (canReset) this.#socket.resetAndDestroy()
+    else this.#socket.destroy()
   }
 
   #break(error: MultiserverError): void {

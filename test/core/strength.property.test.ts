@@ -166,8 +166,9 @@ function createStack(name: string, transform: string, choices: readonly Choice[]
 
 /** The fate travels with the stream, because several dials are under way at once. */
 function withFate(transform: Transform): Transform {
-  if (transform.strength === 0) return transform
-  const prove = (proof: Proof) => stagedTransform(transform.name, transform.strength, () => proof)
+  const { name, strength = 0 } = transform
+  if (strength === 0) return transform
+  const prove = (proof: Proof) => stagedTransform(name, strength, () => proof)
   return {
     ...transform,
     parse(text) {

@@ -1,6 +1,6 @@
 import sodium from 'libsodium-wrappers'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { concat, fromHex, fromText } from '../../../core/bytes.ts'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { concat, copy, fromHex, fromText } from '../../../core/bytes.ts'
 import { createIdentity } from '../../../core/ed25519.ts'
 import { createPair } from '../../../core/pair.ts'
 import { ByteReader } from '../../../core/byte-reader.ts'
@@ -379,12 +379,12 @@ function pskOf(key: Uint8Array): Uint8Array {
 
 /** A first message, sealed as it should be, with any ML-KEM key in it. */
 async function startWithKemKey(kemKey: Uint8Array): Promise<Bytes> {
-  const { createKeys } = mlKem
-  mlKem.createKeys = () => ({ publicKey: kemKey, secretKey: new Uint8Array(2400) })
+  const drawing = vi.spyOn(mlKem, 'createKeys')
+  drawing.mockReturnValue({ publicKey: kemKey, secretKey: new Uint8Array(2400) })
   try {
     return await clientHandshake().writeMessage(new Uint8Array(0))
   } finally {
-    mlKem.createKeys = createKeys
+    drawing.mockRestore()
   }
 }
 
@@ -392,7 +392,7 @@ interface RecordedSession {
   /** The two of the client and the two of the server, in their order. */
   readonly messages: readonly Bytes[]
   /** Runs the side that reads message `index` anew, with all the same secrets, and `forged` in its place. */
-  replay(index: number, forged: Uint8Array): Promise<unknown>
+  readonly replay: (index: number, forged: Uint8Array) => Promise<unknown>
 }
 
 /** A session whose one-time secrets are known, so that either side can be brought to where a message is read. */
@@ -439,7 +439,7 @@ function wireOf(stream: ByteStream) {
     written,
     reader: new ByteReader(stream),
     write(chunk: Uint8Array) {
-      written.push(chunk.slice() as Bytes)
+      written.push(copy(chunk))
       return stream.write(chunk)
     },
   }
