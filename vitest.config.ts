@@ -7,7 +7,7 @@ const nodeConditions = [source, 'node']
 
 const onNode = { resolve: { conditions: nodeConditions, externalConditions: nodeConditions } }
 
-const node: TestProjectConfiguration = {
+export const node = {
   resolve: { conditions: nodeConditions },
   ssr: onNode,
   test: {
@@ -20,7 +20,7 @@ const node: TestProjectConfiguration = {
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
-}
+} satisfies TestProjectConfiguration
 
 const browser: TestProjectConfiguration = {
   resolve: { conditions: [source, 'browser', 'module'] },

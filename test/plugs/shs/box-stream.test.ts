@@ -7,7 +7,7 @@ import type { Bytes, ByteStream } from '../../../core/types.ts'
 import { BoxStream } from '../../../plugs/shs/box-stream.ts'
 import { loadCrypto, type ShsCrypto } from '../../../plugs/shs/crypto.ts'
 import { FrameSealer } from '../../../plugs/shs/frames.ts'
-import { cutBytes, faultKinds, firstDifference, inject, readToError } from '../../support/frame-faults.ts'
+import { anyFault, applyFault, cutBytes, firstDifference } from './faults.ts'
 import { failure, readAll, streamOf, tapWrites, trackTimers } from './helpers.ts'
 
 let crypto: ShsCrypto
@@ -232,18 +232,16 @@ describe('box-stream', () => {
   it('gives exactly what came before a fault, and then a coded error', async () => {
     // Made once: the cases differ in what happens on the way.
     const wires = [[5], [3, 40, 1], [100, 4096, 7], [16, 16, 16, 16], [2, 5000]].map(sealFrames)
-    const fault = fc.record({
-      kind: fc.constantFrom(...faultKinds),
-      at: fc.nat({ max: 0xffff }),
-      other: fc.nat({ max: 0xffff }),
+    const damage = fc.record({
+      fault: anyFault,
       chunkBytes: fc.integer({ min: 1, max: 6000 }),
       wire: fc.constantFrom(...wires),
     })
     let faults = 0
     await fc.assert(
-      fc.asyncProperty(fault, async ({ kind, at, other, chunkBytes, wire }) => {
+      fc.asyncProperty(damage, async ({ fault, chunkBytes, wire }) => {
         const whole = concat(...wire.frames)
-        const changed = inject(kind, wire.frames, at, other)
+        const changed = applyFault(fault, wire.frames)
         const same = firstDifference(whole, changed)
         if (same >= whole.length) return
         faults += 1
@@ -341,6 +339,19 @@ function plainBefore({ lengths }: Wire, at: number): number {
     plain += length
   }
   return plain
+}
+
+async function readToError(stream: ByteStream): Promise<{ plain: Bytes; error: Error & { code?: string } }> {
+  const chunks: Bytes[] = []
+  try {
+    for (;;) {
+      const chunk = await stream.read()
+      if (chunk === null) throw new Error('it ended as if nothing were wrong')
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    return { plain: concat(...chunks), error: error as Error }
+  }
 }
 
 async function readSome(stream: ByteStream, bytes: number): Promise<Bytes> {
