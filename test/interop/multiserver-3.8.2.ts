@@ -22,33 +22,64 @@ export interface OldServer {
   ): (callback: (error?: Error) => void) => void
 }
 
+export type TransportName = 'net' | 'ws' | 'unix'
+
+/** Options of its shs. */
+export interface OldOptions {
+  readonly appKey: Buffer
+  readonly auth?: ((key: Buffer, callback: (error: null, auth: unknown) => void) => void) | undefined
+}
+
 type Old<Result> = (...parts: unknown[]) => Result
 
 const require = createRequire(import.meta.url)
 const createServer = require('multiserver-3.8.2') as Old<OldServer>
-const plugins = {
-  net: require('multiserver-3.8.2/plugins/net') as Old<unknown>,
-  ws: require('multiserver-3.8.2/plugins/ws') as Old<unknown>,
-}
 const shs = require('multiserver-3.8.2/plugins/shs') as Old<unknown>
-const pull = require('pull-stream') as Old<unknown> & Record<'values' | 'collect', Old<unknown>>
+const pull = require('pull-stream') as Old<unknown> & Record<'values' | 'collect' | 'error', Old<unknown>>
 
-/** A multiserver 3.8.2 of one stack, `net~shs` or `ws~shs`. */
-export function createOld(transport: 'net' | 'ws', keys: Keys, options: Record<string, unknown>): OldServer {
+/** A multiserver 3.8.2 of one stack with shs. @param folder of the socket, for unix */
+export function createOld(
+  transport: TransportName,
+  keys: Keys,
+  { folder, ...options }: OldOptions & { folder: string },
+): OldServer {
   const oldKeys = { publicKey: Buffer.from(keys.publicKey), secretKey: Buffer.from(keys.secretKey) }
-  const port = fixedPort()
-  const place = transport === 'net' ? { scope: 'device', port } : { scope: 'device', host: 'localhost', port }
-  return createServer([[plugins[transport](place), shs({ keys: oldKeys, timeout: 5000, ...options })]])
+  const place = { net: () => ({ port: fixedPort() }), ws: () => ({ port: fixedPort(), host: 'localhost' }) }
+  const where = transport === 'unix' ? { path: folder } : { scope: 'device', ...place[transport]() }
+  return createServer([[loadPlugin(transport)(where), shs({ keys: oldKeys, timeout: 5000, ...options })]])
 }
 
-/** Writes `bytes` in chunks of at most 64 KiB, then ends; meanwhile reads to the end. */
-export function exchange(stream: OldStream, bytes: Uint8Array): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += 65_536) chunks.push(Buffer.from(bytes.subarray(at, at + 65_536)))
+/** Its unix socket listens once in a module's life, so that each is given a module of its own. */
+function loadPlugin(transport: TransportName): Old<unknown> {
+  const path = require.resolve(
+    `multiserver-3.8.2/plugins/${transport === 'unix' ? 'unix-socket' : transport}`,
+  )
+  if (transport === 'unix') delete require.cache[path]
+  return require(path) as Old<unknown>
+}
+
+/** Writes `chunks`, then ends; meanwhile reads to the end. */
+export function exchange(stream: OldStream, chunks: readonly Uint8Array[]): Promise<Buffer> {
+  pull(pull.values(chunks.map((chunk) => Buffer.from(chunk))), stream)
+  return readToEnd(stream)
+}
+
+export function readToEnd(stream: OldStream): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    pull(pull.values(chunks), stream)
     const done = (error: Error | null, received: Buffer[]) =>
       error ? reject(error) : resolve(Buffer.concat(received))
     pull(stream, pull.collect(done))
   })
+}
+
+/** What it writes ends in an error. */
+export function breakOff(stream: OldStream): void {
+  pull(pull.error(new Error('broken')), stream)
+  readToEnd(stream).catch(() => undefined)
+}
+
+/** As muxrpc does when it is closed. */
+export function stopReading(stream: OldStream): void {
+  const source = stream.source as (abort: unknown, callback: () => void) => void
+  source(true, () => undefined)
 }
