@@ -31,6 +31,8 @@ export default defineConfig({
       'test/signal-server/alarms.test.ts',
       'test/signal-server/hub.model.test.ts',
     ],
+    // It runs beside other work, at the lowest priority: a bound for what hangs only.
+    testTimeout: 600_000,
     setupFiles: ['./fuzz/seed.setup.ts'],
   },
 })

@@ -81,7 +81,7 @@ describe('two sessions over paths that come and go', () => {
       const [one, other] = pair.sides
       expect([one.read, other.read]).toEqual([other.written, one.written])
     })
-  }, 60_000)
+  })
 
   it('read a prefix of what was written, and then an end or an error, whatever happens', async () => {
     await holds(
@@ -92,7 +92,7 @@ describe('two sessions over paths that come and go', () => {
         await pair.finish()
       },
     )
-  }, 60_000)
+  })
 })
 
 let steps = 0

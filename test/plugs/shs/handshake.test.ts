@@ -288,7 +288,7 @@ describe('a hostile or broken peer of shs', () => {
         for (const error of errors) expect(error).toBeInstanceOf(MultiserverError)
       }
     }
-  }, 20_000)
+  })
 })
 
 describe('aborting a dial or an accept', () => {
