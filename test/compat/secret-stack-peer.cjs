@@ -5,7 +5,7 @@
 'use strict'
 const Module = require('node:module')
 
-const [, , multiserver, seed] = process.argv
+const [, , multiserver, seed, port] = process.argv
 const packages = {
   ours: (path) => require.resolve(`multiserver/compat${path}`),
   theirs: (path) => require.resolve(`multiserver-3.8.2${path}`),
@@ -37,7 +37,9 @@ const greeter = {
 }
 
 const create = require('secret-stack')({ global: { appKey: Buffer.alloc(32, 42) } }).use(greeter)
-const app = create({ global: { seed: Buffer.alloc(32, Number(seed)), timers: { inactivity: 60_000 } } })
+const app = create({
+  global: { seed: Buffer.alloc(32, Number(seed)), port: Number(port), timers: { inactivity: 60_000 } },
+})
 
 app.on('multiserver:listening', () => process.send({ id: app.id, address: app.getAddress('device') }))
 

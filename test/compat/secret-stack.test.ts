@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../support/fixed-port.ts'
 
 type Multiserver = 'ours' | 'theirs'
 type Told = { id: string; address: string; error?: string; greeting?: string; numbers?: number }
@@ -41,7 +42,9 @@ async function startPeer(
   multiserver: Multiserver,
   seed: number,
 ): Promise<{ process: ChildProcess; told: Told }> {
-  const process = fork(script, [multiserver, String(seed)], { execArgv: [] })
+  // By itself it takes one that connections may have, and does not say when it could not.
+  const port = await freePort()
+  const process = fork(script, [multiserver, String(seed), String(port)], { execArgv: [] })
   peers.push(process)
   const [told] = (await once(process, 'message')) as [Told]
   return { process, told }

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { Compose } from '../../compat/compose.ts'
 import { Net } from '../../compat/plugins/net.ts'
 import { Shs, type OldAuth, type ShsOptions } from '../../compat/plugins/shs.ts'
@@ -21,15 +19,8 @@ export async function oldKeys(fill: number): Promise<{ publicKey: Buffer; secret
   return { publicKey: Buffer.from(publicKey), secretKey: Buffer.from(secretKey) }
 }
 
-/** A port that nobody has now. 3.8.2 prints its port before it listens, so that 0 is not one. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
+// 3.8.2 prints its port before it listens, so that 0 is none.
+export { freePort } from '../support/fixed-port.ts'
 
 export const acceptEverybody: OldAuth = (_key, callback) => callback(null, 'welcome')
 

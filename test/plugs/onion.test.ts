@@ -1,5 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { fromText } from '../../core/bytes.ts'
@@ -10,11 +9,11 @@ import onion, { type OnionOptions } from '../../plugs/onion.ts'
 import shs from '../../plugs/shs/index.ts'
 import { streamCases } from '../conformance/stream-cases.ts'
 import { failure } from '../support/failure.ts'
+import { freePort } from '../support/fixed-port.ts'
 import { dial, listen, nextAccepted } from '../support/listening.ts'
+import { hasMicrosocks, microsocks, startMicrosocks } from '../support/microsocks.ts'
 import { runCases } from '../support/run-cases.ts'
 
-const hasMicrosocks = canRun('microsocks')
-const microsocks = `microsocks${hasMicrosocks ? '' : ' (not installed: run scripts/install-test-tools.sh)'}`
 const hasIPv6 = Object.values(networkInterfaces())
   .flat()
   .some((one) => one?.address === '::1')
@@ -149,7 +148,7 @@ describe('dialing', () => {
 
 describe.skipIf(!hasMicrosocks)(`through ${microsocks}`, () => {
   it('reaches a name, an IPv4 and an IPv6 address', async () => {
-    const proxy = await startMicrosocks()
+    const proxy = await startProxyOfDebian()
     for (const host of ['localhost', '127.0.0.1', ...(hasIPv6 ? ['::1'] : [])]) {
       const listening = await listen(net({ host }))
       open.push(() => listening.listener.close())
@@ -165,7 +164,7 @@ describe.skipIf(!hasMicrosocks)(`through ${microsocks}`, () => {
   })
 
   it('carries shs to a server that listens with net', async () => {
-    const [keys, proxy] = [await generateKeys(), await startMicrosocks()]
+    const [keys, proxy] = [await generateKeys(), await startProxyOfDebian()]
     const server = MultiServer([[net(), shs({ keys })]])
     const close = server.server(async (connection) => {
       for await (const chunk of connection) await connection.write(chunk)
@@ -183,14 +182,14 @@ describe.skipIf(!hasMicrosocks)(`through ${microsocks}`, () => {
   })
 
   it('says in words why the proxy could not connect', async () => {
-    const proxy = await startMicrosocks()
+    const proxy = await startProxyOfDebian()
     const error = await failure(dial(onion({ proxy }), `onion:127.0.0.1:${await freePort()}`))
     expect(error).toMatchObject({ code: 'CONNECT_FAILED' })
     expect(error.message).toBe(`through the proxy ${proxy}: the proxy says: the connection was refused`)
   })
 
   it('proves itself with a username and a password', async () => {
-    const proxy = await startMicrosocks('-u', 'user', '-P', 'secret word')
+    const proxy = await startProxyOfDebian('-u', 'user', '-P', 'secret word')
     const listening = await listen(net())
     open.push(() => listening.listener.close())
     const section = `onion:localhost:${listening.port}`
@@ -209,9 +208,8 @@ describe.skipIf(!hasMicrosocks)(`through ${microsocks}`, () => {
 })
 
 if (hasMicrosocks) {
-  const proxy = await startMicrosocks()
-  const stop = open.pop()
-  afterAll(() => stop?.())
+  const { proxy, stop } = await startMicrosocks()
+  afterAll(stop)
   runCases('onion as a stream, through microsocks', streamCases, {
     halfClose: false,
     backpressure: true,
@@ -245,45 +243,15 @@ async function startProxy(answer: (socket: Socket) => unknown) {
   return { place: `127.0.0.1:${port}`, sockets, heard }
 }
 
-/** `HOST:PORT` of a microsocks that accepts connections. */
-async function startMicrosocks(...options: string[]): Promise<string> {
-  const port = await freePort()
-  const child = spawn('microsocks', ['-i', '127.0.0.1', '-p', String(port), ...options], { stdio: 'ignore' })
-  const gone = new Promise((resolve) => child.once('exit', resolve))
-  open.push(() => {
-    child.kill()
-    return gone
-  })
-  await vi.waitFor(
-    () =>
-      new Promise<void>((resolve, reject) => {
-        const socket = connect({ host: '127.0.0.1', port })
-        socket.once('error', reject)
-        socket.once('connect', () => socket.end(resolve))
-      }),
-    { timeout: 5000 },
-  )
-  return `127.0.0.1:${port}`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listenAnywhere(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
+/** `HOST:PORT` of a microsocks of this test. */
+async function startProxyOfDebian(...options: string[]): Promise<string> {
+  const { proxy, stop } = await startMicrosocks(...options)
+  open.push(stop)
+  return proxy
 }
 
 function listenAnywhere(server: ReturnType<typeof createServer>): Promise<number> {
   return new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
   )
-}
-
-function canRun(program: string): boolean {
-  try {
-    execFileSync('which', [program], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }

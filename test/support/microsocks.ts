@@ -1,0 +1,49 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { connect } from 'node:net'
+import { vi } from 'vitest'
+import { freePort } from './fixed-port.ts'
+
+/** A SOCKS5 server of Debian; its suites are skipped, aloud, where it is missing. */
+export const hasMicrosocks = canRun('microsocks')
+/** For the names of those suites. */
+export const microsocks = `microsocks${hasMicrosocks ? '' : ' (not installed: run scripts/install-test-tools.sh)'}`
+
+export interface Microsocks {
+  readonly port: number
+  /** `HOST:PORT`. */
+  readonly proxy: string
+  readonly stop: () => Promise<void>
+}
+
+/** Resolves when it accepts connections. @param options `-u USER -P PASSWORD`, without which it serves everybody */
+export async function startMicrosocks(...options: string[]): Promise<Microsocks> {
+  const port = await freePort()
+  const child = spawn('microsocks', ['-i', '127.0.0.1', '-p', String(port), ...options], { stdio: 'ignore' })
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  await vi.waitFor(() => tryToConnect(port), { timeout: 5000 })
+  return {
+    port,
+    proxy: `127.0.0.1:${port}`,
+    stop() {
+      child.kill()
+      return gone
+    },
+  }
+}
+
+function tryToConnect(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('error', reject)
+    socket.once('connect', () => socket.end(resolve))
+  })
+}
+
+function canRun(program: string): boolean {
+  try {
+    execFileSync('which', [program], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
