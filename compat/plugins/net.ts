@@ -10,7 +10,7 @@ type OldScope = Scope | 'private'
 export interface NetOptions {
   scope?: OldScope | readonly OldScope[] | undefined
   host?: string | undefined
-  /** Without one it is chosen when the plugin is made, from 49152 on. */
+  /** Without one it is chosen when the plugin is made, from 61,000 on. */
   port?: number | string | undefined
   external?: string | readonly string[] | undefined
 }

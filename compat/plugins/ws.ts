@@ -11,7 +11,7 @@ type OldScope = Scope | 'private'
 export interface WsOptions {
   scope?: OldScope | readonly OldScope[] | undefined
   host?: string | undefined
-  /** Without one it is chosen by `server()`, from 49152 on. */
+  /** Without one it is chosen by `server()`, from 61,000 on. */
   port?: number | string | undefined
   external?: string | readonly string[] | undefined
   /** A server of Node's http or https that exists; its port is printed, and closing closes it. */
