@@ -1,40 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import * as compat from '../../compat/index.ts'
 import { Net } from '../../compat/plugins/net.ts'
 import { Shs, type OldAuth } from '../../compat/plugins/shs.ts'
-import { UnixSocket } from '../../compat/plugins/unix-socket.ts'
-import { Ws } from '../../compat/plugins/ws.ts'
 import type { Close, Stream } from '../../compat/types.ts'
 import { deferred } from '../support/deferred.ts'
 import { collect, pull } from '../streams/pull-streams.ts'
+import { ours, theirs, type Multiserver } from './both.ts'
 import { abort, appKey, dial, freePort, keys, oldKeys, start, stop } from './setup.ts'
 
-/** The same program on both: only what it is made of differs. */
-interface Multiserver {
-  readonly MultiServer: typeof compat.MultiServer
-  readonly plugins: Readonly<Record<'net' | 'ws' | 'unix', typeof Net | typeof Ws | typeof UnixSocket>>
-  readonly Shs: typeof Shs
-}
-
-const require = createRequire(import.meta.url)
-const ours: Multiserver = {
-  MultiServer: compat.MultiServer,
-  plugins: { net: Net, ws: Ws, unix: UnixSocket },
-  Shs,
-}
-const theirs: Multiserver = {
-  MultiServer: require('multiserver-3.8.2') as Multiserver['MultiServer'],
-  plugins: {
-    net: require('multiserver-3.8.2/plugins/net') as typeof Net,
-    ws: require('multiserver-3.8.2/plugins/ws') as typeof Ws,
-    unix: require('multiserver-3.8.2/plugins/unix-socket') as typeof UnixSocket,
-  },
-  Shs: require('multiserver-3.8.2/plugins/shs') as typeof Shs,
-}
 const ignore = () => undefined
 
 describe.each(['net', 'ws', 'unix'] as const)('over %s~shs', (transport) => {
@@ -163,8 +138,7 @@ describe('addresses', () => {
       const shs = createShs({ keys: keys.server, appKey, auth: ignore })
       const options = { scope: ['device', 'local', 'public'] as const, port: 4848, external: ['example.com'] }
       const host = scope === 'local' ? { host: '192.168.1.9' } : {}
-      const create = (name: 'net' | 'ws') =>
-        plugins[name]({ ...options, ...host } as never) as ReturnType<typeof Net>
+      const create = (name: 'net' | 'ws') => plugins[name]({ ...options, ...host })
       return MultiServer([
         [create('net'), shs],
         [create('ws'), shs],
