@@ -38,7 +38,9 @@ export function listenHosts(options: ListenHostOptions): ListenHosts {
       if (!scopes.includes(scope)) return []
       if (scope === 'public' && external.length > 0) return external
       if (host !== undefined && !isWildcard(host)) return [host]
-      return scope === 'device' ? ['localhost'] : interfaceAddresses(scope)
+      if (scope === 'device') return ['localhost']
+      // Every interface of IPv4 is nothing of IPv6; the wildcard of IPv6 takes both.
+      return interfaceAddresses(scope).filter((address) => host !== '0.0.0.0' || !address.includes(':'))
     },
   }
 }

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { fromText } from '../../core/bytes.ts'
 import { MultiServer } from '../../core/multiserver.ts'
 import memory from '../../plugs/memory.ts'
-import net from '../../plugs/net.ts'
+import net, { type NetOptions } from '../../plugs/net.ts'
 import { failure } from '../support/failure.ts'
 import { dial, listen, nextAccepted, type Listening } from '../support/listening.ts'
 
@@ -84,8 +84,12 @@ describe('the address of net', () => {
 })
 
 describe('listening', () => {
-  it('binds loopback only by default', async () => {
-    const listening = await start(net())
+  it.each<[string, NetOptions]>([
+    ['by default', {}],
+    ['for device', { scope: 'device' }],
+    ['for a list of device', { scope: ['device'] }],
+  ])('binds loopback only %s', async (_what, options) => {
+    const listening = await start(net(options))
     expect(listening.listener.addresses('device')).toEqual([`net:localhost:${listening.port}`])
     expect(listening.listener.addresses('local')).toEqual([])
     expect(listening.listener.addresses('public')).toEqual([])
@@ -128,6 +132,19 @@ describe('listening', () => {
     expect(net({ host: 'fe80::1%eth0', port: 1 }).addresses('device')).toEqual(['net:fe80::1:1'])
     expect(net({ host: '0.0.0.0', port: 1 }).addresses('device')).toEqual(['net:localhost:1'])
   })
+
+  it.each(['::', '0.0.0.0', ''])(
+    'prints for a host of "%s" the addresses of interfaces, and is reached at each',
+    async (host) => {
+      const scope = ['device', 'local', 'public'] as const
+      const { listener } = await start(net({ host, scope }))
+      const printed = scope.flatMap((one) => listener.addresses(one))
+      const expected = outside.filter((address) => host !== '0.0.0.0' || !address.includes(':'))
+      const hosts = printed.map((address) => address.replace(/^net:|:\d+$/g, ''))
+      expect(hosts.toSorted()).toEqual(['localhost', ...expected].toSorted())
+      for (const address of printed) (await dial(net(), address)).abort()
+    },
+  )
 
   it('lets the system choose the port for 0 and for none, and prints it only then', async () => {
     for (const options of [{}, { port: 0 }, { port: undefined }]) {
