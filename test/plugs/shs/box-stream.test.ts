@@ -7,7 +7,7 @@ import type { Bytes, ByteStream } from '../../../core/types.ts'
 import { BoxStream } from '../../../plugs/shs/box-stream.ts'
 import { loadCrypto, type ShsCrypto } from '../../../plugs/shs/crypto.ts'
 import { FrameSealer } from '../../../plugs/shs/frames.ts'
-import { anyFault, applyFault, cutBytes, firstDifference } from './faults.ts'
+import { anyFault, applyFault, cutBytes, firstDifference, type Fault } from './faults.ts'
 import { failure, readAll, streamOf, tapWrites, trackTimers } from './helpers.ts'
 
 let crypto: ShsCrypto
@@ -240,20 +240,35 @@ describe('box-stream', () => {
     let faults = 0
     await fc.assert(
       fc.asyncProperty(damage, async ({ fault, chunkBytes, wire }) => {
-        const whole = concat(...wire.frames)
-        const changed = applyFault(fault, wire.frames)
-        const same = firstDifference(whole, changed)
-        if (same >= whole.length) return
-        faults += 1
-        const stream = makeStream(streamOf(cutBytes(changed, [Math.max(chunkBytes, 32)])))
-        const { plain, error } = await readToError(stream)
-        expect(Buffer.compare(plain, wire.plain.subarray(0, plainBefore(wire, same)))).toBe(0)
-        expect(['PROTOCOL', 'TRUNCATED']).toContain(error.code)
-        expect(await failure(stream.read())).toBe(error)
+        faults += Number(await findsFault(wire, fault, Math.max(chunkBytes, 32)))
       }),
       { numRuns: 33_000 },
     )
     expect(faults).toBeGreaterThan(30_000)
+  })
+
+  it('gives nothing after any flipped bit of a short session', async () => {
+    const wire = sealFrames([5, 1, 20])
+    const { length } = concat(...wire.frames)
+    let found = 0
+    for (let at = 0; at < length; at++) {
+      for (let other = 0; other < 8; other++)
+        found += Number(await findsFault(wire, { kind: 'flip', at, other }))
+    }
+    expect(found).toBe(length * 8)
+  })
+
+  it('gives nothing after any frame of a short session that is dropped, doubled or swapped', async () => {
+    const wire = sealFrames([5, 5, 1, 20])
+    const last = wire.frames.length - 1
+    for (let at = 0; at <= last; at++) {
+      expect(await findsFault(wire, { kind: 'drop', at, other: 0 })).toBe(true)
+      for (let other = 0; other < last; other++)
+        expect(await findsFault(wire, { kind: 'swap', at, other })).toBe(true)
+    }
+    // What comes after goodbye is not read, whatever it is: a second one is no fault.
+    for (let at = 0; at < last; at++)
+      expect(await findsFault(wire, { kind: 'double', at, other: 0 })).toBe(true)
   })
 
   it('refuses every frame of the other direction and of another session', async () => {
@@ -339,6 +354,24 @@ function plainBefore({ lengths }: Wire, at: number): number {
     plain += length
   }
   return plain
+}
+
+/**
+ * Checks that a stream gives exactly what was sealed before the fault, then an error that stays.
+ *
+ * @returns false where the fault changes nothing that is read
+ */
+async function findsFault(wire: Wire, fault: Fault, chunkBytes = Infinity): Promise<boolean> {
+  const whole = concat(...wire.frames)
+  const changed = applyFault(fault, wire.frames)
+  const same = firstDifference(whole, changed)
+  if (same >= whole.length) return false
+  const stream = makeStream(streamOf(cutBytes(changed, [chunkBytes])))
+  const { plain, error } = await readToError(stream)
+  expect(Buffer.compare(plain, wire.plain.subarray(0, plainBefore(wire, same)))).toBe(0)
+  expect(['PROTOCOL', 'TRUNCATED']).toContain(error.code)
+  expect(await failure(stream.read())).toBe(error)
+  return true
 }
 
 async function readToError(stream: ByteStream): Promise<{ plain: Bytes; error: Error & { code?: string } }> {

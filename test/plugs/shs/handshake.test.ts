@@ -45,6 +45,15 @@ describe('the shs handshake', () => {
     await exchange(c, s)
   })
 
+  it('shows nobody the keys of the session', async () => {
+    const secured = await securePair(client(), server())
+    for (const { stream, ...proved } of secured) {
+      expect(Object.keys(proved).toSorted()).toEqual(['auth', 'remote'])
+      expect(Object.values(stream).filter((value) => ArrayBuffer.isView(value))).toEqual([])
+      stream.abort()
+    }
+  })
+
   it('works with oneself', async () => {
     const [c, s] = await securePair(server(), server())
     expect(c.remote).toEqual(s.remote)
