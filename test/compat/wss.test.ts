@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, expect, it } from 'vitest'
+import type { WsOptions } from '../../compat/plugins/ws.ts'
 import type { Close } from '../../compat/types.ts'
 import { cert, key } from '../support/certificate.ts'
 import { pull } from '../streams/pull-streams.ts'
@@ -23,10 +26,26 @@ afterEach(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-const forms = [
-  ['paths', paths],
-  ['Buffers', { key: Buffer.from(key), cert: Buffer.from(cert) }],
-] as const
+const forms: [string, () => Promise<WsOptions>][] = [
+  ['key and certificate as paths', async () => ({ host: 'localhost', port: await freePort(), ...paths })],
+  [
+    'key and certificate as Buffers',
+    async () => ({
+      host: 'localhost',
+      port: await freePort(),
+      key: Buffer.from(key),
+      cert: Buffer.from(cert),
+    }),
+  ],
+  [
+    'an https server that exists',
+    async () => {
+      const server = createServer({ key, cert }).listen(0, 'localhost')
+      await once(server, 'listening')
+      return { server }
+    },
+  ],
+]
 
 it.each(
   (
@@ -35,14 +54,13 @@ it.each(
       ['theirs', 'ours'],
       ['ours', 'ours'],
     ] as const
-  ).flatMap(([client, server]) => forms.map(([form, tls]) => [client, server, form, tls] as const)),
+  ).flatMap(([client, server]) => forms.map(([form, make]) => [client, server, form, make] as const)),
 )(
-  'over wss a client of %s gets back what it sends to a server of %s, key and certificate as %s',
-  async (client, server, _form, tls) => {
+  'over wss a client of %s gets back what it sends to a server of %s, %s',
+  async (client, server, _form, makeOptions) => {
     const { MultiServer, plugins, Shs } = servers[server]
     const shs = Shs({ keys: keys.server, appKey, auth: acceptEverybody, timeout: 5000 })
-    // 3.8.2 reads the files into the options that it was given.
-    const multi = MultiServer([[plugins.ws({ port: await freePort(), host: 'localhost', ...tls }), shs]])
+    const multi = MultiServer([[plugins.ws(await makeOptions()), shs]])
     open.push(
       await start(
         multi,

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,13 +79,16 @@ describe('ws on a server that it makes', () => {
     await connection.close()
   })
 
-  it('speaks wss with a key and a certificate, as PEM or as paths', async () => {
+  it('speaks wss with a key and a certificate, as PEM or as paths, or on an https server', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'multiserver-tls-'))
     open.push(() => rm(folder, { recursive: true }))
     const paths = { key: join(folder, 'key.pem'), cert: join(folder, 'cert.pem') }
     await Promise.all([writeFile(paths.key, key), writeFile(paths.cert, cert)])
-    for (const pem of [{ key, cert }, paths]) {
-      const { address } = await start(pem)
+    const server = createHttpsServer({ key, cert }).listen(0, 'localhost')
+    await once(server, 'listening')
+    open.push(() => server.close())
+    for (const options of [{ key, cert }, paths, { server }]) {
+      const { address } = await start(options)
       expect(address).toMatch(/^wss:\/\/localhost:\d+$/)
       // Whom to trust is told to a process when it starts.
       const script = `
