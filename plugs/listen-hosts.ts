@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import { MultiserverError } from '../core/errors.ts'
 import { classifyHost } from '../core/ip.ts'
 import type { Scope } from '../core/types.ts'
 
@@ -23,9 +24,14 @@ export interface ListenHosts {
   print(scope: Scope): readonly string[]
 }
 
+/** @throws STACK_INVALID for a scope that is none, where nothing but the scopes says what to bind */
 export function listenHosts(options: ListenHostOptions): ListenHosts {
   const scopes = [options.scope ?? 'device'].flat().map((scope) => (scope === 'private' ? 'local' : scope))
   const { host } = options
+  const unknown = scopes.find((scope) => !['device', 'local', 'public'].includes(scope))
+  if (unknown !== undefined && host === undefined) {
+    throw new MultiserverError('STACK_INVALID', `a scope is device, local or public, not ${unknown}`)
+  }
   const external = options.external === undefined ? [] : [options.external].flat()
   return {
     reach: host === undefined ? scopes : [...scopes, reachOf(host)],

@@ -133,6 +133,14 @@ describe('listening', () => {
     expect(net({ host: '0.0.0.0', port: 1 }).addresses('device')).toEqual(['net:localhost:1'])
   })
 
+  it('is STACK_INVALID for a scope that is none, for nothing says what it would bind', () => {
+    const options = { scope: ['device', 'everywhere'] } as NetOptions
+    expect(() => net(options)).toThrow(
+      expect.objectContaining({ code: 'STACK_INVALID', message: expect.stringContaining('everywhere') }),
+    )
+    expect(net({ ...options, host: 'localhost', port: 1 }).addresses('device')).toEqual(['net:localhost:1'])
+  })
+
   it.each(['::', '0.0.0.0', ''])(
     'prints for a host of "%s" the addresses of interfaces, and is reached at each',
     async (host) => {
