@@ -21,17 +21,17 @@ if (!(minutes >= 0) || !Number.isSafeInteger(firstSeed)) {
 const cases = new Map<string, number>()
 const startedMs = performance.now()
 let rounds = 0
-let isWhole = true
+let allHeld = true
 do {
-  isWhole = await runRound({ seed: firstSeed + rounds })
+  allHeld = await runRound({ seed: firstSeed + rounds })
   rounds += 1
   console.log(`round ${rounds}, seed ${firstSeed + rounds - 1}: ${total()} cases, ${elapsed()} min`)
-} while (isWhole && performance.now() - startedMs < minutes * 60_000)
+} while (allHeld && performance.now() - startedMs < minutes * 60_000)
 
 for (const [name, ran] of cases) console.log(`${String(ran).padStart(12)}  ${name}`)
 console.log(`${String(total()).padStart(12)}  cases in ${rounds} rounds, ${elapsed()} min`)
-if (!isWhole) console.log(`a finding: npm run fuzz -- --minutes 0 --seed ${firstSeed + rounds - 1}`)
-process.exitCode = isWhole ? 0 : 1
+if (!allHeld) console.log(`a finding: npm run fuzz -- --minutes 0 --seed ${firstSeed + rounds - 1}`)
+process.exitCode = allHeld ? 0 : 1
 
 /** @returns whether everything held */
 async function runRound(round: Round): Promise<boolean> {

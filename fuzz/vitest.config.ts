@@ -1,10 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { node } from '../vitest.config.ts'
 
 /** The tests whose properties are worth more than one run: whatever decodes, and the models of what has states. */
 export default defineConfig({
   ...node,
-  root: new URL('..', import.meta.url).pathname,
+  root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     ...node.test,
     include: [

@@ -145,96 +145,100 @@ it.each([
     'at its rates',
     { messagesPerSecond: 5, messagesBurst: 3, introductionsBurstPerAddress: 2, peersWorthPerAddress: 2 },
   ],
-])('keeps what it promises whatever happens in whatever order, %s', (_name, limits) => {
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
-      const bench = new HubBench(limits)
-      const watch = new Watch()
-      let batch: HubEffect[] = []
-      bench.onEffect = (effect) => {
-        batch.push(effect)
-        // An introduction that ended in this batch may have its id given out anew in it.
-        if (effect.kind === 'send' && effect.message.type === 'introduced') watch.settle(batch)
-        watch.see(effect)
-      }
-      const sockets: number[] = []
-      let signals = 0
-      for (const now of steps) {
-        batch = []
-        const socket = 'socket' in now ? (sockets[now.socket % Math.max(1, sockets.length)] ?? 0) : 0
-        switch (now.do) {
-          case 'connect': {
-            if (bench.hub.refusal(`s${now.source}`, bench.nowMs) !== undefined) break
-            const next = sockets.length + 1
-            watch.live.add(next)
-            sockets.push(bench.connect(`s${now.source}`))
-            break
-          }
-          case 'leave':
-            watch.left(socket)
-            bench.leave(socket)
-            break
-          case 'register': {
-            const proof = bench.proof(socket, keyOf(now.key))
-            watch.proves(socket, now)
-            bench.send(
-              socket,
-              now.good ? proof : ({ ...proof, signature: benchSignature(keyOf(9)) } as typeof proof),
-            )
-            break
-          }
-          case 'introduce':
-            bench.send(socket, { type: 'introduce', id: idOf(now.id), to: keyOf(now.key) })
-            break
-          case 'signal':
-            bench.send(socket, { type: 'signal', id: idOf(now.id), data: `${socket}-${(signals += 1)}` })
-            break
-          case 'close':
-            bench.send(socket, { type: 'close', id: idOf(now.id), reason: 'done' })
-            // The one that closes is told nothing.
-            if (bench.hub.counts().introductions < watch.ends.size) watch.settle(batch)
-            break
-          case 'relay':
-            bench.send(socket, { type: 'relay', id: idOf(now.id) })
-            break
-          case 'garbage':
-            bench.sendText(socket, '{')
-            break
-          case 'binary':
-            bench.handle({ kind: 'binary', socket })
-            break
-          case 'pong':
-            bench.handle({ kind: 'pong', socket, bytes: 0 })
-            break
-          case 'wait':
-            bench.advance(now.ms)
-            break
-          case 'drain':
-            bench.handle({ kind: 'drain' })
+])(
+  'keeps what it promises whatever happens in whatever order, %s',
+  (_name, limits) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
+        const bench = new HubBench(limits)
+        const watch = new Watch()
+        let batch: HubEffect[] = []
+        bench.onEffect = (effect) => {
+          batch.push(effect)
+          // An introduction that ended in this batch may have its id given out anew in it.
+          if (effect.kind === 'send' && effect.message.type === 'introduced') watch.settle(batch)
+          watch.see(effect)
         }
-        watch.settle(batch)
-        const counts = bench.hub.counts()
-        expect(counts.sockets).toBe(watch.live.size)
-        expect(counts.registered).toBe(watch.holders.size)
-        expect(counts.introductions).toBe(watch.ends.size)
-        expect(counts.unregistered + counts.anonymous + counts.registered).toBe(counts.sockets)
-      }
-      for (const socket of watch.live) {
-        watch.left(socket)
-        bench.leave(socket)
-      }
-      bench.advance(600_000)
-      expect(bench.hub.counts()).toEqual({
-        sockets: 0,
-        unregistered: 0,
-        anonymous: 0,
-        registered: 0,
-        introductions: 0,
-        targets: 0,
-        addresses: 0,
-      })
-      expect(bench.hub.nextAtMs).toBeUndefined()
-    }),
-    { numRuns: 500 },
-  )
-})
+        const sockets: number[] = []
+        let signals = 0
+        for (const now of steps) {
+          batch = []
+          const socket = 'socket' in now ? (sockets[now.socket % Math.max(1, sockets.length)] ?? 0) : 0
+          switch (now.do) {
+            case 'connect': {
+              if (bench.hub.refusal(`s${now.source}`, bench.nowMs) !== undefined) break
+              const next = sockets.length + 1
+              watch.live.add(next)
+              sockets.push(bench.connect(`s${now.source}`))
+              break
+            }
+            case 'leave':
+              watch.left(socket)
+              bench.leave(socket)
+              break
+            case 'register': {
+              const proof = bench.proof(socket, keyOf(now.key))
+              watch.proves(socket, now)
+              bench.send(
+                socket,
+                now.good ? proof : ({ ...proof, signature: benchSignature(keyOf(9)) } as typeof proof),
+              )
+              break
+            }
+            case 'introduce':
+              bench.send(socket, { type: 'introduce', id: idOf(now.id), to: keyOf(now.key) })
+              break
+            case 'signal':
+              bench.send(socket, { type: 'signal', id: idOf(now.id), data: `${socket}-${(signals += 1)}` })
+              break
+            case 'close':
+              bench.send(socket, { type: 'close', id: idOf(now.id), reason: 'done' })
+              // The one that closes is told nothing.
+              if (bench.hub.counts().introductions < watch.ends.size) watch.settle(batch)
+              break
+            case 'relay':
+              bench.send(socket, { type: 'relay', id: idOf(now.id) })
+              break
+            case 'garbage':
+              bench.sendText(socket, '{')
+              break
+            case 'binary':
+              bench.handle({ kind: 'binary', socket })
+              break
+            case 'pong':
+              bench.handle({ kind: 'pong', socket, bytes: 0 })
+              break
+            case 'wait':
+              bench.advance(now.ms)
+              break
+            case 'drain':
+              bench.handle({ kind: 'drain' })
+          }
+          watch.settle(batch)
+          const counts = bench.hub.counts()
+          expect(counts.sockets).toBe(watch.live.size)
+          expect(counts.registered).toBe(watch.holders.size)
+          expect(counts.introductions).toBe(watch.ends.size)
+          expect(counts.unregistered + counts.anonymous + counts.registered).toBe(counts.sockets)
+        }
+        for (const socket of watch.live) {
+          watch.left(socket)
+          bench.leave(socket)
+        }
+        bench.advance(600_000)
+        expect(bench.hub.counts()).toEqual({
+          sockets: 0,
+          unregistered: 0,
+          anonymous: 0,
+          registered: 0,
+          introductions: 0,
+          targets: 0,
+          addresses: 0,
+        })
+        expect(bench.hub.nextAtMs).toBeUndefined()
+      }),
+      { numRuns: 500 },
+    )
+  },
+  60_000,
+)
