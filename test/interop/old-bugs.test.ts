@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -13,6 +12,7 @@ import unix from '../../plugs/unix.ts'
 import ws from '../../plugs/ws.ts'
 import { deferred } from '../support/deferred.ts'
 import { failure } from '../support/failure.ts'
+import { lowOrderChallenge, lowOrderPoints } from '../support/low-order.ts'
 
 /* What multiserver 3.8.2 gets wrong, tried on this one over sockets. `test/compat/bugs.test.ts` does it on compat. */
 
@@ -33,10 +33,10 @@ afterEach(async () => {
 })
 
 describe('a server', () => {
-  it.each([0, 1])('survives a hello of 64 bytes with the low-order key %i', async (point) => {
+  it.each(lowOrderPoints)('survives a hello of 64 bytes with the low-order key %i', async (point) => {
     const { ms, port, errors } = await listen()
     const socket = await connectTo(port)
-    socket.write(lowOrderChallenge(point))
+    socket.write(lowOrderChallenge(appKey, point))
     await gone(socket)
     expect(errors).toMatchObject([{ code: 'HANDSHAKE_FAILED' }])
     await expectEcho(ms)
@@ -94,10 +94,10 @@ describe('a server', () => {
 })
 
 describe('a client', () => {
-  it.each([0, 1])('survives a server that answers with the low-order key %i', async (point) => {
+  it.each(lowOrderPoints)('survives a server that answers with the low-order key %i', async (point) => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
-      socket.end(lowOrderChallenge(point))
+      socket.end(lowOrderChallenge(appKey, point))
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     open.push(() => server.close())
@@ -198,13 +198,6 @@ async function connectTo(port: number): Promise<Socket> {
 /** The server has let it go, by an end or by a reset. */
 function gone(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.resume().once('close', () => resolve()))
-}
-
-/** What anybody can send who knows the app key: X25519 of this point and any secret is zero. */
-function lowOrderChallenge(point: number): Buffer {
-  const key = Buffer.alloc(32)
-  key[0] = point
-  return Buffer.concat([createHmac('sha512', appKey).update(key).digest().subarray(0, 32), key])
 }
 
 function portOf(address: string): number {
