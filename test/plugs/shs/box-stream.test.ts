@@ -7,7 +7,7 @@ import type { Bytes, ByteStream } from '../../../core/types.ts'
 import { BoxStream } from '../../../plugs/shs/box-stream.ts'
 import { loadCrypto, type ShsCrypto } from '../../../plugs/shs/crypto.ts'
 import { FrameSealer } from '../../../plugs/shs/frames.ts'
-import { anyFault, applyFault, cutBytes, firstDifference, type Fault } from './faults.ts'
+import { anyFault, applyFault, cutBytes, firstDifference, readToError, type Fault } from './faults.ts'
 import { failure, readAll, streamOf, tapWrites, trackTimers } from './helpers.ts'
 
 let crypto: ShsCrypto
@@ -372,19 +372,6 @@ async function findsFault(wire: Wire, fault: Fault, chunkBytes = Infinity): Prom
   expect(['PROTOCOL', 'TRUNCATED']).toContain(error.code)
   expect(await failure(stream.read())).toBe(error)
   return true
-}
-
-async function readToError(stream: ByteStream): Promise<{ plain: Bytes; error: Error & { code?: string } }> {
-  const chunks: Bytes[] = []
-  try {
-    for (;;) {
-      const chunk = await stream.read()
-      if (chunk === null) throw new Error('it ended as if nothing were wrong')
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    return { plain: concat(...chunks), error: error as Error }
-  }
 }
 
 async function readSome(stream: ByteStream, bytes: number): Promise<Bytes> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { concat } from '../../../core/bytes.ts'
-import type { Bytes } from '../../../core/types.ts'
+import type { Bytes, ByteStream } from '../../../core/types.ts'
 
 /** What may happen on the way to messages that were sent; `at` and `other` say where and how much. */
 export interface Fault {
@@ -74,4 +74,20 @@ export function firstDifference(a: Uint8Array, b: Uint8Array): number {
   let at = 0
   while (at < a.length && a[at] === b[at]) at += 1
   return at
+}
+
+/** All that can be read, and what the stream then broke with. */
+export async function readToError(
+  stream: ByteStream,
+): Promise<{ plain: Bytes; error: Error & { code?: string } }> {
+  const chunks: Bytes[] = []
+  try {
+    for (;;) {
+      const chunk = await stream.read()
+      if (chunk === null) throw new Error('it ended as if nothing were wrong')
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    return { plain: concat(...chunks), error: error as Error }
+  }
 }

@@ -11,7 +11,7 @@ import { createNativeCrypto } from '../../../plugs/shs/crypto-native.ts'
 import { createWasmCrypto } from '../../../plugs/shs/crypto-wasm.ts'
 import type { ShsCrypto } from '../../../plugs/shs/crypto.ts'
 import { shakeAsClient, shakeAsServer, type Session } from '../../../plugs/shs/handshake.ts'
-import { loadNative } from '../../../plugs/shs/native.ts'
+import { loadNative } from '../../../plugs/secret/native.ts'
 import { streamOf } from './helpers.ts'
 
 /*

@@ -8,8 +8,8 @@ import { loadNoiseCrypto } from '../../../plugs/noise-crypto.ts'
 import { FrameStream } from '../../../plugs/secret/frame-stream.ts'
 import { Shs2Opener, Shs2Sealer } from '../../../plugs/shs2/frames.ts'
 import type { Bytes, ByteStream } from '../../../core/types.ts'
+import { anyFault, applyFault, cutBytes, firstDifference, readToError } from '../shs/faults.ts'
 import { failure, readAll, streamOf } from '../shs/helpers.ts'
-import { cutBytes, faultKinds, firstDifference, inject, readToError } from '../../support/frame-faults.ts'
 
 const overhead = 18 + 16
 const largest = 65_519
@@ -79,18 +79,16 @@ describe('the frames of shs2', () => {
 
   it('give exactly what came before a fault, and then a coded error', async () => {
     const wires = [[5], [3, 40, 1], [100, 4096, 7], [16, 16, 16, 16], [2, 66_000]].map(sealFrames)
-    const fault = fc.record({
-      kind: fc.constantFrom(...faultKinds),
-      at: fc.nat({ max: 0xffff }),
-      other: fc.nat({ max: 0xffff }),
+    const damage = fc.record({
+      fault: anyFault,
       chunkBytes: fc.integer({ min: 32, max: 70_000 }),
       wire: fc.constantFrom(...wires),
     })
     let faults = 0
     await fc.assert(
-      fc.asyncProperty(fault, async ({ kind, at, other, chunkBytes, wire }) => {
+      fc.asyncProperty(damage, async ({ fault, chunkBytes, wire }) => {
         const whole = concat(...wire.frames)
-        const changed = inject(kind, wire.frames, at, other)
+        const changed = applyFault(fault, wire.frames)
         const same = firstDifference(whole, changed)
         if (same >= whole.length) return
         faults += 1

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
-import { node } from '../vitest.config.ts'
+import { node } from '../../vitest.config.ts'
 
 /** The tests whose properties are worth more than one run: whatever decodes, and the models of what has states. */
 export default defineConfig({
   ...node,
-  root: fileURLToPath(new URL('..', import.meta.url)),
+  root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
     ...node.test,
     include: [
@@ -28,12 +28,14 @@ export default defineConfig({
       'test/plugs/shs/box-stream.test.ts',
       'test/plugs/shs/handshake.property.test.ts',
       'test/plugs/shs/known-answers.test.ts',
+      'test/plugs/shs2/downgrade.property.test.ts',
+      'test/plugs/shs2/frames.test.ts',
       'test/plugs/socks5.test.ts',
       'test/signal-server/alarms.test.ts',
       'test/signal-server/hub.model.test.ts',
     ],
     // It runs beside other work, at the lowest priority: a bound for what hangs only.
     testTimeout: 600_000,
-    setupFiles: ['./fuzz/seed.setup.ts'],
+    setupFiles: ['./test/fuzz/seed.setup.ts'],
   },
 })

@@ -52,7 +52,7 @@ async function runRound(round: Round): Promise<boolean> {
     },
   }
   const vitest = await startVitest('test', [], {
-    config: 'fuzz/vitest.config.ts',
+    config: 'test/fuzz/vitest.config.ts',
     watch: false,
     provide: { round },
     reporters: [reporter],
