@@ -4,6 +4,7 @@ import { Compose } from '../../compat/compose.ts'
 import { MultiServer } from '../../compat/index.ts'
 import { Net } from '../../compat/plugins/net.ts'
 import { Onion } from '../../compat/plugins/onion.ts'
+import type { OldAuth } from '../../compat/plugins/shs.ts'
 import { UnixSocket } from '../../compat/plugins/unix-socket.ts'
 import { Ws } from '../../compat/plugins/ws.ts'
 import type { Close, Stack, Stream, StreamError } from '../../compat/types.ts'
@@ -233,6 +234,16 @@ it('net calls back with the error of the system when it can not listen', async (
   const close = stack.server(echoInCapitals, null, (error) => error && failed.resolve(error))
   expect(await failed.promise).toMatchObject({ code: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/) })
   if (close) await stop(close)
+})
+
+it.each(['auth', 'authenticate'] as const)('shs asks %s', async (name) => {
+  const answer: OldAuth = (_key, callback) => callback(null, name)
+  const stack = createStack('net', await freePort(), { auth: undefined, [name]: answer })
+  const accepted = deferred<Stream>()
+  await listen(stack, accepted.resolve)
+  const client = await dial(stack, stack.stringify())
+  expect((await accepted.promise).auth).toBe(name)
+  await abort(client)
 })
 
 it('shs dials as the identity of a seed in the address', async () => {

@@ -1,11 +1,15 @@
 import { describe, expect, it, vi } from 'vitest'
 import { fromText } from '../../core/bytes.ts'
+import { MultiServer } from '../../core/multiserver.ts'
 import { createPair } from '../../core/pair.ts'
+import type { Transport } from '../../core/types.ts'
+import { generateKeys, keyToString } from '../../plugs/keys.ts'
+import shs from '../../plugs/shs/index.ts'
 import { fromPull, toPull, type PullCallback, type PullDuplex } from '../../plugs/streams.ts'
 import { toPull as toPullInBrowsers } from '../../plugs/streams.browser.ts'
 import { failure } from '../support/failure.ts'
 import { connectConnections } from './connections.ts'
-import { collect, disguise, pull } from './pull-streams.ts'
+import { collect, disguise, pull, pullPair } from './pull-streams.ts'
 
 describe('toPull', () => {
   it('gives Buffers, and what the connection knows of its far side', async () => {
@@ -192,5 +196,28 @@ describe('fromPull', () => {
     const stream = fromPull({ ...disguise(toPullInBrowsers(end as never)), address: 'tunnel:somewhere' })
     expect(stream.info?.address).toBe('tunnel:somewhere')
     stream.abort()
+  })
+
+  it('makes a transport of a tunnel that somebody has opened, which carries shs', async () => {
+    const [near, far] = pullPair()
+    const keys = await generateKeys()
+    const secured = shs({ keys }).accept(fromPull(far), { signal: new AbortController().signal })
+    // As docs/migrating.md has it.
+    const openTunnel = (_section: string) => Promise.resolve(near)
+    const tunnel: Transport = {
+      name: 'tunnel',
+      halfClose: true,
+      parse: (section) =>
+        section.startsWith('tunnel:') ? { dial: async () => fromPull(await openTunnel(section)) } : null,
+      addresses: () => [],
+    }
+    const ms = MultiServer([[tunnel, shs({ keys: await generateKeys() })]])
+    const connection = await ms.client(`tunnel:portal:target~shs:${keyToString(keys.publicKey)}`)
+    const { stream } = await secured
+    await connection.write(fromText('through the tunnel'))
+    expect(await stream.read()).toEqual(fromText('through the tunnel'))
+    expect(connection.remote).toEqual(keys.publicKey)
+    await Promise.all([connection.close(), stream.read().then(() => stream.end())])
+    expect(connection.error).toBeUndefined()
   })
 })
