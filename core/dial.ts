@@ -4,7 +4,7 @@ import { MultiserverError, toError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Connection } from './connection.ts'
 import type { Route, Stack } from './stack.ts'
-import type { DialStage } from './types.ts'
+import type { DialStage, Scope } from './types.ts'
 
 export interface DialOptions {
   /** Aborts the dial at any moment; the promise rejects with ABORTED. */
@@ -15,6 +15,11 @@ export interface DialOptions {
   allowDowngrade?: boolean | undefined
   /** Alternatives weaker than this are refused: 2 for shs2, 1 for shs, 0 for none. @default 0 */
   minStrength?: number | undefined
+  /**
+   * How near the place may be that is connected to, for addresses that a stranger has given: `public` refuses local
+   * networks, by name too, `local` this machine. Browsers can't see what a name stands for. @default anywhere
+   */
+  reach?: Scope | undefined
   /** Called at each stage of each alternative that is tried. */
   onProgress?: ((progress: { stage: DialStage; address: string }) => void) | undefined
 }
@@ -138,13 +143,13 @@ function race(
       start(route)
     }
     const start = (route: Route) => {
-      const { lingerMs } = options
+      const { lingerMs, reach } = options
       const onProgress = (stage: DialStage) => tell(options.onProgress, { stage, address: route.address })
       // A signal of its own: the winner's stays as it is when the losers are aborted.
       const attempt = new AbortController()
       underWay.add(attempt)
       route
-        .dial({ signal: attempt.signal, lingerMs, onProgress })
+        .dial({ signal: attempt.signal, lingerMs, reach, onProgress })
         .finally(() => underWay.delete(attempt))
         .then(
           (connection) => {

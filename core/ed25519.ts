@@ -14,6 +14,19 @@ export function checkPublicKey(key: Uint8Array): boolean {
 }
 
 /**
+ * Whether `signature` over `message` is by `publicKey`; never throws once {@link ready}. Strict: libsodium refuses a
+ * signature whose second half is not canonical; keys are checked beforehand, so that nothing depends on how a build of
+ * it is configured.
+ */
+export function verifySignature(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
+  return (
+    signature.length === 64 &&
+    checkPublicKey(publicKey) &&
+    sodium.crypto_sign_verify_detached(signature, message, publicKey)
+  )
+}
+
+/**
  * The X25519 form of an Ed25519 public key, 32 bytes; null when the key is not 32 bytes, not canonical, not on the
  * curve, of small order or outside the prime-order subgroup. libsodium makes the last three checks itself and
  * reduces y modulo p before them.

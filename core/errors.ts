@@ -23,6 +23,10 @@ export const errorCodes = {
   PEER_RESET: 'The peer gave the connection up; the message has its reason.',
   PROTOCOL: 'The far side sent bytes that the protocol does not allow.',
   RECEIVE_OVERFLOW: 'More arrived than may wait unread, and this transport cannot slow the sender down.',
+  RECORD_INVALID:
+    'A directory record is not what it should be: malformed, forged, expired, or of another key; the message says which.',
+  RECORD_NOT_FOUND: 'The hub has no record of this key now.',
+  RECORD_STALE: 'The hub gave an older record of this key than one that was seen before.',
   RTC_LIMIT: 'This process holds as many WebRTC connections as it may; close some first.',
   RTC_UNAVAILABLE: 'WebRTC is not available here; on Node install the optional package wrtc.',
   SEND_OVERFLOW: 'More was written without awaiting than may wait unsent; await write().',

@@ -139,6 +139,26 @@ export const limits = {
     /** Signals of a side of an introduction that may wait to be opened; the hub passes on no more than that. */
     signals: 64,
   },
+  record: {
+    /** Of a whole record: two Ethernet packets or so, and room for a dozen addresses. */
+    bytes: 4096,
+    /** Each is one alternative of the address that a lookup gives. */
+    addresses: 16,
+    /** A record outlives its publisher by at most this; renewed at half of it. */
+    lifeMs: 60 * 60_000,
+    /** How far ahead a record may expire, clocks that differ included (`skewMs`). */
+    longestLifeMs: 24 * 60 * 60_000,
+    /** A sequence begins as a time; further ahead it would lock its own key out for long. */
+    sequenceAheadMs: 24 * 60 * 60_000,
+    /** By how much the clocks of two machines may differ. */
+    skewMs: 5 * 60_000,
+    /** Keys whose highest sequence is remembered: as many as one hub has peers. */
+    keys: 10_000,
+    /** Of a listing. */
+    perPage: 100,
+    /** A lookup is one small answer. */
+    lookupTimeoutMs: 10_000,
+  },
   introduction: {
     /**
      * A server peer's own guard, for it trusts neither its hub nor whoever can make an offer: introductions without an

@@ -60,6 +60,7 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
       const listener = await stack.listen(accept, {
         signal: stop.signal,
         lingerMs: options.lingerMs,
+        started,
         onListenError: report,
         onConnectionError: (error) => options.onError?.(error),
       })
@@ -73,8 +74,11 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
     }
   }
 
+  let resolveStarted: () => void = () => undefined
+  const started = new Promise<void>((resolve) => (resolveStarted = resolve))
   const able = stacks.filter((stack) => stack.canListen)
   const starting = Promise.allSettled(able.map(start))
+  void starting.then(() => resolveStarted())
 
   async function settle(): Promise<void> {
     if (able.length === 0) throw new MultiserverError('LISTEN_FAILED', 'no stack can listen here, only dial')

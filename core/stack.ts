@@ -19,12 +19,15 @@ export interface Route {
 export interface RouteContext {
   readonly signal: AbortSignal
   readonly lingerMs?: number | undefined
+  readonly reach?: t.Scope | undefined
   readonly onProgress?: ((stage: t.DialStage) => void) | undefined
 }
 
 export interface StackListenContext {
   readonly signal: AbortSignal
   readonly lingerMs?: number | undefined
+  /** Resolves once every stack of the server listens or has failed. */
+  readonly started?: Promise<void> | undefined
   /** For what concerns the listening as a whole. */
   readonly onListenError: (error: MultiserverError) => void
   /** For a connection that failed before it was one. */
@@ -116,6 +119,8 @@ export class Stack {
       signal,
       identity: this.transforms.find((transform) => transform.identity !== undefined)?.identity,
       transforms: this.transforms.map((transform) => transform.name),
+      sections: this.transforms.map((transform) => transform.section()),
+      started: context.started,
       onError: (error) => context.onListenError(toError(error, 'LISTEN_FAILED')),
       onConnectionError: failed,
     })
@@ -125,7 +130,7 @@ export class Stack {
     address: string,
     target: t.Target,
     secures: readonly t.SecureTarget[],
-    { signal, lingerMs, onProgress }: RouteContext,
+    { signal, lingerMs, reach, onProgress }: RouteContext,
   ): Promise<Connection> {
     try {
       const raw = await untilAborted(
@@ -133,6 +138,7 @@ export class Stack {
           signal,
           remoteKey: secures.find((secure) => secure.key !== undefined)?.key,
           transforms: this.transforms.map((transform) => transform.name),
+          reach,
           onProgress,
         }),
         signal,

@@ -54,6 +54,11 @@ export interface DialContext {
   readonly remoteKey?: Uint8Array | undefined
   /** The section names after the transport, for example `['shs']`. */
   readonly transforms: readonly string[]
+  /**
+   * How near the place may be that is connected to; absent: anywhere. Whoever resolves names asks `isWithinReach` for
+   * each address before it is connected to.
+   */
+  readonly reach?: Scope | undefined
   readonly onProgress?: ((stage: DialStage) => void) | undefined
 }
 
@@ -63,6 +68,10 @@ export interface ListenContext {
   /** The identity of the first transform that has one: rtc signs its registration with it. */
   readonly identity?: Identity | undefined
   readonly transforms: readonly string[]
+  /** What the addresses of this stack have behind the transport's section, for example `['shs:KEY']`. */
+  readonly sections?: readonly string[] | undefined
+  /** Resolves once every stack of this server listens or has failed: what they print can be given to others. */
+  readonly started?: Promise<void> | undefined
   /** For what concerns the listening itself after it began, such as a lost hub. */
   readonly onError: (error: Error) => void
   /** For a connection that failed before it was handed over. */

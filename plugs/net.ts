@@ -3,11 +3,13 @@ import { formatArgument, sectionArgument } from '../core/address.ts'
 import { abortReason } from '../core/deadline.ts'
 import { MultiserverError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import { checkReach } from '../core/reach.ts'
 import { parseHostPort, type HostPort } from './host-port.ts'
 import { listenHosts, type ListenHostOptions } from './listen-hosts.ts'
 import { listenOnHosts } from './listen-sockets.ts'
+import { lookupWithin } from './lookup-within.ts'
 import { limitedSource, peerHost, SocketStream } from './socket-stream.ts'
-import type { ByteStream, Transport } from '../core/types.ts'
+import type { ByteStream, DialContext, Transport } from '../core/types.ts'
 
 export interface NetOptions extends ListenHostOptions {
   /** The TCP port to listen on; 0 or none: the system chooses one. */
@@ -32,7 +34,7 @@ export function net(options: NetOptions = {}): Transport {
     reach: [],
     parse(section) {
       const place = parseHostPort(sectionArgument(section, 'net') ?? '')
-      return place && { dial: ({ signal }) => dial(place, signal) }
+      return place && { dial: (context) => dial(place, context) }
     },
     addresses: () => [],
   }
@@ -49,9 +51,11 @@ export function net(options: NetOptions = {}): Transport {
   }
 }
 
-function dial({ host, port }: HostPort, signal: AbortSignal): Promise<ByteStream> {
+function dial({ host, port }: HostPort, { signal, reach }: DialContext): Promise<ByteStream> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...socketOptions, host, port })
+    checkReach(host, reach)
+    const lookup = lookupWithin(reach)
+    const socket = connect({ ...socketOptions, host, port, ...(lookup && { lookup }) })
     const onAbort = () => {
       socket.destroy()
       reject(abortReason(signal))

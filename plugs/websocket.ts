@@ -1,5 +1,7 @@
 import { WebSocket } from 'ws'
 import { limits } from '../core/limits.ts'
+import { lookupWithin } from './lookup-within.ts'
+import type { Scope } from '../core/types.ts'
 
 /**
  * A WebSocket as our code needs it, alike on Node (package `ws`) and in browsers. Handlers are set in the turn in
@@ -33,14 +35,19 @@ export interface WebSocketOptions {
   headers?: Readonly<Record<string, string>> | undefined
   /** Larger messages end the socket. */
   maxMessageBytes: number
+  /** How near what the URL's name stands for may be; browsers can't see that. @default anywhere */
+  reach?: Scope | undefined
 }
 
 export function openWebSocket(url: string, options: WebSocketOptions): WebSocketLike {
+  const lookup = lookupWithin(options.reach)
   const socket = new WebSocket(url, [...(options.protocols ?? [])], {
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes,
     followRedirects: false,
     headers: { ...options.headers },
+    // Handed on to the socket as it is, which the type declarations don't say.
+    ...(lookup && { lookup }),
   })
   socket.on('upgrade', (response) => response.socket.setKeepAlive(true, limits.socket.keepAliveMs))
   return wrapWebSocket(socket)

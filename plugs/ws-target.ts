@@ -1,4 +1,5 @@
 import { formatArgument, sectionArgument } from '../core/address.ts'
+import { checkReach } from '../core/reach.ts'
 import { openWebSocket } from '#websocket'
 import { WebSocketStream } from './websocket-stream.ts'
 import type { Target } from '../core/types.ts'
@@ -20,12 +21,11 @@ export function parseWsTarget(section: string, options: WsDialOptions): Target |
   const [name, rest] = [url.slice(0, url.indexOf(':')), url.slice(url.indexOf(':') + 1)]
   const maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes
   return {
-    dial: ({ signal }) =>
-      WebSocketStream.dial(
-        openWebSocket(url, { maxMessageBytes, headers: options.headers }),
-        { address: formatArgument(name, rest) },
-        signal,
-      ),
+    async dial({ signal, reach }) {
+      checkReach(new URL(url).hostname, reach)
+      const socket = openWebSocket(url, { maxMessageBytes, headers: options.headers, reach })
+      return WebSocketStream.dial(socket, { address: formatArgument(name, rest) }, signal)
+    },
   }
 }
 

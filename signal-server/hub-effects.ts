@@ -1,4 +1,5 @@
 import type { HubErrorCode, HubMessage } from '../core/hub-protocol.ts'
+import type { Bytes } from '../core/types.ts'
 import type { Peer, SocketId } from './peer.ts'
 
 export type HubEffect =
@@ -15,6 +16,8 @@ export interface RefusalDetails {
   /** The introduction that it is about. */
   id?: string | undefined
   retryAfterMs?: number | undefined
+  /** The record that is kept instead. */
+  record?: Bytes | undefined
 }
 
 /** What the hub wants done, in order, until its owner takes it. */

@@ -6,6 +6,7 @@
  *   intake.ts         what they sent and how fast it is obeyed
  *   requests.ts       what they ask for
  *   introductions.ts  who may signal whom
+ *   records.ts        what they have published
  */
 import { decodePeerMessage, hubCloseCodes, type IceServer } from '../core/hub-protocol.ts'
 import { Alarms } from './alarms.ts'
@@ -14,6 +15,7 @@ import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
 import { Peers, type Refusal } from './peers.ts'
 import type { ProofChecker } from './proof.ts'
+import { Records, type RecordStore } from './records.ts'
 import { Requests } from './requests.ts'
 
 export type { HubEffect } from './hub-effects.ts'
@@ -28,6 +30,8 @@ export interface HubOptions {
   /** Told to everyone. */
   iceServers: readonly IceServer[]
   exemptLoopback: boolean
+  /** Unix time, which records are dated with; everything else goes by the time of `handle`. */
+  unixNowMs: () => number
 }
 
 export type HubEvent =
@@ -61,6 +65,8 @@ export interface HubCounts {
 }
 
 export class Hub {
+  /** What peers have published. */
+  readonly records: RecordStore
   readonly #options: HubOptions
   readonly #alarms = new Alarms()
   readonly #effects = new HubEffects()
@@ -71,7 +77,16 @@ export class Hub {
     this.#options = options
     const shared = { ...options, alarms: this.#alarms, effects: this.#effects }
     this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#requests.endAllOf(peer, nowMs) })
-    this.#requests = new Requests({ ...shared, peers: this.#peers, iceServers: () => this.#iceServers() })
+    this.records = new Records({
+      keys: options.limits.recordKeys,
+      isHere: (key) => this.#peers.withKey(key) !== undefined,
+    })
+    this.#requests = new Requests({
+      ...shared,
+      peers: this.#peers,
+      records: this.records,
+      iceServers: () => this.#iceServers(),
+    })
   }
 
   /** When a `time` event is due next, undefined when nothing waits. */

@@ -55,6 +55,14 @@ export const defaultLimits = {
   /** An offer or answer and 33 candidates, with room for later signals. */
   signalsPerSide: 64,
 
+  // Records. Whoever is registered may keep one; looking one up costs no signature check.
+  /** As many as peers. The one that was published longest ago by a peer that is not here any more makes room. */
+  recordKeys: 10_000,
+  lookupsPerSecondPerAddress: 10,
+  lookupsBurstPerAddress: 50,
+  /** Addresses whose rate of lookups is remembered. */
+  lookupAddresses: 10_000,
+
   // Sending. A peer that does not read must not fill the memory of the hub.
   queueBytes: 256 * 1024,
   /** All peers together; beyond it the one with the longest queue goes. */

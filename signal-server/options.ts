@@ -11,6 +11,7 @@ import type { StartHubOptions } from './start.ts'
  * - `TRUST_PROXY`: addresses or networks of proxies
  * - `ICE_SERVERS`: STUN URLs
  * - `EXEMPT_LOOPBACK`: `1` when loopback is not to be limited per address
+ * - `LISTING`: `1` when the hub shows the records of those who want that
  * - `PAGE`: a directory to serve
  * - `HUB_LIMITS`: `name=value` of limits to change
  */
@@ -23,6 +24,7 @@ export function optionsFrom(environment: NodeJS.ProcessEnv): StartHubOptions {
     trustProxy: listFrom(environment['TRUST_PROXY']),
     iceServers: iceServersFrom(listFrom(environment['ICE_SERVERS'])),
     exemptLoopback: environment['EXEMPT_LOOPBACK'] === '1',
+    listing: environment['LISTING'] === '1',
     page: textFrom(environment['PAGE']),
     limits: limitsFrom(listFrom(environment['HUB_LIMITS'])),
     logger: true,

@@ -1,5 +1,4 @@
-import sodium from 'libsodium-wrappers'
-import { checkPublicKey } from '../core/ed25519.ts'
+import { ready, verifySignature } from '../core/ed25519.ts'
 import { registerBytes } from '../core/hub-protocol.ts'
 
 /** Whether `signature` over `message` is by `publicKey`. Never throws. */
@@ -23,16 +22,10 @@ export interface ProofRefusal {
   message: string
 }
 
-/**
- * Resolves to the strict checker, once libsodium is there. libsodium refuses a signature whose second half is
- * not canonical; keys are checked beforehand, so that a hub does not depend on how a build of it is configured.
- */
+/** Resolves to the strict checker, once libsodium is there. */
 export async function loadProofChecker(): Promise<ProofChecker> {
-  await sodium.ready
-  return (signature, message, publicKey) =>
-    signature.length === 64 &&
-    checkPublicKey(publicKey) &&
-    sodium.crypto_sign_verify_detached(signature, message, publicKey)
+  await ready()
+  return verifySignature
 }
 
 /**

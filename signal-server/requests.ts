@@ -1,5 +1,7 @@
-import { toBase64Url } from '../core/bytes.ts'
+import { fromBase64Url, toBase64Url } from '../core/bytes.ts'
 import { goneReason, type IceServer, type PeerMessage } from '../core/hub-protocol.ts'
+import { readRecord } from '../core/record.ts'
+import type { Bytes } from '../core/types.ts'
 import type { Alarms } from './alarms.ts'
 import type { HubEffects } from './hub-effects.ts'
 import { type Introduction, Introductions, otherEnd } from './introductions.ts'
@@ -7,6 +9,7 @@ import type { HubLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { Peers } from './peers.ts'
 import { type ProofChecker, refuseProof } from './proof.ts'
+import type { RecordStore } from './records.ts'
 
 export interface RequestsOptions {
   limits: HubLimits
@@ -16,11 +19,13 @@ export interface RequestsOptions {
   hubNames: () => readonly string[]
   checkProof: ProofChecker
   iceServers: () => IceServer[]
+  records: RecordStore
+  unixNowMs: () => number
 }
 
 type Register = Extract<PeerMessage, { type: 'register' }>
 
-/** What peers ask of the hub: to be known by a key, to be introduced, to pass a signal on. */
+/** What peers ask of the hub: to be known by a key, to show its record, to be introduced, to pass a signal on. */
 export class Requests {
   readonly #options: RequestsOptions
   readonly #introductions: Introductions
@@ -39,7 +44,7 @@ export class Requests {
       case 'register':
         return this.#register(peer, message, nowMs)
       case 'record':
-        return this.#refuseRecord(peer)
+        return this.#publish(peer, message.record)
       case 'introduce':
         return this.#introduce(peer, message.id, toBase64Url(message.to), nowMs)
       case 'signal':
@@ -80,11 +85,22 @@ export class Requests {
     if (refusal !== undefined) return effects.refuse(peer, refusal.code, { message: refusal.message })
     peers.register(peer, key, nowMs)
     effects.send(peer, { type: 'registered', iceServers: this.#options.iceServers() })
-    if (request.record !== undefined) this.#refuseRecord(peer)
+    if (request.record !== undefined) this.#publish(peer, request.record)
   }
 
-  #refuseRecord(peer: Peer): void {
-    this.#options.effects.refuse(peer, 'RECORD_INVALID', { message: 'this hub keeps no records' })
+  /** A peer publishes for the key that it has proved, and for no other. */
+  #publish(peer: Peer, bytes: Bytes): void {
+    const { effects, records, unixNowMs } = this.#options
+    const key = peer.key === undefined ? null : fromBase64Url(peer.key)
+    if (peer.key === undefined || key === null) {
+      return effects.refuse(peer, 'RECORD_INVALID', { message: 'register the key first' })
+    }
+    const read = readRecord(bytes, key, unixNowMs())
+    if (read.kind === 'refused') return effects.refuse(peer, 'RECORD_INVALID', { message: read.why })
+    const kept = records.put(peer.key, bytes, read.record, unixNowMs())
+    if (kept.kind === 'kept') return
+    const message = 'a newer record, or another with this sequence, is here'
+    effects.refuse(peer, 'RECORD_STALE', { message, record: kept.stored })
   }
 
   #introduce(client: Peer, id: string, to: string, nowMs: number): void {

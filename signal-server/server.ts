@@ -10,6 +10,7 @@ import { refuseRequest } from './gate.ts'
 import { Hub } from './hub.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
+import { addPeersRoutes } from './peers-routes.ts'
 import { loadProofChecker } from './proof.ts'
 import { HubSockets, nowMs } from './sockets.ts'
 import { sourceOf } from '../core/ip.ts'
@@ -28,6 +29,8 @@ export interface HubPluginOptions {
   origins?: readonly string[] | undefined
   /** Whether what is limited per address is not limited for loopback. @default false */
   exemptLoopback?: boolean | undefined
+  /** Whether `GET /peers` shows the records of those who asked for that. @default false */
+  listing?: boolean | undefined
   /** A directory with an `index.html` to be served beside the hub. */
   page?: string | undefined
   /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once. */
@@ -59,7 +62,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/limits`, `/livez`, `/readyz`. */
+/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/peers`, `/limits`, `/livez`, `/readyz`. */
 export async function hub(app: FastifyInstance, options: HubPluginOptions): Promise<void> {
   app.addHook('onResponse', async (request) => {
     // What asked for an upgrade is no HTTP connection to Node any more: answered instead, by whichever route of the
@@ -85,6 +88,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     randomBytes: (length) => randomBytes(length),
     iceServers: options.iceServers ?? [],
     exemptLoopback: options.exemptLoopback ?? false,
+    unixNowMs: Date.now,
   })
   const sockets = new HubSockets(state, limits)
 
@@ -124,6 +128,12 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     },
   })
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
+  addPeersRoutes(app, {
+    limits,
+    records: state.records,
+    listing: options.listing ?? false,
+    exemptLoopback: options.exemptLoopback ?? false,
+  })
   app.get('/livez', () => ({ alive: true }))
   app.get('/readyz', (_request, reply) =>
     reply.code(sockets.isDraining ? 503 : 200).send({ ready: !sockets.isDraining }),

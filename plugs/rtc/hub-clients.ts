@@ -1,4 +1,5 @@
 import { HubSocket } from './hub-socket.ts'
+import type { Scope } from '../../core/types.ts'
 
 /**
  * Sockets for dialing, without an identity: dials through one hub at the same time share one, and it is closed with
@@ -6,9 +7,11 @@ import { HubSocket } from './hub-socket.ts'
  */
 const sockets = new Map<string, { socket: HubSocket; users: number }>()
 
-/** A socket to the hub and the function that gives it back. */
-export function borrowHubSocket(url: string): { socket: HubSocket; giveBack: () => void } {
-  const shared = sockets.get(url) ?? open(url)
+/** A socket to the hub, which may be as near as `reach` says, and the function that gives it back. */
+export function borrowHubSocket(url: string, reach?: Scope): { socket: HubSocket; giveBack: () => void } {
+  // What one dial may reach, another may not.
+  const name = `${reach ?? 'anywhere'} ${url}`
+  const shared = sockets.get(name) ?? open(name, url, reach)
   shared.users += 1
   let mine = true
   return {
@@ -18,19 +21,19 @@ export function borrowHubSocket(url: string): { socket: HubSocket; giveBack: () 
       mine = false
       shared.users -= 1
       if (shared.users > 0) return
-      forget(url, shared.socket)
+      forget(name, shared.socket)
       shared.socket.close()
     },
   }
 }
 
-function open(url: string): { socket: HubSocket; users: number } {
-  const socket: HubSocket = new HubSocket(url, { onClose: () => forget(url, socket) })
+function open(name: string, url: string, reach: Scope | undefined): { socket: HubSocket; users: number } {
+  const socket: HubSocket = new HubSocket(url, { onClose: () => forget(name, socket) }, reach)
   const shared = { socket, users: 0 }
-  sockets.set(url, shared)
+  sockets.set(name, shared)
   return shared
 }
 
-function forget(url: string, socket: HubSocket): void {
-  if (sockets.get(url)?.socket === socket) sockets.delete(url)
+function forget(name: string, socket: HubSocket): void {
+  if (sockets.get(name)?.socket === socket) sockets.delete(name)
 }

@@ -13,10 +13,19 @@ import { printable } from '../../core/hub-fields.ts'
 import { limits } from '../../core/limits.ts'
 import { openWebSocket, type WebSocketLike } from '#websocket'
 import { IntroductionChannel } from './introduction-channel.ts'
+import type { Bytes, Scope } from '../../core/types.ts'
 
 const { answerTimeoutMs, closeTimeoutMs, probeTimeoutMs, silentAfterMs, unsentCharacters } = limits.hub
 
 export type Welcome = Extract<HubMessage, { type: 'welcome' }>
+
+/** Why a hub did not take a record. */
+export interface RecordRefusal {
+  readonly code: 'RECORD_STALE' | 'RECORD_INVALID'
+  readonly message: string
+  /** The record that it says it has. */
+  readonly stored?: Bytes | undefined
+}
 
 /** What concerns the socket as a whole; the messages of an introduction go to its channel. */
 export interface HubSocketEvents {
@@ -26,7 +35,9 @@ export interface HubSocketEvents {
   onIncoming?(channel: IntroductionChannel): void
   onReplaced?(): void
   onRestarting?(times: { reconnectAfterMs: number; tryForMs: number }): void
-  /** An error that names no introduction: what was asked for the socket itself was refused. */
+  /** The hub did not take the record; `stored` is what it has instead. */
+  onRecordRefused?(refusal: RecordRefusal): void
+  /** Any other error that names no introduction: what was asked for the socket itself was refused. */
   onRefused?(error: MultiserverError): void
   /** Once, however it came. */
   onClose?(error: MultiserverError): void
@@ -49,11 +60,13 @@ export class HubSocket {
   #deadline: ReturnType<typeof setTimeout> | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
 
-  constructor(url: string, events: HubSocketEvents = {}) {
+  /** `reach` is how near the hub may be, when somebody else has named it. */
+  constructor(url: string, events: HubSocketEvents = {}, reach?: Scope) {
     this.url = url
     this.#events = events
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
-    this.#socket = openWebSocket(url, { protocols: [hubSubprotocol], maxMessageBytes: hubMessageBytes })
+    const protocols = [hubSubprotocol]
+    this.#socket = openWebSocket(url, { protocols, maxMessageBytes: hubMessageBytes, reach })
     let resolveWelcome: (welcome: Welcome) => void = () => undefined
     this.welcome = new Promise((resolve, reject) => {
       resolveWelcome = resolve
@@ -100,6 +113,15 @@ export class HubSocket {
     this.#channels.set(id, channel)
     if (this.#error !== undefined) channel.fail(this.#error)
     return channel
+  }
+
+  /** Resolves to true once the hub has answered what it was sent until now, false when the socket goes before. */
+  async answered(): Promise<boolean> {
+    // There is no such introduction, and the hub says so; it answers in order.
+    const channel = this.openChannel(randomId())
+    this.send({ type: 'close', id: channel.id, reason: 'are you there?' })
+    await channel.nextSignal().catch(() => undefined)
+    return !this.isOver
   }
 
   close(): void {
@@ -153,8 +175,11 @@ export class HubSocket {
       case 'restarting':
         return this.#events.onRestarting?.(message)
       case 'error': {
-        const { id } = message
+        const { id, code, record: stored } = message
         if (id !== undefined) return this.#channels.get(id)?.receive({ ...message, id })
+        if (code === 'RECORD_STALE' || code === 'RECORD_INVALID') {
+          return this.#events.onRecordRefused?.({ code, message: message.message, stored })
+        }
         const text = `${this.url} refused: ${message.code} ${message.message}`
         return this.#events.onRefused?.(new MultiserverError('HUB_REFUSED', text, { address: this.url }))
       }

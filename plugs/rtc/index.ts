@@ -4,7 +4,9 @@ import { checkPublicKey, ready } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { hubUrlOf } from '../../core/hub-name.ts'
 import { classifyHost } from '../../core/ip.ts'
+import { checkReach } from '../../core/reach.ts'
 import { loadWebRtc, type WebRtc } from '#wrtc'
+import { publishStack, type PublishStackOptions } from '../directory/publish-stack.ts'
 import { borrowHubSocket } from './hub-clients.ts'
 import { randomId } from './hub-socket.ts'
 import { introduceClient, type IntroductionOptions } from './introduction.ts'
@@ -22,6 +24,11 @@ export interface RtcOptions {
   iceTransportPolicy?: 'all' | 'relay' | undefined
   /** Whether candidates of local networks are offered and accepted. @default true */
   privateCandidates?: boolean | undefined
+  /**
+   * Whether the hub is told, in a record signed by the stack's key, what is served here, so that `lookup` finds it:
+   * this stack's own address, and what `address` gives. @default true
+   */
+  publish?: boolean | PublishStackOptions | undefined
   /** WebRTC to use instead of the browser's, or of the package wrtc. */
   wrtc?: WebRtc | undefined
 }
@@ -46,8 +53,9 @@ export function rtc(options: RtcOptions = {}): Transport {
 }
 
 async function dial(hubUrl: string, context: DialContext, options: RtcOptions): Promise<ByteStream> {
-  const { signal, remoteKey, transforms, onProgress } = context
+  const { signal, remoteKey, transforms, reach, onProgress } = context
   const address = rtcSection(hubUrl)
+  checkReach(new URL(hubUrl).hostname, reach)
   if (remoteKey === undefined) {
     throw new MultiserverError('ADDRESS_INVALID', `${address} needs a key, as in ${address}~shs:KEY`, {
       address,
@@ -58,7 +66,7 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
     throw new MultiserverError('ADDRESS_INVALID', `${address}: nobody can prove this key`, { address })
   }
   const introduction = await introductionOptions(hubUrl, options)
-  const { socket, giveBack } = borrowHubSocket(hubUrl)
+  const { socket, giveBack } = borrowHubSocket(hubUrl, reach)
   const session = crypto.getRandomValues(new Uint8Array(16))
   try {
     const channel = socket.openChannel(randomId())
@@ -83,7 +91,7 @@ async function listen(
   context: ListenContext,
   options: RtcOptions,
 ): Promise<Listener> {
-  const { identity, transforms, signal, onError, onConnectionError } = context
+  const { identity, transforms, sections = [], started, signal, onError, onConnectionError } = context
   const section = rtcSection(hubUrl)
   if (identity === undefined) {
     throw new MultiserverError('STACK_INVALID', 'rtc registers with a key: put shs behind it in the stack')
@@ -102,9 +110,10 @@ async function listen(
   }
   const { registered, isRegistered, remove } = addAcceptor(identity, acceptor)
   let closing: Promise<void> | undefined
+  let withdraw = () => Promise.resolve()
   const close = () => {
     stop.abort()
-    return (closing ??= remove())
+    return (closing ??= withdraw().then(remove))
   }
   const onAbort = () => void close()
   signal.addEventListener('abort', onAbort, { once: true })
@@ -114,6 +123,13 @@ async function listen(
   } catch (thrown) {
     await close()
     throw thrown
+  }
+  const { publish = true } = options
+  // A transform without a key of its own can't be dialed by anybody.
+  const isDialable = sections.length > 0 && !sections.includes('')
+  if (publish !== false && isDialable && !stop.signal.aborted) {
+    const own = [section, ...sections].join('~')
+    withdraw = publishStack({ hubUrl, identity, own, started, onError }, publish === true ? {} : publish)
   }
   return {
     addresses: (scope) => (isReachable(hubUrl, scope) ? [section] : []),

@@ -5,10 +5,10 @@ import { canonicalHubName } from '../../core/hub-name.ts'
 import { limits } from '../../core/limits.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
 import { introduceServer, type IntroductionTarget, type OfferVerdict } from './introduction.ts'
-import { Registration } from './registration.ts'
+import { Registration, type Publisher } from './registration.ts'
 import { Session } from './session.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
-import type { ByteStream, Identity } from '../../core/types.ts'
+import type { Bytes, ByteStream, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Offer } from './signal-payload.ts'
 
@@ -35,7 +35,35 @@ export function addAcceptor(
   identity: Identity,
   acceptor: Acceptor,
 ): { registered: Promise<void>; isRegistered: () => boolean; remove: () => Promise<void> } {
-  const { hubUrl } = acceptor.options
+  const registrar = registrarOf(acceptor.options.hubUrl, identity)
+  return {
+    registered: registrar.add(acceptor),
+    isRegistered: () => registrar.isRegistered,
+    remove: () => registrar.remove(acceptor),
+  }
+}
+
+/** A publisher at one hub. */
+export interface PublisherHold {
+  /** See {@link Registration.showRecord}. */
+  show(record: Bytes): void
+  /** See {@link Registration.answered}. */
+  answered(): Promise<boolean>
+  remove(): Promise<void>
+}
+
+/** Adds who publishes for this key at a hub, beside its rtc stacks or without any: one publisher for each of both. */
+export function addPublisher(hubUrl: string, identity: Identity, publisher: Publisher): PublisherHold {
+  const registrar = registrarOf(hubUrl, identity)
+  registrar.publisher = publisher
+  return {
+    show: (record) => registrar.registration.showRecord(record),
+    answered: () => registrar.registration.answered(),
+    remove: () => registrar.removePublisher(),
+  }
+}
+
+function registrarOf(hubUrl: string, identity: Identity): Registrar {
   const name = `${canonicalHubName(hubUrl) ?? hubUrl} ${toBase64(identity.publicKey)}`
   const registrar: Registrar =
     registrars.get(name) ??
@@ -44,17 +72,14 @@ export function addAcceptor(
       if (registrars.get(name) === registrar) registrars.delete(name)
     })
   registrars.set(name, registrar)
-  return {
-    registered: registrar.add(acceptor),
-    isRegistered: () => registrar.isRegistered,
-    remove: () => registrar.remove(acceptor),
-  }
+  return registrar
 }
 
-/** What listens at one hub under one key, and the sessions that came of it. */
+/** What listens and is published at one hub under one key, and the sessions that came of it. */
 class Registrar {
+  readonly registration: Registration
+  publisher: Publisher | undefined
   readonly #identity: Identity
-  readonly #registration: Registration
   readonly #forget: () => void
   readonly #acceptors = new Set<Acceptor>()
   readonly #sessions = new Set<string>()
@@ -65,19 +90,21 @@ class Registrar {
   constructor(hubUrl: string, identity: Identity, forget: () => void) {
     this.#identity = identity
     this.#forget = forget
-    this.#registration = new Registration({
+    this.registration = new Registration({
       hubUrl,
       identity,
       onIncoming: (channel, iceServers) => this.#onIncoming(channel, iceServers),
+      publisher: () => this.publisher,
       onError: (error) => {
         if (error.code === 'HUB_REPLACED') forget()
         for (const acceptor of this.#acceptors) acceptor.onError(error)
+        this.publisher?.onError(error)
       },
     })
   }
 
   get isRegistered(): boolean {
-    return this.#registration.isRegistered
+    return this.registration.isRegistered
   }
 
   async add(acceptor: Acceptor): Promise<void> {
@@ -87,13 +114,22 @@ class Registrar {
       throw new MultiserverError('LISTEN_FAILED', message)
     }
     this.#acceptors.add(acceptor)
-    await this.#registration.registered
+    await this.registration.registered
   }
 
   async remove(acceptor: Acceptor): Promise<void> {
-    if (!this.#acceptors.delete(acceptor) || this.#acceptors.size > 0) return
+    if (this.#acceptors.delete(acceptor)) await this.#closeIfUnused()
+  }
+
+  async removePublisher(): Promise<void> {
+    this.publisher = undefined
+    await this.#closeIfUnused()
+  }
+
+  async #closeIfUnused(): Promise<void> {
+    if (this.#acceptors.size > 0 || this.publisher !== undefined) return
     this.#forget()
-    await this.#registration.close()
+    await this.registration.close()
     await Promise.all(this.#underWay)
   }
 

@@ -3,16 +3,29 @@ import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { registerBytes, type IceServer } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
-import { HubSocket } from './hub-socket.ts'
+import { HubSocket, type RecordRefusal } from './hub-socket.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 
 const { answerTimeoutMs, healthyAfterMs, longestBackoffMs, shortestBackoffMs } = limits.hub
 
+/** Who has a record to show wherever its key is registered. */
+export interface Publisher {
+  /** Undefined: nothing to show. */
+  readonly record: Bytes | undefined
+  /** Resolves once `record` is fresh enough for a new registration. Never rejects. */
+  refresh(): Promise<void>
+  onRegistered(): void
+  onRecordRefused(refusal: RecordRefusal): void
+  /** What concerns the registration itself. */
+  onError(error: MultiserverError): void
+}
+
 export interface RegistrationOptions {
   readonly hubUrl: string
   readonly identity: Identity
   readonly onIncoming: (channel: IntroductionChannel, iceServers: readonly IceServer[]) => void
+  readonly publisher?: (() => Publisher | undefined) | undefined
   /** HUB_LOST, once for each loss, and HUB_REPLACED, after which there is no more to come. */
   readonly onError: (error: MultiserverError) => void
 }
@@ -28,6 +41,8 @@ export class Registration {
   #socket: HubSocket | undefined
   #iceServers: readonly IceServer[] = []
   #isRegistered = false
+  /** Whether the hub has been told the key, so that a record may follow. */
+  #mayShow = false
   #tellLoss = true
   #failures = 0
   #tryQuicklyUntil = 0
@@ -50,6 +65,16 @@ export class Registration {
     return this.#isRegistered
   }
 
+  /** Sends a record that is newer than the last; without a socket, the next registration brings the publisher's. */
+  showRecord(record: Bytes): void {
+    if (this.#mayShow) this.#socket?.send({ type: 'record', record })
+  }
+
+  /** Resolves to true once the hub has answered what it was sent until now, false when it is away. */
+  async answered(): Promise<boolean> {
+    return this.#isRegistered && this.#socket !== undefined && this.#socket.answered()
+  }
+
   async close(): Promise<void> {
     this.#stop(new MultiserverError('ABORTED', 'the registration was closed'))
     await this.#socket?.closed
@@ -64,6 +89,7 @@ export class Registration {
         this.#isRegistered = true
         this.#tellLoss = true
         this.#resolveRegistered()
+        this.#options.publisher?.()?.onRegistered()
       },
       onIceServers: (iceServers) => (this.#iceServers = iceServers),
       onIncoming: (channel) => this.#options.onIncoming(channel, this.#iceServers),
@@ -77,6 +103,7 @@ export class Registration {
         this.#pauseMs = reconnectAfterMs
         this.#tryQuicklyUntil = performance.now() + reconnectAfterMs + tryForMs
       },
+      onRecordRefused: (refusal) => this.#options.publisher?.()?.onRecordRefused(refusal),
       onRefused: (error) => {
         this.#report(error)
         socket.close()
@@ -84,6 +111,7 @@ export class Registration {
       onClose: (error) => {
         clearTimeout(this.#timer)
         this.#isRegistered = false
+        this.#mayShow = false
         if (this.#stopped) return
         const healthy = registeredAt !== undefined && performance.now() - registeredAt >= healthyAfterMs
         this.#failures = healthy ? 0 : this.#failures + 1
@@ -104,8 +132,11 @@ export class Registration {
     this.#iceServers = welcome.iceServers
     const key: Bytes = copy(identity.publicKey)
     const signature = await identity.sign(registerBytes(this.#hubName, welcome.challenge, key))
+    await this.#options.publisher?.()?.refresh()
     if (this.#stopped || socket.isOver) return
-    socket.send({ type: 'register', key, signature: copy(signature) })
+    const record = this.#options.publisher?.()?.record
+    socket.send({ type: 'register', key, signature: copy(signature), record })
+    this.#mayShow = true
     this.#timer = setTimeout(() => {
       const { hubUrl } = this.#options
       const message = `${hubUrl} does not answer the registration`

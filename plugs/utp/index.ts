@@ -3,10 +3,11 @@ import { formatArgument, sectionArgument } from '../../core/address.ts'
 import { abortReason } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
+import { checkReach } from '../../core/reach.ts'
 import { parseHostPort, type HostPort } from '../host-port.ts'
 import { listenHosts, type ListenHostOptions } from '../listen-hosts.ts'
 import { UtpPorts } from './ports.ts'
-import type { ByteStream, Scope, Transport } from '../../core/types.ts'
+import type { ByteStream, DialContext, Scope, Transport } from '../../core/types.ts'
 
 export interface UtpOptions extends ListenHostOptions {
   /** The UDP port to listen on; 0 or none: the system chooses one. */
@@ -34,7 +35,7 @@ export function utp(options: UtpOptions = {}): Transport {
     reach: [],
     parse(section) {
       const place = parseHostPort(sectionArgument(section, 'utp') ?? '')
-      return place && { dial: ({ signal }) => dial(place, ports, timeoutMs, signal) }
+      return place && { dial: (context) => dial(place, ports, timeoutMs, context) }
     },
     addresses: () => [],
   }
@@ -61,10 +62,11 @@ async function dial(
   place: HostPort,
   ports: UtpPorts,
   timeoutMs: number,
-  signal: AbortSignal,
+  { signal, reach }: DialContext,
 ): Promise<ByteStream> {
   try {
     const ip = await resolveIpv4(place.host)
+    checkReach(ip, reach)
     if (signal.aborted) throw abortReason(signal)
     const port = await ports.forDialing(ip)
     return await port.connect({ ip, port: place.port, address: sectionOf(place), timeoutMs, signal })

@@ -10,6 +10,9 @@ import { type HubLimits, limitsWith } from '../../signal-server/limits.ts'
 
 export const benchName = 'ws://hub.test'
 
+/** The Unix time at which every bench begins. */
+export const benchEpochMs = 1_763_888_400_000
+
 /** A hub with a clock that the test moves, and what every socket got from it. */
 export class HubBench {
   readonly hub: Hub
@@ -33,6 +36,7 @@ export class HubBench {
       randomBytes: (length) => new Uint8Array(length).fill((this.#randoms += 1)),
       iceServers: [],
       exemptLoopback,
+      unixNowMs: () => benchEpochMs + this.nowMs,
     })
   }
 
