@@ -85,15 +85,6 @@ describe('registering', () => {
     bench.leave(target)
     expect(bench.hub.counts().registered).toBe(1)
   })
-
-  it('keeps no records, and says so', () => {
-    const bench = new HubBench()
-    const socket = bench.connect()
-    bench.send(socket, { ...bench.proof(socket, server), record: Uint8Array.of(1) } as never)
-    bench.send(socket, { type: 'record', record: Uint8Array.of(1) })
-    const refused = { type: 'error', code: 'RECORD_INVALID' }
-    expect(bench.take(socket)).toMatchObject([{ type: 'registered' }, refused, refused])
-  })
 })
 
 describe('introducing', () => {
