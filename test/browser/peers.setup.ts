@@ -14,7 +14,7 @@ declare module 'vitest' {
 
 /** What pages need of Node: a hub to be introduced by, and somebody who accepts their WebSockets. */
 export default async function startPeers(project: TestProject): Promise<() => Promise<void>> {
-  const hub = await startHub({ port: 0, exemptLoopback: true })
+  const hub = await startHub({ port: 0, exemptLoopback: true, listing: true })
   const wsHost = await startRemoteHost(() => ws())
   project.provide('hubUrl', hub.url)
   project.provide('wsHostUrl', wsHost.url)

@@ -7,7 +7,7 @@ import type { PeerRecord } from '../../core/record.ts'
 import type { Bytes } from '../../core/types.ts'
 import type { Keys } from '../../plugs/keys.ts'
 import { Records } from '../../signal-server/records.ts'
-import { addressOf, keysOf, recordOf } from '../support/records.ts'
+import { addressOf, forge, keysOf, recordOf } from '../support/records.ts'
 import { benchEpochMs as now, HubBench } from './hub-bench.ts'
 
 let keys: Keys
@@ -80,10 +80,7 @@ describe('publishing', () => {
     ],
     ['that lasts too long', () => recordOf(keys, { sequence: now, expiresAtMs: now + 25 * 3_600_000 })],
     ['from the future', () => recordOf(keys, { sequence: now + 25 * 3_600_000, expiresAtMs: now })],
-    [
-      'that is forged',
-      async () => (await recordOf(keys, { sequence: now })).with(-1, 0).with(-2, 0) as Bytes,
-    ],
+    ['that is forged', async () => forge(await recordOf(keys, { sequence: now }))],
     ['that is nothing of the kind', () => Promise.resolve(Uint8Array.of(1, 2, 3))],
   ])('refuses one %s', async (_what, make) => {
     const { publish, find } = registered()

@@ -23,3 +23,9 @@ export async function recordOf(
   const rest = { expiresAtMs: sequence + 3_600_000, listed: false, addresses: [addressOf(keys)] }
   return signRecord(createIdentity(keys), { ...rest, ...contents })
 }
+
+/** The record with one bit of its signature flipped. */
+export function forge(record: Bytes): Bytes {
+  const at = record.length - 40
+  return record.with(at, (record[at] ?? 0) ^ 1)
+}

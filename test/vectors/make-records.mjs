@@ -5,74 +5,64 @@
 import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 
-const sequence = 1763888400000
-const expiresAtMs = sequence + 3_600_000
+const start = 1763888400000
+const usual = { sequence: start, expiresAtMs: start + 3_600_000, listed: false }
 
 const contents = [
-  [
-    'two addresses, listed',
-    seed(1),
-    {
-      listed: true,
-      addresses: (key) => [`net:203.0.113.7:8008~shs2:${key}`, `rtc:hub.example.com~shs2:${key}`],
-    },
-  ],
-  [
-    'one address of the weaker protocol, not listed',
-    seed(2),
-    { addresses: (key) => [`net:192.0.2.1:8008~shs:${key}`] },
-  ],
-  ['withdrawn', seed(3), { addresses: () => [] }],
-  [
-    'as many addresses as there may be',
-    seed(4),
-    { addresses: (key) => Array.from({ length: 16 }, (_, index) => `net:192.0.2.${index}:8008~shs2:${key}`) },
-  ],
-  [
-    'the largest numbers',
-    seed(5),
-    {
-      sequence: 2 ** 53 - 1,
-      expiresAtMs: 2 ** 53 - 1,
-      addresses: (key) => [`ws://[2001:db8::1]:8989/path~shs:${key}`],
-    },
-  ],
-  [
-    'numbers of one byte',
-    seed(6),
-    { sequence: 0, expiresAtMs: 255, addresses: (key) => [`net:a:1~shs:${key}`] },
-  ],
-  [
-    'letters of two, three and four bytes, and an escape',
-    seed(7),
-    {
-      addresses: (key) => [`net:bücher.例え.😀.example:8008~shs2:${key}`, `onion:a!;b:8008~shs:${key}`],
-    },
-  ],
-  [
-    'a bridge before the key',
-    seed(8),
-    {
-      addresses: (key) => [`rtc:hub.example.com~shs2:${keyText(seed(9))}~tunnel:${key}~shs:${key}`],
-    },
-  ],
-  ['the longest', seed(10), { addresses: (key) => [longest(key)] }],
-]
+  {
+    name: 'two addresses, listed',
+    seed: seed(1),
+    listed: true,
+    addresses: (key) => [`net:203.0.113.7:8008~shs2:${key}`, `rtc:hub.example.com~shs2:${key}`],
+  },
+  {
+    name: 'one address of the weaker protocol, not listed',
+    seed: seed(2),
+    addresses: (key) => [`net:192.0.2.1:8008~shs:${key}`],
+  },
+  { name: 'withdrawn', seed: seed(3), addresses: () => [] },
+  {
+    name: 'as many addresses as there may be',
+    seed: seed(4),
+    addresses: (key) => Array.from({ length: 16 }, (_, index) => `net:192.0.2.${index}:8008~shs2:${key}`),
+  },
+  {
+    name: 'the largest numbers',
+    seed: seed(5),
+    sequence: 2 ** 53 - 1,
+    expiresAtMs: 2 ** 53 - 1,
+    addresses: (key) => [`ws://[2001:db8::1]:8989/path~shs:${key}`],
+  },
+  {
+    name: 'numbers of one byte',
+    seed: seed(6),
+    sequence: 0,
+    expiresAtMs: 255,
+    addresses: (key) => [`net:a:1~shs:${key}`],
+  },
+  {
+    name: 'letters of two, three and four bytes, and an escape',
+    seed: seed(7),
+    addresses: (key) => [`net:bücher.例え.😀.example:8008~shs2:${key}`, `onion:a!;b:8008~shs:${key}`],
+  },
+  {
+    name: 'a bridge before the key',
+    seed: seed(8),
+    addresses: (key) => [`rtc:hub.example.com~shs2:${keyText(seed(9))}~tunnel:${key}~shs:${key}`],
+  },
+  { name: 'the longest', seed: seed(10), addresses: (key) => [longest(key)] },
+].map((each) => ({ ...usual, ...each, addresses: each.addresses(keyText(each.seed)) }))
 
-const records = contents.map(([name, secret, what]) => {
-  const addresses = what.addresses(keyText(secret))
-  const filled = { sequence, expiresAtMs, listed: false, ...what, addresses }
-  return {
-    name,
-    seed: secret.toString('hex'),
-    key: publicKey(secret).toString('hex'),
-    sequence: filled.sequence,
-    expiresAtMs: filled.expiresAtMs,
-    listed: filled.listed,
-    addresses,
-    record: encode(secret, filled).toString('hex'),
-  }
-})
+const records = contents.map((each) => ({
+  name: each.name,
+  seed: each.seed.toString('hex'),
+  key: publicKey(each.seed).toString('hex'),
+  sequence: each.sequence,
+  expiresAtMs: each.expiresAtMs,
+  listed: each.listed,
+  addresses: each.addresses,
+  record: encode(each.seed, each).toString('hex'),
+}))
 
 const about = 'Directory records and what they say; made with node:crypto alone.'
 writeFileSync(new URL('records.json', import.meta.url), `${JSON.stringify({ about, records }, null, 2)}\n`)

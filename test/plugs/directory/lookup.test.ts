@@ -5,7 +5,7 @@ import { limits } from '../../../core/limits.ts'
 import { listPeers, lookup } from '../../../plugs/directory/index.ts'
 import { generateKeys, keyToString, type Keys } from '../../../plugs/keys.ts'
 import { failure } from '../../support/failure.ts'
-import { addressOf, recordOf } from '../../support/records.ts'
+import { addressOf, forge, recordOf } from '../../support/records.ts'
 import { startLyingHub, type LyingHub } from './lying-hub.ts'
 import type { PeerRecord } from '../../../core/record.ts'
 import type { Bytes } from '../../../core/types.ts'
@@ -63,13 +63,10 @@ describe('looking up', () => {
 
   it.each<[string, (keys: Keys, other: Keys) => Promise<Bytes>]>([
     ["another key's record", (_keys, other) => recordOf(other, { sequence: Date.now() })],
-    [
-      'a forged one',
-      async (keys) => (await recordOf(keys, { sequence: Date.now() })).with(-40, 1).with(-41, 2) as Bytes,
-    ],
+    ['a forged one', async (keys) => forge(await recordOf(keys, { sequence: Date.now() }))],
     [
       'one with another address',
-      async (keys) => (await recordOf(keys, { sequence: Date.now() })).with(60, 0x39) as Bytes,
+      async (keys) => (await recordOf(keys, { sequence: Date.now() })).with(60, 0x39),
     ],
     [
       'an expired one',
@@ -82,7 +79,7 @@ describe('looking up', () => {
     ],
     ['nothing', () => Promise.resolve(new Uint8Array())],
     ['garbage', () => Promise.resolve(new Uint8Array(300).fill(1))],
-    ['a page', () => Promise.resolve(new TextEncoder().encode('<!doctype html>') as Bytes)],
+    ['a page', () => Promise.resolve(new TextEncoder().encode('<!doctype html>'))],
   ])('refuses %s', async (_what, make) => {
     const [keys, other] = [await generateKeys(), await generateKeys()]
     expect(await codeFor(keys, await make(keys, other))).toBe('RECORD_INVALID')
@@ -151,7 +148,7 @@ describe('looking up', () => {
       response.on('close', () => (isClosed = true))
       const chunk = new Uint8Array(1024)
       const push = () => {
-        while (!isClosed && response.write(chunk));
+        while (!response.destroyed && response.write(chunk));
       }
       response.on('drain', push)
       push()
@@ -263,7 +260,7 @@ describe('listing', () => {
     const expired = await many(1, { expiresAtMs: Date.now() - limits.record.skewMs - 1000 })
     const forged = (await many(1)).map(({ name, record }) => ({
       name,
-      record: record.with(-40, 1).with(-41, 2) as Bytes,
+      record: forge(record),
     }))
     const keys = await generateKeys()
     answerWith(await recordOf(keys, { sequence: Date.now() }))

@@ -10,13 +10,13 @@ export interface LyingHub {
   close(): Promise<void>
 }
 
-/** An HTTP server that says what the test wants about records. */
-export async function startLyingHub(): Promise<LyingHub> {
+/** An HTTP server that says what the test wants about records, by default on loopback only. */
+export async function startLyingHub(host: string | undefined = '127.0.0.1'): Promise<LyingHub> {
   const server = createServer((request, response) => {
     hub.paths.push(request.url ?? '')
     hub.answer(response, request.url ?? '')
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(0, host)
   await once(server, 'listening')
   const hub: LyingHub = {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -271,7 +271,7 @@ describe('rtc', () => {
     const hub = await hubAt()
     const keys = await generateKeys()
     const ms = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]])
-    const close = ms.server((connection) => void connection.end())
+    const close = ms.server((connection) => connection.close())
     open.push(() => close())
     await close.listening
     await expect.poll(() => found(hub, keys)).toBe(ms.stringify())
@@ -292,7 +292,7 @@ describe('rtc', () => {
       [rtc({ hub: hub.url, publish: { address, listed: true } }), shs({ keys })],
       [rtc({ hub: hub.url }), shs({ keys }), shs({ keys })],
     ])
-    const close = ms.server((connection) => void connection.end())
+    const close = ms.server((connection) => connection.close())
     open.push(() => close())
     await close.listening
     const key = keyToString(keys.publicKey)
