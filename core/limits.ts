@@ -146,6 +146,8 @@ export const limits = {
     addresses: 16,
     /** A record outlives its publisher by at most this; renewed at half of it. */
     lifeMs: 60 * 60_000,
+    /** Renewed twice a second at most, whatever the application asks for. */
+    shortestLifeMs: 1_000,
     /** How far ahead a record may expire, clocks that differ included (`skewMs`). */
     longestLifeMs: 24 * 60 * 60_000,
     /** A sequence begins as a time; further ahead it would lock its own key out for long. */

@@ -2,9 +2,8 @@ import { equalBytes, toBase64 } from '../../core/bytes.ts'
 import { ready } from '../../core/ed25519.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
-import { limits } from '../../core/limits.ts'
 import { reachOfHub } from '../../core/reach.ts'
-import { signRecord, verifyRecord } from '../../core/record.ts'
+import { signRecord, verifyRecord, type PeerRecord } from '../../core/record.ts'
 import { addPublisher, type PublisherHold } from '../rtc/registrar.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
 import type { RecordRefusal } from '../rtc/hub-socket.ts'
@@ -73,6 +72,8 @@ class Publication {
   readonly #outlets = new Map<string, Outlet>()
   #current: SignedRecord | undefined
   #sequence = 0
+  /** The latest that any record of this key expires, as far as is known here. */
+  #latestExpiryMs = 0
   #work: Promise<void> = Promise.resolve()
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -137,8 +138,7 @@ class Publication {
       const served = this.#served()
       if (served.length === 0) {
         this.#current = undefined
-        if (this.#outlets.size === 0) this.#forget()
-        return
+        return this.#forget()
       }
       const lifeMs = Math.min(...served.map((each) => each.lifeMs))
       this.#timer = setTimeout(() => this.#renew(), lifeMs / 2)
@@ -146,7 +146,7 @@ class Publication {
       if (addresses.length === 0)
         throw new MultiserverError('RECORD_INVALID', 'there is no address to publish')
       const listed = served.some((each) => each.listed)
-      this.#current = await this.#sign(addresses, listed, lifeMs)
+      this.#current = await this.#sign(addresses, listed, Date.now() + lifeMs)
       for (const outlet of this.#outlets.values()) {
         outlet.hold.show(this.#current.bytes)
         void this.#confirm(outlet)
@@ -154,20 +154,20 @@ class Publication {
     })
   }
 
-  /** Valid for as long as any that it withdraws, or one of those could be shown again. */
+  /** With a record that is good for as long as any that it withdraws, or one of those could be shown again. */
   async #withdraw(outlet: Outlet): Promise<void> {
-    if (this.#current !== undefined)
-      outlet.hold.show((await this.#sign([], false, limits.record.longestLifeMs)).bytes)
+    if (this.#current === undefined) return
+    outlet.hold.show((await this.#sign([], false, this.#latestExpiryMs)).bytes)
   }
 
-  async #sign(addresses: readonly string[], listed: boolean, lifeMs: number): Promise<SignedRecord> {
+  async #sign(addresses: readonly string[], listed: boolean, expiresAtMs: number): Promise<SignedRecord> {
     await ready()
     const nowMs = Date.now()
     this.#sequence = Math.max(this.#sequence + 1, nowMs)
     const sequence = this.#sequence
-    const contents = { sequence, expiresAtMs: nowMs + lifeMs, listed, addresses }
-    const bytes = await signRecord(this.#identity, contents)
-    return { bytes, sequence, renewAtMs: nowMs + lifeMs / 2 }
+    const bytes = await signRecord(this.#identity, { sequence, expiresAtMs, listed, addresses })
+    this.#latestExpiryMs = Math.max(this.#latestExpiryMs, expiresAtMs)
+    return { bytes, sequence, renewAtMs: (nowMs + expiresAtMs) / 2 }
   }
 
   /** Timers stand still while a machine sleeps, and a record ages. */
@@ -189,29 +189,29 @@ class Publication {
   }
 
   #onRefused(outlet: Outlet, { code, message, stored }: RecordRefusal): void {
-    const known = stored === undefined ? undefined : this.#sequenceAbove(stored)
-    if (code === 'RECORD_STALE' && known !== undefined) {
-      this.#sequence = Math.max(this.#sequence, known)
+    const newer = stored === undefined ? undefined : this.#newerThanMine(stored)
+    if (code === 'RECORD_STALE' && newer !== undefined) {
+      this.#sequence = Math.max(this.#sequence, newer.sequence)
+      this.#latestExpiryMs = Math.max(this.#latestExpiryMs, newer.expiresAtMs)
       this.#renew()
       return
     }
     // The next one begins anew: if this clock was wrong and is right now, the sequence is still the old one.
     if (code === 'RECORD_INVALID') this.#sequence = 0
-    const error = new MultiserverError(code, `${outlet.hubUrl} refused the record: ${message}`, {
-      address: outlet.hubUrl,
-    })
+    const { hubUrl: address, served } = outlet
+    const error = new MultiserverError(code, `${address} refused the record: ${message}`, { address })
     rejectWaiting(outlet, error)
-    for (const served of outlet.served) served.onError(error)
+    for (const { onError } of served) onError(error)
   }
 
-  /** The sequence of a record that the hub has instead of the current one, when this key has really signed it. */
-  #sequenceAbove(stored: Bytes): number | undefined {
+  /** What the hub has instead of the current record, when this key has really signed it. */
+  #newerThanMine(stored: Bytes): PeerRecord | undefined {
     const record = verifyRecord(stored)
     const current = this.#current
-    if (record === null || current === undefined || !equalBytes(record.key, this.#identity.publicKey))
-      return undefined
+    if (record === null || current === undefined) return undefined
+    const isMine = equalBytes(record.key, this.#identity.publicKey)
     const isOther = record.sequence >= current.sequence && !equalBytes(stored, current.bytes)
-    return isOther ? record.sequence : undefined
+    return isMine && isOther ? record : undefined
   }
 
   #onHubError(hubName: string, outlet: Outlet, error: MultiserverError): void {
@@ -229,7 +229,8 @@ class Publication {
   }
 
   #report(error: MultiserverError): void {
-    for (const served of this.#served()) served.onError(error)
+    // Out of the chain of work, which must go on whatever a callback throws.
+    for (const { onError } of this.#served()) queueMicrotask(() => onError(error))
     for (const outlet of this.#outlets.values()) rejectWaiting(outlet, error)
   }
 }

@@ -7,6 +7,8 @@ import { parseKeys, type KeysInput } from '../key-pair.ts'
 import { hubUrlFrom } from './hub-http.ts'
 import { addServed } from './publication.ts'
 
+const { lifeMs, longestLifeMs, shortestLifeMs } = limits.record
+
 export interface PublishOptions {
   /** The hub to register and publish at: `wss://hub.example.com`, or as in an address. */
   hub: string
@@ -17,9 +19,12 @@ export interface PublishOptions {
    * are left out, so that `() => ms.stringify('public')` will do.
    */
   address: string | (() => string)
-  /** Whether the hub may show it to those who do not know the key. @default false */
+  /**
+   * Whether the hub may show it to those who do not know the key. There is one record for a key: asked for at one of
+   * several hubs, it is asked for at all of them. @default false
+   */
   listed?: boolean | undefined
-  /** How long the record is good for when this process dies; it is renewed at half. At most a day. @default an hour */
+  /** How long the record is good for when this process dies; it is renewed at half. A second to a day. @default an hour */
   lifeMs?: number | undefined
   /** HUB_LOST, HUB_REPLACED, HUB_REFUSED, RECORD_INVALID, RECORD_STALE. @default they are printed */
   onError?: ((error: MultiserverError) => void) | undefined
@@ -46,7 +51,7 @@ export function publish(options: PublishOptions): Published {
     hubUrl: hubUrlFrom(options.hub),
     addresses: () => addressesOf(typeof address === 'string' ? address : address(), keys.publicKey),
     listed,
-    lifeMs: Math.min(options.lifeMs ?? limits.record.lifeMs, limits.record.longestLifeMs),
+    lifeMs: Math.min(Math.max(options.lifeMs ?? lifeMs, shortestLifeMs), longestLifeMs),
     onError,
     onHubError: onError,
   })

@@ -5,9 +5,7 @@ import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
 import { optionsFrom } from '../../signal-server/options.ts'
 import { startHub, type RunningHub, type StartHubOptions } from '../../signal-server/index.ts'
 import { generateKeys, type Keys } from '../../plugs/keys.ts'
-import { createIdentity } from '../../core/ed25519.ts'
-import { registerBytes } from '../../core/hub-protocol.ts'
-import { recordOf } from '../support/records.ts'
+import { recordOf, registerWith } from '../support/records.ts'
 import { HubClient } from './hub-client.ts'
 import type { Bytes } from '../../core/types.ts'
 
@@ -29,13 +27,7 @@ async function start(options: StartHubOptions = {}): Promise<RunningHub> {
 async function publishAt(hub: RunningHub, keys: Keys, record: Bytes): Promise<HubClient> {
   const client = new HubClient(hub.url)
   clients.push(client)
-  const { challenge } = await client.next('welcome')
-  const { publicKey: key } = keys
-  const signature = Uint8Array.from(
-    await createIdentity(keys).sign(registerBytes(hub.hubName, challenge, key)),
-  )
-  client.send({ type: 'register', key, signature, record })
-  await client.next('registered')
+  await registerWith(client, hub, keys, record)
   return client
 }
 

@@ -1,7 +1,9 @@
 import { createIdentity, ready } from '../../core/ed25519.ts'
+import { registerBytes } from '../../core/hub-protocol.ts'
 import { signRecord, type PeerRecord } from '../../core/record.ts'
 import { keysFromSeed, keyToString, type Keys } from '../../plugs/keys.ts'
 import type { Bytes } from '../../core/types.ts'
+import type { HubClient } from '../signal-server/hub-client.ts'
 
 /** The same keys each time for a number. */
 export function keysOf(number: number): Promise<Keys> {
@@ -22,6 +24,20 @@ export async function recordOf(
   const { sequence } = contents
   const rest = { expiresAtMs: sequence + 3_600_000, listed: false, addresses: [addressOf(keys)] }
   return signRecord(createIdentity(keys), { ...rest, ...contents })
+}
+
+/** Registers `keys` at a hub and shows it `record`. */
+export async function registerWith(
+  client: HubClient,
+  { hubName }: { hubName: string },
+  keys: Keys,
+  record: Bytes,
+): Promise<void> {
+  const { challenge } = await client.next('welcome')
+  const { publicKey: key } = keys
+  const signature = await createIdentity(keys).sign(registerBytes(hubName, challenge, key))
+  client.send({ type: 'register', key, signature: Uint8Array.from(signature), record })
+  await client.next('registered')
 }
 
 /** The record with one bit of its signature flipped. */

@@ -1,8 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { toBase64Url } from '../../../core/bytes.ts'
-import { createIdentity, ready } from '../../../core/ed25519.ts'
+import { ready } from '../../../core/ed25519.ts'
 import { MultiserverError } from '../../../core/errors.ts'
-import { registerBytes } from '../../../core/hub-protocol.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { verifyRecord } from '../../../core/record.ts'
 import {
@@ -19,7 +18,7 @@ import shs from '../../../plugs/shs/index.ts'
 import { startHub, type RunningHub } from '../../../signal-server/index.ts'
 import { HubClient } from '../../signal-server/hub-client.ts'
 import { failure } from '../../support/failure.ts'
-import { addressOf, recordOf } from '../../support/records.ts'
+import { addressOf, recordOf, registerWith } from '../../support/records.ts'
 import { FakeHub, type FakeHubPeer } from '../rtc/fake-hub.ts'
 import { resources, untilOnly } from '../rtc/leftovers.ts'
 import type { HubMessage } from '../../../core/hub-protocol.ts'
@@ -84,16 +83,16 @@ describe('publishing', () => {
       hub: hub.url,
       keys,
       listed: true,
-      lifeMs: 400,
+      lifeMs: 1000,
       address: () => ['net:plain:1', addressOf(other), 'net:a:1~noauth', addressOf(keys, host)].join(';'),
     })
     await published
     const first = await lookup(hub.url, keys.publicKey)
     expect(first).toMatchObject({ address: addressOf(keys, 'first.example'), listed: true })
     host = 'second.example'
-    await expect.poll(() => found(hub, keys)).toBe(addressOf(keys, 'second.example'))
+    await expect.poll(() => found(hub, keys), { timeout: 10_000 }).toBe(addressOf(keys, 'second.example'))
     // It goes on living long after its first life has ended.
-    await expect.poll(() => Date.now()).toBeGreaterThan(first.expiresAtMs + 400)
+    await expect.poll(() => Date.now(), { timeout: 10_000 }).toBeGreaterThan(first.expiresAtMs)
     const later = await lookup(hub.url, keys.publicKey)
     expect(later.sequence).toBeGreaterThan(first.sequence)
   })
@@ -107,6 +106,21 @@ describe('publishing', () => {
     const again = await hubAt(Number(new URL(first.url).port))
     await expect.poll(() => found(again, keys), { timeout: 20_000 }).toBe(addressOf(keys))
     expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+  })
+
+  it('brings a fresh record when it comes back after its machine has slept', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const first = await startHub()
+    const keys = await generateKeys()
+    const { published } = publishing({ hub: first.url, keys, address: addressOf(keys) })
+    await published
+    const { sequence, expiresAtMs } = await lookup(first.url, keys.publicKey)
+    expect(expiresAtMs).toBe(sequence + 3_600_000)
+    await first.close()
+    vi.setSystemTime(Date.now() + 86_400_000)
+    const again = await hubAt(Number(new URL(first.url).port))
+    await expect.poll(() => found(again, keys), { timeout: 20_000 }).toBe(addressOf(keys))
+    expect((await lookup(again.url, keys.publicKey)).sequence).toBeGreaterThanOrEqual(sequence + 86_400_000)
   })
 
   it('goes above what the hub has, when its clock was set back', async () => {
@@ -344,12 +358,6 @@ describe('rtc', () => {
 /** Registers with `keys` as another process would, leaves `record` at the hub and goes. */
 async function leaveRecord(hub: RunningHub, keys: Keys, record: Bytes): Promise<void> {
   const client = new HubClient(hub.url)
-  const { challenge } = await client.next('welcome')
-  const { publicKey: key } = keys
-  const signature = Uint8Array.from(
-    await createIdentity(keys).sign(registerBytes(hub.hubName, challenge, key)),
-  )
-  client.send({ type: 'register', key, signature, record })
-  await client.next('registered')
+  await registerWith(client, hub, keys, record)
   await client.leave()
 }
