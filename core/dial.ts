@@ -194,5 +194,9 @@ function describe(address: string, attempts: readonly MultiserverError[]): strin
   const tries = attempts.map(
     (attempt) => `${attempt.address ?? address}: ${attempt.code}: ${attempt.message}`,
   )
-  return `could not connect; ${tries.join('; ')}`
+  const isNobodyThere = attempts.every((attempt) => attempt.code === 'CONNECT_FAILED')
+  const remedy = isNobodyThere
+    ? '. Nobody accepts there: the address may be out of date, so look the peer up'
+    : ''
+  return `could not connect; ${tries.join('; ')}${remedy}`
 }
