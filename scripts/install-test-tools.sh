@@ -6,6 +6,7 @@ set -euo pipefail
 missing=()
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
 command -v microsocks >/dev/null || missing+=(microsocks)
+command -v turnserver >/dev/null || missing+=(coturn)
 
 if [ "${#missing[@]}" -eq 0 ]; then exit 0; fi
 

@@ -7,7 +7,7 @@
  *   requests.ts       what they ask for
  *   introductions.ts  who may signal whom
  */
-import { decodePeerMessage, hubCloseCodes, type IceServer } from '../core/hub-protocol.ts'
+import { decodePeerMessage, hubCloseCodes } from '../core/hub-protocol.ts'
 import { Alarms } from './alarms.ts'
 import { type HubEffect, HubEffects } from './hub-effects.ts'
 import type { HubLimits } from './limits.ts'
@@ -15,6 +15,7 @@ import type { Peer, SocketId } from './peer.ts'
 import { Peers, type Refusal } from './peers.ts'
 import type { ProofChecker } from './proof.ts'
 import { Requests } from './requests.ts'
+import type { IceServers } from './turn.ts'
 
 export type { HubEffect } from './hub-effects.ts'
 
@@ -25,8 +26,8 @@ export interface HubOptions {
   checkProof: ProofChecker
   /** That many bytes which nobody can guess. */
   randomBytes: (length: number) => Uint8Array
-  /** Told to everyone. */
-  iceServers: readonly IceServer[]
+  /** With a clock of its own: TURN credentials end at a time of day. */
+  iceServers: IceServers
   exemptLoopback: boolean
 }
 
@@ -71,7 +72,7 @@ export class Hub {
     this.#options = options
     const shared = { ...options, alarms: this.#alarms, effects: this.#effects }
     this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#requests.endAllOf(peer, nowMs) })
-    this.#requests = new Requests({ ...shared, peers: this.#peers, iceServers: () => this.#iceServers() })
+    this.#requests = new Requests({ ...shared, peers: this.#peers })
   }
 
   /** When a `time` event is due next, undefined when nothing waits. */
@@ -109,7 +110,7 @@ export class Hub {
       hub: this.#options.hubNames()[0] ?? '',
       challenge,
       limits: { ...this.#options.limits },
-      iceServers: this.#iceServers(),
+      iceServers: this.#options.iceServers.stunOnly(),
       relay: false,
     })
   }
@@ -177,10 +178,5 @@ export class Hub {
       this.#effects.send(peer, { type: 'restarting', reconnectAfterMs, tryForMs: reconnectTryMs })
     }
     for (const peer of peers) this.#peers.close(peer, hubCloseCodes.restarting, 'the hub restarts', nowMs)
-  }
-
-  /** A fresh copy: what is sent is not what the operator's object may become. */
-  #iceServers(): IceServer[] {
-    return this.#options.iceServers.map((server) => ({ ...server, urls: [...server.urls] }))
   }
 }

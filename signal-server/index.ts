@@ -4,6 +4,7 @@ import { startHub } from './start.ts'
 export type { HubCounts } from './hub.ts'
 export type { HubLimits } from './limits.ts'
 export type { HubPluginOptions } from './server.ts'
+export type { TurnOptions } from './turn.ts'
 export type { RunningHub, StartHubOptions } from './start.ts'
 
 /** The Fastify plugin; `hub.startHub` is there for those who `require()` and get only the function. */

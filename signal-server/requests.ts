@@ -7,6 +7,7 @@ import type { HubLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { Peers } from './peers.ts'
 import { type ProofChecker, refuseProof } from './proof.ts'
+import type { IceServers } from './turn.ts'
 
 export interface RequestsOptions {
   limits: HubLimits
@@ -15,7 +16,7 @@ export interface RequestsOptions {
   peers: Peers
   hubNames: () => readonly string[]
   checkProof: ProofChecker
-  iceServers: () => IceServer[]
+  iceServers: IceServers
 }
 
 type Register = Extract<PeerMessage, { type: 'register' }>
@@ -79,8 +80,21 @@ export class Requests {
     const refusal = refuseProof(checkProof, { ...request, challenge: challenge.bytes }, names)
     if (refusal !== undefined) return effects.refuse(peer, refusal.code, { message: refusal.message })
     peers.register(peer, key, nowMs)
-    effects.send(peer, { type: 'registered', iceServers: this.#options.iceServers() })
+    effects.send(peer, { type: 'registered', iceServers: this.#iceServersFor(peer, nowMs) })
     if (request.record !== undefined) this.#refuseRecord(peer)
+  }
+
+  /** What `peer` is told now. Who stays registered is told again, by itself, when that has served half its time. */
+  #iceServersFor(peer: Peer, nowMs: number): IceServer[] {
+    const { alarms, effects } = this.#options
+    const { iceServers, renewInMs } = this.#options.iceServers.forOwner(peer)
+    if (renewInMs !== undefined && peer.stage === 'registered') {
+      peer.renewal?.cancel()
+      peer.renewal = alarms.set(nowMs + renewInMs, (laterMs) =>
+        effects.send(peer, { type: 'ice-servers', iceServers: this.#iceServersFor(peer, laterMs) }),
+      )
+    }
+    return iceServers
   }
 
   #refuseRecord(peer: Peer): void {
@@ -88,7 +102,7 @@ export class Requests {
   }
 
   #introduce(client: Peer, id: string, to: string, nowMs: number): void {
-    const { effects, peers, limits, iceServers } = this.#options
+    const { effects, peers, limits } = this.#options
     const { newIntroductions, exempt } = client.account
     if (!exempt && !newIntroductions.take(1, nowMs)) {
       const retryAfterMs = newIntroductions.waitMs(1, nowMs)
@@ -114,7 +128,7 @@ export class Requests {
       this.#end(introduction, [client, server], 'expired', laterMs),
     )
     peers.noteIntroduced(client)
-    effects.send(client, { type: 'introduced', id, iceServers: iceServers() })
+    effects.send(client, { type: 'introduced', id, iceServers: this.#iceServersFor(client, nowMs) })
     effects.send(server, { type: 'incoming', id })
   }
 

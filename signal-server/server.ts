@@ -4,7 +4,6 @@ import { resolve } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { IceServer } from '../core/hub-protocol.ts'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { refuseRequest } from './gate.ts'
 import { Hub } from './hub.ts'
@@ -13,8 +12,9 @@ import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNa
 import { loadProofChecker } from './proof.ts'
 import { HubSockets, nowMs } from './sockets.ts'
 import { sourceOf } from '../core/ip.ts'
+import { IceServers, type IceServersOptions } from './turn.ts'
 
-export interface HubPluginOptions {
+export interface HubPluginOptions extends IceServersOptions {
   /**
    * The URLs that peers dial this hub by, for example `wss://hub.example.com`: a registration is signed for one
    * of them. Without any, the hub is for this machine only and refuses to listen on anything but loopback.
@@ -22,8 +22,6 @@ export interface HubPluginOptions {
   hubNames?: readonly string[] | undefined
   /** In place of some of the defaults. */
   limits?: Partial<Record<keyof HubLimits, number | undefined>> | undefined
-  /** Told to every peer. @default none */
-  iceServers?: readonly IceServer[] | undefined
   /** Origins that pages may come from. @default any; for a hub of this machine, pages of this machine */
   origins?: readonly string[] | undefined
   /** Whether what is limited per address is not limited for loopback. @default false */
@@ -83,7 +81,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     hubNames,
     checkProof: await loadProofChecker(),
     randomBytes: (length) => randomBytes(length),
-    iceServers: options.iceServers ?? [],
+    iceServers: new IceServers(options),
     exemptLoopback: options.exemptLoopback ?? false,
   })
   const sockets = new HubSockets(state, limits)

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
@@ -9,12 +9,13 @@ import net from '../../plugs/net.ts'
 import onion, { type OnionOptions } from '../../plugs/onion.ts'
 import shs from '../../plugs/shs/index.ts'
 import { streamCases } from '../conformance/stream-cases.ts'
+import { canRun, titleOf } from '../support/can-run.ts'
 import { failure } from '../support/failure.ts'
 import { dial, listen, nextAccepted } from '../support/listening.ts'
 import { runCases } from '../support/run-cases.ts'
 
 const hasMicrosocks = canRun('microsocks')
-const microsocks = `microsocks${hasMicrosocks ? '' : ' (not installed: run scripts/install-test-tools.sh)'}`
+const microsocks = titleOf('microsocks')
 const hasIPv6 = Object.values(networkInterfaces())
   .flat()
   .some((one) => one?.address === '::1')
@@ -277,13 +278,4 @@ function listenAnywhere(server: ReturnType<typeof createServer>): Promise<number
   return new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
   )
-}
-
-function canRun(program: string): boolean {
-  try {
-    execFileSync('which', [program], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }
