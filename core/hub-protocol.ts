@@ -77,6 +77,9 @@ export const hubCloseCodes = {
 /** The reason that the hub gives in `closed` when the other socket went away. */
 export const goneReason = 'gone'
 
+/** The reason that a peer gives when its WebRTC connection stands and nothing more is due. */
+export const openReason = 'open'
+
 const id = handle(16)
 const key = bytes(32)
 const record = bytesUpTo(4096)

@@ -10,6 +10,7 @@
 import { decodePeerMessage, hubCloseCodes } from '../core/hub-protocol.ts'
 import { Alarms } from './alarms.ts'
 import { type HubEffect, HubEffects } from './hub-effects.ts'
+import type { HubObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
 import { Peers, type Refusal } from './peers.ts'
@@ -29,6 +30,7 @@ export interface HubOptions {
   /** With a clock of its own: TURN credentials end at a time of day. */
   iceServers: IceServers
   exemptLoopback: boolean
+  observer?: HubObserver | undefined
 }
 
 export type HubEvent =
@@ -64,12 +66,13 @@ export interface HubCounts {
 export class Hub {
   readonly #options: HubOptions
   readonly #alarms = new Alarms()
-  readonly #effects = new HubEffects()
+  readonly #effects: HubEffects
   readonly #peers: Peers
   readonly #requests: Requests
 
   constructor(options: HubOptions) {
     this.#options = options
+    this.#effects = new HubEffects(options.observer)
     const shared = { ...options, alarms: this.#alarms, effects: this.#effects }
     this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#requests.endAllOf(peer, nowMs) })
     this.#requests = new Requests({ ...shared, peers: this.#peers })
@@ -121,7 +124,11 @@ export class Hub {
       case 'ping':
       case 'pong':
         if (event.kind === 'pong') this.#peers.noteLife(peer, nowMs)
-        peer.intake.push(event)
+        peer.intake.push({
+          text: event.kind === 'message' ? event.text : undefined,
+          bytes: event.bytes,
+          atMs: nowMs,
+        })
         return this.#obeyWaiting(peer, nowMs)
       case 'binary':
         return this.#peers.close(peer, hubCloseCodes.protocol, 'messages are text', nowMs)
@@ -134,7 +141,7 @@ export class Hub {
   #obeyWaiting(peer: Peer, nowMs: number): void {
     peer.turn?.cancel()
     for (let next = peer.intake.take(nowMs); next !== undefined; next = peer.intake.take(nowMs)) {
-      if (next.text !== undefined) this.#obey(peer, next.text, nowMs)
+      if (next.text !== undefined) this.#obey(peer, next.text, nowMs, next.atMs)
       if (peer.stage === 'gone') return
     }
     const floodAtMs = peer.intake.floodAtMs(nowMs)
@@ -152,7 +159,7 @@ export class Hub {
     )
   }
 
-  #obey(peer: Peer, text: string, nowMs: number): void {
+  #obey(peer: Peer, text: string, nowMs: number, receivedAtMs: number): void {
     const decoded = decodePeerMessage(text)
     switch (decoded.kind) {
       case 'unreadable':
@@ -166,7 +173,7 @@ export class Hub {
         return this.#effects.refuse(peer, 'INVALID', { id: decoded.id, message })
       }
       case 'message':
-        return this.#requests.obey(peer, decoded.message, nowMs)
+        return this.#requests.obey(peer, decoded.message, nowMs, receivedAtMs)
     }
   }
 

@@ -2,16 +2,21 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import fastifyStatic from '@fastify/static'
-import fastifyWebsocket from '@fastify/websocket'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
+import { sourceOf } from '../core/ip.ts'
+import { rememberAccept } from './accept-times.ts'
+import { forwardedHeaderNote } from './forwarded-note.ts'
 import { refuseRequest } from './gate.ts'
+import { Health } from './health.ts'
 import { Hub } from './hub.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
+import { HubMetrics } from './metrics.ts'
+import { addMetricsRoute, type MetricsAccess } from './metrics-route.ts'
 import { loadProofChecker } from './proof.ts'
-import { HubSockets, nowMs } from './sockets.ts'
-import { sourceOf } from '../core/ip.ts'
+import { HubSockets } from './sockets.ts'
+import { provideWebSockets, refuseSocket } from './websockets.ts'
 import { IceServers, type IceServersOptions } from './turn.ts'
 
 export interface HubPluginOptions extends IceServersOptions {
@@ -28,6 +33,13 @@ export interface HubPluginOptions extends IceServersOptions {
   exemptLoopback?: boolean | undefined
   /** A directory with an `index.html` to be served beside the hub. */
   page?: string | undefined
+  /**
+   * Whether the hub is measured, and for whom `/metrics` is there, in Prometheus's format: `true` is for everyone who
+   * reaches the hub, `{ token }` for who sends it as `Authorization: Bearer`. @default false
+   */
+  metrics?: MetricsAccess | undefined
+  /** What `/readyz` says; with one of your own you can be not ready before you close. */
+  health?: Health | undefined
   /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once. */
   extend?: ((app: FastifyInstance) => unknown) | undefined
   /** Where the hub is in the app, for example `/hub`. @default '' */
@@ -57,7 +69,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/limits`, `/livez`, `/readyz`. */
+/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/limits`, `/livez`, `/readyz`, `/metrics`. */
 export async function hub(app: FastifyInstance, options: HubPluginOptions): Promise<void> {
   app.addHook('onResponse', async (request) => {
     // What asked for an upgrade is no HTTP connection to Node any more: answered instead, by whichever route of the
@@ -76,15 +88,22 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const configured = canonicalNames(options.hubNames ?? [])
   if (configured.length === 0) refuseToListenInPublic(app)
   const hubNames = () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix))
-  const state = new Hub({
+  const health = options.health ?? new Health()
+  const access = options.metrics ?? false
+  const metrics =
+    access === false
+      ? undefined
+      : new HubMetrics({ counts: () => state.counts(), queuedBytes: () => sockets.queuedBytes })
+  const state: Hub = new Hub({
     limits,
     hubNames,
     checkProof: await loadProofChecker(),
     randomBytes: (length) => randomBytes(length),
     iceServers: new IceServers(options),
     exemptLoopback: options.exemptLoopback ?? false,
+    observer: metrics,
   })
-  const sockets = new HubSockets(state, limits)
+  const sockets = new HubSockets(state, limits, metrics)
 
   await provideWebSockets(app, limits)
   const gate = { isLoopback: areLoopback(configured), origins: options.origins }
@@ -123,10 +142,12 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   })
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
   app.get('/livez', () => ({ alive: true }))
-  app.get('/readyz', (_request, reply) =>
-    reply.code(sockets.isDraining ? 503 : 200).send({ ready: !sockets.isDraining }),
-  )
-  app.addHook('preClose', () => sockets.drain())
+  app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
+  if (metrics !== undefined) addMetricsRoute(app, metrics, access)
+  app.addHook('preClose', async () => {
+    health.leave()
+    await sockets.drain()
+  })
   await options.extend?.(app)
 }
 
@@ -146,84 +167,10 @@ function portOf(app: FastifyInstance): number {
   return address === null || typeof address === 'string' ? 0 : address.port
 }
 
-async function provideWebSockets(app: FastifyInstance, limits: HubLimits): Promise<void> {
-  if (app.hasDecorator('websocketServer')) {
-    const { maxPayload, perMessageDeflate } = app.websocketServer.options
-    if ((maxPayload ?? Infinity) <= limits.messageBytes && perMessageDeflate === false) return
-    throw new Error(
-      `@fastify/websocket is there already: register it with options { maxPayload: ${limits.messageBytes}, perMessageDeflate: false }`,
-    )
-  }
-  const options = {
-    handleProtocols: (offered: Set<string>) => (offered.has(hubSubprotocol) ? hubSubprotocol : false),
-    maxPayload: limits.messageBytes,
-    perMessageDeflate: false,
-    clientTracking: false,
-    // Newer than the type declarations of ws.
-    maxFragments: limits.messageFragments,
-    closeTimeout: limits.closeMs,
-  } as const
-  await app.register(fastifyWebsocket, {
-    options,
-    // ws closes a socket that broke the protocol by itself, with the code that says why.
-    errorHandler: (error, socket, request) => {
-      request.log.debug(error)
-      socket.close(1011)
-    },
-    // The plugin's own way would close the sockets without a word about coming back.
-    preClose: (done) => done(),
-  })
-}
-
-function refuseSocket(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  sockets: HubSockets,
-): FastifyReply | undefined {
-  const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
-  if (!offered.includes(hubSubprotocol)) {
-    return reply.code(400).send({ error: `the subprotocol must be ${hubSubprotocol}` })
-  }
-  const refusal = sockets.refusal(sourceOf(request.ip))
-  if (refusal === undefined) return undefined
-  const { code, message, retryAfterMs } = refusal
-  return reply
-    .code(code === 'RATE' ? 429 : 503)
-    .header('retry-after', Math.ceil(retryAfterMs / 1000))
-    .send({ code, error: message, retryAfterMs })
-}
-
 function serveRoot(reply: FastifyReply, page: string | undefined): FastifyReply {
   if (page !== undefined) return reply.sendFile('index.html')
   return reply
     .code(426)
     .header('upgrade', 'websocket')
     .send({ error: `this is a hub: speak ${hubSubprotocol}` })
-}
-
-/**
- * When the connection of a request came: deadlines count from there, or waiting before the upgrade would be
- * free. A connection that served a request already counts from its upgrade.
- */
-function rememberAccept(app: FastifyInstance): (request: FastifyRequest) => number {
-  const acceptedAtMs = new WeakMap<object, number>()
-  const remember = (socket: object) => void acceptedAtMs.set(socket, nowMs())
-  app.server.on('connection', remember)
-  app.server.on('secureConnection', remember)
-  app.server.on('request', ({ socket }) => void acceptedAtMs.delete(socket))
-  return (request) => acceptedAtMs.get(request.raw.socket) ?? nowMs()
-}
-
-/** Logs, once for each proxy, that its forwarded headers are not believed: else all its clients are one address. */
-function forwardedHeaderNote(app: FastifyInstance): (request: FastifyRequest) => void {
-  const noted = new Set<string>()
-  return (request) => {
-    const proxy = request.socket.remoteAddress
-    const isBelieved = request.ips !== undefined && request.ips.length > 1
-    if (request.headers['x-forwarded-for'] === undefined || isBelieved || proxy === undefined) return
-    // Anybody can send the header: the log must not grow with their number.
-    if (noted.has(proxy) || noted.size >= 16) return
-    noted.add(proxy)
-    app.log.warn(`${proxy} sends x-forwarded-for and is not in trustProxy: its clients count as one address`)
-  }
 }

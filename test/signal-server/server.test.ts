@@ -483,7 +483,10 @@ describe('closing', () => {
     for (const peer of peers) expect((await peer.closed).code).toBe(hubCloseCodes.restarting)
     await new Promise((resolve) => setImmediate(resolve))
     expect(started.app.server.listening).toBe(false)
-    expect(process.getActiveResourcesInfo().filter(isOurs)).toEqual(before)
+    // What earlier tests had left and is gone meanwhile does not count.
+    const left = process.getActiveResourcesInfo().filter(isOurs)
+    for (const resource of before) left.splice(left.indexOf(resource), left.includes(resource) ? 1 : 0)
+    expect(left).toEqual([])
   })
 
   it('does not wait for peers that do not read', async () => {
