@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { hubCloseCodes, type HubErrorCode, hubErrorCodes } from '../core/hub-protocol.ts'
 import { EventLoop } from './event-loop.ts'
@@ -9,6 +8,7 @@ import {
   type SocketsObserver,
 } from './hub-observer.ts'
 import type { HubCounts } from './hub.ts'
+import { version } from './version.ts'
 
 /** What is asked for when somebody looks, not counted as it happens. */
 export interface MetricsSources {
@@ -26,8 +26,6 @@ const latencyBuckets = [
 /** Close codes that are counted by themselves (RFC 6455, section 7.4.1): a peer can send any other. */
 const standardCloseCodes = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011]
 const countedCloseCodes = new Set<number>([...Object.values(hubCloseCodes), ...standardCloseCodes])
-
-const { version } = createRequire(import.meta.url)('multiserver/package.json') as { version: string }
 
 /**
  * A hub in numbers, for Prometheus. Every label has few values, all known here and shown from the start: none is

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import fastifyStatic from '@fastify/static'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { WebSocket } from 'ws'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { sourceOf } from '../core/ip.ts'
 import { rememberAccept } from './accept-times.ts'
@@ -133,6 +134,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, sockets) : undefined),
     handler: (_request, reply) => serveRoot(reply, options.page),
     wsHandler: (socket, request) => {
+      logSocket(socket, request)
       sockets.open(socket, {
         source: sourceOf(request.ip),
         acceptedAtMs: acceptedAtMs(request),
@@ -165,6 +167,11 @@ function refuseToListenInPublic(app: FastifyInstance): void {
 function portOf(app: FastifyInstance): number {
   const address: AddressInfo | string | null = app.server.address()
   return address === null || typeof address === 'string' ? 0 : address.port
+}
+
+function logSocket(socket: WebSocket, request: FastifyRequest): void {
+  request.log.debug({ req: request }, 'socket opened')
+  socket.on('close', (code: number) => request.log.debug({ req: request, code }, 'socket closed'))
 }
 
 function serveRoot(reply: FastifyReply, page: string | undefined): FastifyReply {

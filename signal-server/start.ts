@@ -1,9 +1,11 @@
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import { MultiserverError } from '../core/errors.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
+import { type HubLogger, loggerOptions, RequestLog } from './log.ts'
 import { canonicalNames, loopbackNames } from './names.ts'
 import { hub, type HubPluginOptions } from './server.ts'
+import { version } from './version.ts'
 
 export interface StartHubOptions extends HubPluginOptions {
   /** What to bind. @default '127.0.0.1' */
@@ -12,8 +14,8 @@ export interface StartHubOptions extends HubPluginOptions {
   port?: number | undefined
   /** Addresses or networks of the proxies whose forwarded headers are believed. @default none */
   trustProxy?: readonly string[] | undefined
-  /** As for Fastify. @default false */
-  logger?: FastifyServerOptions['logger']
+  /** As for Fastify: `true`, or pino's options. Addresses are cut, payloads never logged. @default false */
+  logger?: HubLogger | undefined
 }
 
 export interface RunningHub {
@@ -31,7 +33,8 @@ export interface RunningHub {
 export async function startHub(options: StartHubOptions = {}): Promise<RunningHub> {
   const limits = readLimits(options)
   const app = Fastify({
-    logger: options.logger ?? false,
+    logger: loggerOptions(options.logger),
+    logController: new RequestLog(),
     trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     // Before the upgrade Node holds the deadline, looking five times in it.
     requestTimeout: limits.registerMs,
@@ -56,6 +59,7 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
   const configured = canonicalNames(options.hubNames ?? [])
   const prefix = prefixOf(options)
   const [hubName = ''] = configured.length > 0 ? configured : loopbackNames(address.port, prefix)
+  app.log.info(whatIsOn(options, limits), 'the hub is up')
   return { url: `${urlOf(address)}${prefix}`, hubName, app, close: () => app.close() }
 }
 
@@ -64,6 +68,25 @@ function readLimits(options: StartHubOptions): HubLimits {
     return limitsWith(options.limits)
   } catch (cause) {
     throw new MultiserverError('LISTEN_FAILED', messageOf(cause), { cause })
+  }
+}
+
+/** For the one line that says what this hub is: nothing secret, nothing that is as usual. */
+function whatIsOn(options: StartHubOptions, limits: HubLimits): Record<string, unknown> {
+  const { hubNames, iceServers, metrics = false } = options
+  const changed = Object.entries(limits).filter(
+    ([name, value]) => value !== limitsWith()[name as keyof HubLimits],
+  )
+  return {
+    version,
+    names: canonicalNames(hubNames ?? []),
+    trustProxy: options.trustProxy ?? [],
+    origins: options.origins ?? 'any',
+    iceServers: iceServers?.flatMap(({ urls }) => urls) ?? [],
+    turn: options.turn?.urls ?? [],
+    metrics: typeof metrics === 'object' ? 'with a token' : metrics,
+    page: options.page !== undefined && options.page !== '',
+    limits: Object.fromEntries(changed),
   }
 }
 
