@@ -7,6 +7,7 @@ missing=()
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
 command -v microsocks >/dev/null || missing+=(microsocks)
 command -v turnserver >/dev/null || missing+=(coturn)
+command -v openssl >/dev/null || missing+=(openssl)
 command -v promtool >/dev/null || missing+=(prometheus)
 
 if [ "${#missing[@]}" -eq 0 ]; then exit 0; fi

@@ -7,6 +7,7 @@ export type { HubCounts } from './hub.ts'
 export type { HubLimits } from './limits.ts'
 export type { MetricsAccess } from './metrics-route.ts'
 export type { HubPluginOptions } from './server.ts'
+export type { TlsFiles } from './tls.ts'
 export type { TurnOptions } from './turn.ts'
 export type { RunningHub, StartHubOptions } from './start.ts'
 

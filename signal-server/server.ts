@@ -126,7 +126,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
 
-  const acceptedAtMs = rememberAccept(app)
+  const acceptedAtMs = rememberAccept(app, limits.registerMs)
   app.route({
     method: 'GET',
     url: '/',
