@@ -524,16 +524,21 @@ describe('the program', () => {
   )
 
   it.each([
-    ['a port that is none', { PORT: '99999' }, /^PORT must be a port, not 99999\n$/],
-    ['a port that is no number', { PORT: '80a' }, /^PORT must be a port, not 80a\n$/],
-    ['a limit that it does not have', { PORT: '0', HUB_LIMITS: 'x=1' }, /^the hub has no limit named x\n$/],
-    ['a name that cannot name a hub', { PORT: '0', HUB_NAMES: 'x' }, /^.*x cannot name a hub.*\n$/],
-    ['no name in public', { PORT: '0', HOST: '0.0.0.0' }, /^.*HUB_NAMES.*\n$/],
+    [2, 'a port that is none', { PORT: '99999' }, /^PORT must be a port \(0 to 65535\), not 99999\n$/],
+    [2, 'a port that is no number', { PORT: '80a' }, /^PORT must be a port \(0 to 65535\), not 80a\n$/],
+    [
+      2,
+      'a limit that it does not have',
+      { PORT: '0', HUB_LIMITS: 'x=1' },
+      /^HUB_LIMITS: the hub has no limit named x\n$/,
+    ],
+    [2, 'a name that cannot name a hub', { PORT: '0', HUB_NAMES: 'x' }, /^.*x cannot name a hub.*\n$/],
+    [1, 'no name in public', { PORT: '0', HOST: '0.0.0.0' }, /^.*HUB_NAMES.*\n$/],
   ])(
-    'says %s in one line, and does not start',
-    async (_what, environment, line) => {
+    'ends with %i after saying %s in one line',
+    async (code, _what, environment, line) => {
       const { ended } = launch(environment)
-      expect(await ended).toEqual({ code: 1, said: expect.stringMatching(line) })
+      expect(await ended).toEqual({ code, said: expect.stringMatching(line) })
     },
     30_000,
   )
