@@ -8,6 +8,9 @@ missing=()
 command -v microsocks >/dev/null || missing+=(microsocks)
 command -v turnserver >/dev/null || missing+=(coturn)
 command -v openssl >/dev/null || missing+=(openssl)
+command -v nginx >/dev/null || missing+=(nginx-light)
+command -v caddy >/dev/null || missing+=(caddy)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 command -v promtool >/dev/null || missing+=(prometheus)
 
 if [ "${#missing[@]}" -eq 0 ]; then exit 0; fi

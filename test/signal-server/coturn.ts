@@ -23,9 +23,8 @@ export async function startCoturn(lines: readonly string[] = []): Promise<Coturn
   )
   const config = shipped
     .replace(/^listening-port=.*$/m, `listening-port=${port}`)
-    .replace(/^static-auth-secret=.*$/m, `static-auth-secret=${secret}`)
+    .replace(/^#static-auth-secret=$/m, `static-auth-secret=${secret}`)
     .replace(/^tls-listening-port=.*$/m, 'no-tls')
-    .replace(/^syslog$/m, 'log-file=stdout')
   const own = ['listening-ip=127.0.0.1', 'relay-ip=127.0.0.1', `userdb=${join(folder, 'turndb')}`, ...lines]
   const file = join(folder, 'turnserver.conf')
   await writeFile(file, [config, ...own, ''].join('\n'))
