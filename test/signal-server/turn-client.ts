@@ -17,6 +17,8 @@ const attributes = {
   requestedTransport: 0x0019,
 }
 
+const staleNonce = 438
+
 type Attribute = [type: number, value: Uint8Array]
 
 /** Enough of a TURN client (RFC 8656) to ask a server what it would allow. */
@@ -72,6 +74,18 @@ export class TurnClient {
   }
 
   async #ask(
+    method: number,
+    wanted: Attribute[] | ((transaction: Uint8Array) => Attribute[]),
+    signed: boolean,
+  ): Promise<Map<number, Uint8Array>> {
+    const answer = await this.#exchange(method, wanted, signed)
+    // RFC 8489, section 9.2.5: once more, with the nonce that came. A coturn that has just started says so at times.
+    if (codeOf(answer) !== staleNonce) return answer
+    this.#nonce = answer.get(attributes.nonce) ?? new Uint8Array()
+    return this.#exchange(method, wanted, signed)
+  }
+
+  async #exchange(
     method: number,
     wanted: Attribute[] | ((transaction: Uint8Array) => Attribute[]),
     signed: boolean,
