@@ -5,8 +5,12 @@ import type { HubMetrics } from './metrics.ts'
 /** Nobody; everyone who reaches the hub; whoever shows the token. */
 export type MetricsAccess = boolean | { token: string }
 
-/** `/metrics`, until the app closes. */
-export function addMetricsRoute(app: FastifyInstance, metrics: HubMetrics, access: MetricsAccess): void {
+/** `/metrics`, for whoever has access. */
+export function addMetricsRoute(
+  app: FastifyInstance,
+  metrics: HubMetrics,
+  access: MetricsAccess | undefined,
+): void {
   const token = typeof access === 'object' ? access.token : undefined
   if (token === '') throw new TypeError('the token for /metrics is empty')
   app.get('/metrics', async (request, reply) => {
@@ -15,7 +19,6 @@ export function addMetricsRoute(app: FastifyInstance, metrics: HubMetrics, acces
     }
     return reply.type(metrics.contentType).send(await metrics.text())
   })
-  app.addHook('onClose', () => metrics.close())
 }
 
 /** Compared by digests: how long that takes tells nothing. */

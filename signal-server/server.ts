@@ -8,12 +8,12 @@ import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { sourceOf } from '../core/ip.ts'
 import { rememberAccept } from './accept-times.ts'
 import { forwardedHeaderNote } from './forwarded-note.ts'
-import { refuseRequest } from './gate.ts'
+import { type GateOptions, refuseRequest } from './gate.ts'
 import { Health } from './health.ts'
 import { Hub } from './hub.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
-import { HubMetrics } from './metrics.ts'
+import { HubMetrics, type MetricsSources } from './metrics.ts'
 import { addMetricsRoute, type MetricsAccess } from './metrics-route.ts'
 import { loadProofChecker } from './proof.ts'
 import { HubSockets } from './sockets.ts'
@@ -88,16 +88,13 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const limits = limitsWith(options.limits)
   const configured = canonicalNames(options.hubNames ?? [])
   if (configured.length === 0) refuseToListenInPublic(app)
-  const hubNames = () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix))
-  const health = options.health ?? new Health()
-  const access = options.metrics ?? false
-  const metrics =
-    access === false
-      ? undefined
-      : new HubMetrics({ counts: () => state.counts(), queuedBytes: () => sockets.queuedBytes })
+  const metrics = createMetrics(app, options, {
+    counts: () => state.counts(),
+    queuedBytes: () => sockets.queuedBytes,
+  })
   const state: Hub = new Hub({
     limits,
-    hubNames,
+    hubNames: () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix)),
     checkProof: await loadProofChecker(),
     randomBytes: (length) => randomBytes(length),
     iceServers: new IceServers(options),
@@ -107,7 +104,36 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const sockets = new HubSockets(state, limits, metrics)
 
   await provideWebSockets(app, limits)
-  const gate = { isLoopback: areLoopback(configured), origins: options.origins }
+  addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
+  if (options.page !== undefined && options.page !== '') {
+    await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
+  }
+  addHubRoute(app, sockets, rememberAccept(app, limits.registerMs), options.page)
+  app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
+  if (metrics !== undefined) addMetricsRoute(app, metrics, options.metrics)
+  const health = options.health ?? new Health()
+  app.get('/livez', () => ({ alive: true }))
+  app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
+  app.addHook('preClose', async () => {
+    health.leave()
+    await sockets.drain()
+  })
+  await options.extend?.(app)
+}
+
+function createMetrics(
+  app: FastifyInstance,
+  options: HubPluginOptions,
+  sources: MetricsSources,
+): HubMetrics | undefined {
+  if (options.metrics === undefined || options.metrics === false) return undefined
+  const metrics = new HubMetrics(sources)
+  app.addHook('onClose', () => metrics.close())
+  return metrics
+}
+
+/** Before every route, those of the operator among them. */
+function addGate(app: FastifyInstance, gate: GateOptions): void {
   const noteForwarded = forwardedHeaderNote(app)
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers({
@@ -122,17 +148,21 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     if (request.ws && request.routeOptions.config.isHub !== true)
       return reply.code(404).send({ error: 'no hub here' })
   })
-  if (options.page !== undefined && options.page !== '') {
-    await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
-  }
+}
 
-  const acceptedAtMs = rememberAccept(app, limits.registerMs)
+/** The place that peers dial; who asks for it without an upgrade gets the page, if there is one. */
+function addHubRoute(
+  app: FastifyInstance,
+  sockets: HubSockets,
+  acceptedAtMs: (request: FastifyRequest) => number,
+  page: string | undefined,
+): void {
   app.route({
     method: 'GET',
     url: '/',
     config: { isHub: true },
     preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, sockets) : undefined),
-    handler: (_request, reply) => serveRoot(reply, options.page),
+    handler: (_request, reply) => serveRoot(reply, page),
     wsHandler: (socket, request) => {
       logSocket(socket, request)
       sockets.open(socket, {
@@ -142,15 +172,6 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
       })
     },
   })
-  app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
-  app.get('/livez', () => ({ alive: true }))
-  app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
-  if (metrics !== undefined) addMetricsRoute(app, metrics, access)
-  app.addHook('preClose', async () => {
-    health.leave()
-    await sockets.drain()
-  })
-  await options.extend?.(app)
 }
 
 /** A hub without a name must not be reached from elsewhere: anyone there could pass it off as another. */
@@ -170,6 +191,8 @@ function portOf(app: FastifyInstance): number {
 }
 
 function logSocket(socket: WebSocket, request: FastifyRequest): void {
+  // Nothing of the request is kept for the life of the socket unless it is asked for.
+  if (request.log.level !== 'debug' && request.log.level !== 'trace') return
   request.log.debug({ req: request }, 'socket opened')
   socket.on('close', (code: number) => request.log.debug({ req: request, code }, 'socket closed'))
 }

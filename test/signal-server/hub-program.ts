@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const file = fileURLToPath(new URL('../../dist/signal-server/main.js', import.meta.url))
+/** As built. */
+export const programFile = fileURLToPath(new URL('../../dist/signal-server/main.js', import.meta.url))
 
 export interface HubProgram {
   child: ChildProcess
@@ -14,7 +15,10 @@ export interface HubProgram {
 
 /** The built program in a process of its own, once it listens. */
 export async function startHubProgram(environment: Record<string, string>): Promise<HubProgram> {
-  const child = spawn(process.execPath, [file], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [programFile], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const ended = once(child, 'close').then(([code, signal]) => {
     return { code: code as number | null, signal: signal as string | null }
   })

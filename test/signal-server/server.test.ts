@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { request } from 'node:http'
@@ -6,13 +6,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hubCloseCodes, hubSubprotocol } from '../../core/hub-protocol.ts'
 import hub, { type RunningHub, startHub, type StartHubOptions } from '../../signal-server/index.ts'
 import { defaultLimits } from '../../signal-server/limits.ts'
 import { HubClient, newId, proof, refusedStatus, testKeys, type TestKeys } from './hub-client.ts'
+import { programFile } from './hub-program.ts'
 
 const running: { close(): Promise<void> }[] = []
 const clients: HubClient[] = []
@@ -543,6 +544,13 @@ describe('the program', () => {
     30_000,
   )
 
+  it('tells how it is used, and which version it is, without starting', async () => {
+    const ask = async (flag: string) =>
+      (await promisify(execFile)(process.execPath, [programFile, flag])).stdout
+    expect(await ask('--help')).toMatch(/^Usage: multiserver-hub \[options\]\n/)
+    expect(await ask('--version')).toMatch(/^\d+\.\d+\.\d+/)
+  })
+
   it('takes empty variables for absent ones: serves no page, and binds loopback', async () => {
     const { program, ended, url } = await run({ PORT: '0', PAGE: '', HOST: '', HUB_NAMES: '', ORIGINS: '' })
     expect(new URL(url).hostname).toBe('127.0.0.1')
@@ -554,8 +562,10 @@ describe('the program', () => {
 
   /** Starts it; `ended` has its exit code, and what it said on the error output. */
   function launch(environment: Record<string, string>) {
-    const file = fileURLToPath(new URL('../../dist/signal-server/main.js', import.meta.url))
-    const program = spawn(process.execPath, [file], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    const program = spawn(process.execPath, [programFile], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     programs.push(program)
     let said = ''
     program.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
