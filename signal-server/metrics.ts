@@ -8,12 +8,14 @@ import {
   type SocketsObserver,
 } from './hub-observer.ts'
 import type { HubCounts } from './hub.ts'
+import type { HubLimits } from './limits.ts'
 import { version } from './version.ts'
 
 /** What is asked for when somebody looks, not counted as it happens. */
 export interface MetricsSources {
   counts: () => HubCounts
   queuedBytes: () => number
+  limits: HubLimits
 }
 
 const prefix = 'multiserver_hub_'
@@ -120,7 +122,10 @@ export class HubMetrics implements HubObserver, SocketsObserver {
     this.#notTaken.inc({ code })
   }
 
-  #showCounts({ counts, queuedBytes }: MetricsSources): void {
+  #showCounts({ counts, queuedBytes, limits }: MetricsSources): void {
+    this.#gauge(`${prefix}limit`, 'The limits of this hub, as /limits has them', ['name'], (gauge) => {
+      for (const [name, limit] of Object.entries(limits)) gauge.set({ name }, limit)
+    })
     this.#gauge(`${prefix}sockets`, 'Sockets open now, by stage', ['stage'], (gauge) => {
       const { unregistered, anonymous, registered } = counts()
       gauge.set({ stage: 'new' }, unregistered)

@@ -91,6 +91,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const metrics = createMetrics(app, options, {
     counts: () => state.counts(),
     queuedBytes: () => sockets.queuedBytes,
+    limits,
   })
   const state: Hub = new Hub({
     limits,

@@ -108,7 +108,7 @@ async function renew(app: FastifyInstance, tls: TlsFiles, shown: Certificate, he
       showCertificate(app.server as HttpsServer, certificate)
       const { validTo } = new X509Certificate(certificate.cert)
       health.note('tls', true)
-      app.log.info({ validTo }, 'another certificate is shown from now on')
+      app.log.info({ validTo }, 'the certificate in the files is shown from now on')
     },
     onError: (err) => {
       health.note('tls', false)

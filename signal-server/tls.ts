@@ -18,6 +18,7 @@ export interface Certificate {
 }
 
 export interface CertificateEvents {
+  /** Also when what is in the files is as before, after it could not be read for a while. */
   onChange: (certificate: Certificate) => void
   /** What is in the files now cannot be served; the one before stays. */
   onError: (error: Error) => void
@@ -57,6 +58,7 @@ export class CertificateWatch {
   readonly #watchers = new Map<string, FSWatcher>()
   #shown: Certificate
   #settling: NodeJS.Timeout | undefined
+  #hasFailed = false
   #isClosed = false
 
   private constructor(files: TlsFiles, shown: Certificate, events: CertificateEvents) {
@@ -93,9 +95,12 @@ export class CertificateWatch {
       if (this.#isClosed) return
       const isShown = certificate.cert.equals(this.#shown.cert) && certificate.key.equals(this.#shown.key)
       this.#shown = certificate
-      if (!isShown) this.#events.onChange(certificate)
+      if (!isShown || this.#hasFailed) this.#events.onChange(certificate)
+      this.#hasFailed = false
     } catch (thrown) {
-      if (!this.#isClosed) this.#events.onError(thrown instanceof Error ? thrown : new Error(String(thrown)))
+      if (this.#isClosed) return
+      this.#hasFailed = true
+      this.#events.onError(thrown instanceof Error ? thrown : new Error(String(thrown)))
     }
   }
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hubCloseCodes, hubErrorCodes } from '../../core/hub-protocol.ts'
 import { type RunningHub, startHub, type StartHubOptions } from '../../signal-server/index.ts'
+import { defaultLimits } from '../../signal-server/limits.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
 import { HubClient, newId, proof, testKeys, type TestKeys } from './hub-client.ts'
 
@@ -144,14 +145,34 @@ describe('the metrics', () => {
     client.socket.close(3456, 'my own words')
     await client.closed
     const words = 'new anonymous registered open closed gone expired hub peer other p50 p99 max'.split(' ')
+    const limitNames = Object.keys(defaultLimits)
     const closeCodes = Object.values(hubCloseCodes).map(String)
-    const allowed = new Set<string>([...words, ...hubErrorCodes, ...closeCodes, process.version])
+    const allowed = new Set<string>([
+      ...words,
+      ...hubErrorCodes,
+      ...closeCodes,
+      process.version,
+      ...limitNames,
+    ])
     const { text } = await get(hub)
     const labels = [...text.matchAll(/(\w+)="([^"]*)"/g)].filter(
       ([, name]) => !/^(le|version)$/.test(name ?? ''),
     )
     expect(labels.length).toBeGreaterThan(20)
     expect(labels.map(([, , value]) => value).filter((value) => !allowed.has(value ?? ''))).toEqual([])
+  })
+
+  it('show an event loop that was held up', async () => {
+    const hub = await start()
+    // So that it has begun to look.
+    await samples(hub)
+    const untilMs = performance.now() + 300
+    while (performance.now() < untilMs);
+    const seen = await samples(hub)
+    expect(seen.get('event_loop_delay_seconds{of="max"}')).toBeGreaterThan(0.2)
+    expect(seen.get('event_loop_delay_seconds{of="max"}')).toBeGreaterThanOrEqual(
+      seen.get('event_loop_delay_seconds{of="p50"}') ?? Infinity,
+    )
   })
 
   it('of two hubs in one process are apart', async () => {
