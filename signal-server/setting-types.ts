@@ -128,9 +128,11 @@ function isNetwork(given: string): boolean {
   return bits === undefined || wholeNumber(bits, isIPv4(address) ? 32 : 128) !== undefined
 }
 
-function iceServersIn(json: string): IceServer[] | undefined {
+function iceServersIn(json: string): IceServer[] {
   const servers = parseJson(json)
-  return Array.isArray(servers) && servers.every(isIceServer) ? servers : undefined
+  if (Array.isArray(servers) && servers.every(isIceServer)) return servers
+  // There are credentials in it, which are not to be repeated.
+  throw new TypeError('the JSON must be a list of { urls: [URL, …], username, credential }')
 }
 
 function isIceServer(value: unknown): value is IceServer {

@@ -125,7 +125,7 @@ describe('the options of the program', () => {
     ['ORIGINS must be origins such as', { ORIGINS: 'https://a.example/path' }, []],
     ['TRUST_PROXY must be addresses or networks', { TRUST_PROXY: '10.0.0.0/33' }, []],
     ['TRUST_PROXY must be addresses or networks', { TRUST_PROXY: 'proxy.example' }, []],
-    ['ICE_SERVERS must be URLs with commas', { ICE_SERVERS: '[{"urls":"stun:a"}]' }, []],
+    ['ICE_SERVERS: the JSON must be a list of', { ICE_SERVERS: '[{"urls":"stun:a"}]' }, []],
     ['stun://a.example is no STUN', { ICE_SERVERS: 'stun://a.example' }, []],
     ['TURN_URLS is set and TURN_SECRET is not', { TURN_URLS: 'turn:a.example' }, []],
     ['TURN_SECRET is set and TURN_URLS is not', { TURN_SECRET: 'x' }, []],
@@ -145,6 +145,8 @@ describe('the options of the program', () => {
 
   it('never repeat a secret', () => {
     const environment = { TURN_SECRET: 'hidden', TURN_URLS: 'turn:', METRICS_TOKEN: 'hidden' }
+    const json = '[{"urls":"turn:a.example","username":"me","credential":"hidden"}]'
+    expect(() => fromEnvironment({ ICE_SERVERS: json })).toThrow(/^(?!.*hidden).*the JSON must be/s)
     expect(() => fromEnvironment(environment)).toThrow(/^(?!.*hidden).*turn: is no STUN/s)
   })
 
