@@ -28,6 +28,7 @@ import {
   text,
   token,
 } from './hub-fields.ts'
+import { limits } from './limits.ts'
 import type { Bytes } from './types.ts'
 
 export type { IceServer } from './hub-fields.ts'
@@ -76,6 +77,9 @@ export const hubCloseCodes = {
 /** The reason that the hub gives in `closed` when the other socket went away. */
 export const goneReason = 'gone'
 
+/** The reason that a peer gives when its WebRTC connection stands and nothing more is due. */
+export const openReason = 'open'
+
 const id = handle(16)
 const key = bytes(32)
 const record = bytesUpTo(4096)
@@ -83,7 +87,7 @@ const reason = text(256)
 const data = opaque(hubDataCharacters)
 // Whatever a hub says, a peer waits no longer than a minute for it, and takes no more ice servers than help.
 const time = milliseconds(60_000)
-const ice = iceServers(8)
+const ice = iceServers(limits.signal.iceServerUrls)
 const namedLimits = numbers(64)
 
 const peerMessages = {

@@ -1,9 +1,11 @@
 import type { HubErrorCode, HubMessage } from '../core/hub-protocol.ts'
 import type { Bytes } from '../core/types.ts'
+import type { HubObserver } from './hub-observer.ts'
 import type { Peer, SocketId } from './peer.ts'
 
 export type HubEffect =
-  | { kind: 'send'; socket: SocketId; message: HubMessage }
+  /** A signal that is passed on says since when it was here. */
+  | { kind: 'send'; socket: SocketId; message: HubMessage; receivedAtMs?: number | undefined }
   /** The last that is said about this socket. */
   | { kind: 'close'; socket: SocketId; code: number; reason: string }
   | { kind: 'ping'; socket: SocketId }
@@ -22,7 +24,12 @@ export interface RefusalDetails {
 
 /** What the hub wants done, in order, until its owner takes it. */
 export class HubEffects {
+  readonly #observer: HubObserver | undefined
   #effects: HubEffect[] = []
+
+  constructor(observer: HubObserver | undefined) {
+    this.#observer = observer
+  }
 
   take(): HubEffect[] {
     const taken = this.#effects
@@ -34,11 +41,12 @@ export class HubEffects {
     this.#effects.push(effect)
   }
 
-  send(peer: Peer, message: HubMessage): void {
-    this.add({ kind: 'send', socket: peer.socket, message })
+  send(peer: Peer, message: HubMessage, receivedAtMs?: number): void {
+    this.add({ kind: 'send', socket: peer.socket, message, receivedAtMs })
   }
 
   refuse(peer: Peer, code: HubErrorCode, details: RefusalDetails): void {
+    this.#observer?.refused(code)
     this.send(peer, { type: 'error', code, ...details })
   }
 }

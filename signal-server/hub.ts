@@ -8,15 +8,17 @@
  *   introductions.ts  who may signal whom
  *   records.ts        what they have published
  */
-import { decodePeerMessage, hubCloseCodes, type IceServer } from '../core/hub-protocol.ts'
+import { decodePeerMessage, hubCloseCodes } from '../core/hub-protocol.ts'
 import { Alarms } from './alarms.ts'
 import { type HubEffect, HubEffects } from './hub-effects.ts'
+import type { HubObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
 import { Peers, type Refusal } from './peers.ts'
 import type { ProofChecker } from './proof.ts'
 import { Records, type RecordStore } from './records.ts'
 import { Requests } from './requests.ts'
+import type { IceServers } from './turn.ts'
 
 export type { HubEffect } from './hub-effects.ts'
 
@@ -27,11 +29,12 @@ export interface HubOptions {
   checkProof: ProofChecker
   /** That many bytes which nobody can guess. */
   randomBytes: (length: number) => Uint8Array
-  /** Told to everyone. */
-  iceServers: readonly IceServer[]
+  /** With a clock of its own: TURN credentials end at a time of day. */
+  iceServers: IceServers
   exemptLoopback: boolean
   /** Unix time, which records are dated with; everything else goes by the time of `handle`. */
   unixNowMs: () => number
+  observer?: HubObserver | undefined
 }
 
 export type HubEvent =
@@ -69,12 +72,13 @@ export class Hub {
   readonly records: RecordStore
   readonly #options: HubOptions
   readonly #alarms = new Alarms()
-  readonly #effects = new HubEffects()
+  readonly #effects: HubEffects
   readonly #peers: Peers
   readonly #requests: Requests
 
   constructor(options: HubOptions) {
     this.#options = options
+    this.#effects = new HubEffects(options.observer)
     const shared = { ...options, alarms: this.#alarms, effects: this.#effects }
     this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#requests.endAllOf(peer, nowMs) })
     this.records = new Records({
@@ -85,7 +89,6 @@ export class Hub {
       ...shared,
       peers: this.#peers,
       records: this.records,
-      iceServers: () => this.#iceServers(),
     })
   }
 
@@ -124,7 +127,7 @@ export class Hub {
       hub: this.#options.hubNames()[0] ?? '',
       challenge,
       limits: { ...this.#options.limits },
-      iceServers: this.#iceServers(),
+      iceServers: this.#options.iceServers.stunOnly(),
       relay: false,
     })
   }
@@ -135,7 +138,11 @@ export class Hub {
       case 'ping':
       case 'pong':
         if (event.kind === 'pong') this.#peers.noteLife(peer, nowMs)
-        peer.intake.push(event)
+        peer.intake.push({
+          text: event.kind === 'message' ? event.text : undefined,
+          bytes: event.bytes,
+          atMs: nowMs,
+        })
         return this.#obeyWaiting(peer, nowMs)
       case 'binary':
         return this.#peers.close(peer, hubCloseCodes.protocol, 'messages are text', nowMs)
@@ -148,7 +155,7 @@ export class Hub {
   #obeyWaiting(peer: Peer, nowMs: number): void {
     peer.turn?.cancel()
     for (let next = peer.intake.take(nowMs); next !== undefined; next = peer.intake.take(nowMs)) {
-      if (next.text !== undefined) this.#obey(peer, next.text, nowMs)
+      if (next.text !== undefined) this.#obey(peer, next.text, nowMs, next.atMs)
       if (peer.stage === 'gone') return
     }
     const floodAtMs = peer.intake.floodAtMs(nowMs)
@@ -166,7 +173,7 @@ export class Hub {
     )
   }
 
-  #obey(peer: Peer, text: string, nowMs: number): void {
+  #obey(peer: Peer, text: string, nowMs: number, receivedAtMs: number): void {
     const decoded = decodePeerMessage(text)
     switch (decoded.kind) {
       case 'unreadable':
@@ -180,7 +187,7 @@ export class Hub {
         return this.#effects.refuse(peer, 'INVALID', { id: decoded.id, message })
       }
       case 'message':
-        return this.#requests.obey(peer, decoded.message, nowMs)
+        return this.#requests.obey(peer, decoded.message, nowMs, receivedAtMs)
     }
   }
 
@@ -192,10 +199,5 @@ export class Hub {
       this.#effects.send(peer, { type: 'restarting', reconnectAfterMs, tryForMs: reconnectTryMs })
     }
     for (const peer of peers) this.#peers.close(peer, hubCloseCodes.restarting, 'the hub restarts', nowMs)
-  }
-
-  /** A fresh copy: what is sent is not what the operator's object may become. */
-  #iceServers(): IceServer[] {
-    return this.#options.iceServers.map((server) => ({ ...server, urls: [...server.urls] }))
   }
 }

@@ -1,9 +1,14 @@
 import { hub as plugin } from './server.ts'
 import { startHub } from './start.ts'
 
+export { Health } from './health.ts'
+export type { HealthReport } from './health.ts'
 export type { HubCounts } from './hub.ts'
 export type { HubLimits } from './limits.ts'
+export type { MetricsAccess } from './metrics-route.ts'
 export type { HubPluginOptions } from './server.ts'
+export type { TlsFiles } from './tls.ts'
+export type { TurnOptions } from './turn.ts'
 export type { RunningHub, StartHubOptions } from './start.ts'
 
 /** The Fastify plugin; `hub.startHub` is there for those who `require()` and get only the function. */

@@ -6,6 +6,7 @@ import { TokenBucket } from '../core/token-bucket.ts'
 export interface Received {
   readonly text?: string | undefined
   readonly bytes: number
+  readonly atMs: number
 }
 
 /**

@@ -32,4 +32,6 @@ export interface Peer {
   heartbeat: Alarm | undefined
   /** When a paused socket is looked at again. */
   turn: Alarm | undefined
+  /** When its TURN credentials are to be renewed. */
+  renewal: Alarm | undefined
 }

@@ -108,6 +108,7 @@ export class Peers {
       deadline: undefined,
       heartbeat: undefined,
       turn: undefined,
+      renewal: undefined,
     }
     this.#bySocket.set(socket, peer)
     this.#count('new', account, 1)
@@ -164,6 +165,7 @@ export class Peers {
     if (peer.key !== undefined) this.#byKey.delete(peer.key)
     peer.heartbeat?.cancel()
     peer.turn?.cancel()
+    peer.renewal?.cancel()
     this.#options.onGone(peer, nowMs)
     this.#accounts.leave(peer.account, nowMs)
   }

@@ -1,15 +1,17 @@
 import { fromBase64Url, toBase64Url } from '../core/bytes.ts'
-import { goneReason, type IceServer, type PeerMessage } from '../core/hub-protocol.ts'
+import { goneReason, type IceServer, openReason, type PeerMessage } from '../core/hub-protocol.ts'
 import { readRecord } from '../core/record.ts'
 import type { Bytes } from '../core/types.ts'
 import type { Alarms } from './alarms.ts'
 import type { HubEffects } from './hub-effects.ts'
 import { type Introduction, Introductions, otherEnd } from './introductions.ts'
+import type { HubObserver, IntroductionOutcome } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { Peers } from './peers.ts'
 import { type ProofChecker, refuseProof } from './proof.ts'
 import type { RecordStore } from './records.ts'
+import type { IceServers } from './turn.ts'
 
 export interface RequestsOptions {
   limits: HubLimits
@@ -18,9 +20,10 @@ export interface RequestsOptions {
   peers: Peers
   hubNames: () => readonly string[]
   checkProof: ProofChecker
-  iceServers: () => IceServer[]
   records: RecordStore
   unixNowMs: () => number
+  iceServers: IceServers
+  observer?: HubObserver | undefined
 }
 
 type Register = Extract<PeerMessage, { type: 'register' }>
@@ -39,7 +42,8 @@ export class Requests {
     return { introductions: this.#introductions.size, targets: this.#introductions.targets }
   }
 
-  obey(peer: Peer, message: PeerMessage, nowMs: number): void {
+  /** It may have been received a while ago, and have waited for its turn. */
+  obey(peer: Peer, message: PeerMessage, nowMs: number, receivedAtMs: number): void {
     switch (message.type) {
       case 'register':
         return this.#register(peer, message, nowMs)
@@ -48,7 +52,7 @@ export class Requests {
       case 'introduce':
         return this.#introduce(peer, message.id, toBase64Url(message.to), nowMs)
       case 'signal':
-        return this.#forward(peer, message.id, message.data)
+        return this.#forward(peer, message.id, message.data, receivedAtMs)
       case 'relay':
         return this.#refuseRelay(peer, message.id)
       case 'close':
@@ -59,7 +63,7 @@ export class Requests {
   /** The other ends of all introductions of a peer that is gone are told. */
   endAllOf(peer: Peer, nowMs: number): void {
     for (const introduction of peer.introductions) {
-      this.#end(introduction, [otherEnd(introduction, peer)], goneReason, nowMs)
+      this.#end(introduction, [otherEnd(introduction, peer)], goneReason, 'gone', nowMs)
     }
   }
 
@@ -84,8 +88,23 @@ export class Requests {
     const refusal = refuseProof(checkProof, { ...request, challenge: challenge.bytes }, names)
     if (refusal !== undefined) return effects.refuse(peer, refusal.code, { message: refusal.message })
     peers.register(peer, key, nowMs)
-    effects.send(peer, { type: 'registered', iceServers: this.#options.iceServers() })
+    this.#options.observer?.registered()
+    effects.send(peer, { type: 'registered', iceServers: this.#iceServersFor(peer, nowMs) })
     if (request.record !== undefined) this.#publish(peer, request.record)
+  }
+
+  /** What `peer` is told now. Who stays registered is told again, by itself, when that has served half its time. */
+  #iceServersFor(peer: Peer, nowMs: number): IceServer[] {
+    const { alarms, effects, observer } = this.#options
+    const { iceServers, renewInMs } = this.#options.iceServers.forOwner(peer)
+    if (renewInMs !== undefined) observer?.turnIssued()
+    if (renewInMs !== undefined && peer.stage === 'registered') {
+      peer.renewal?.cancel()
+      peer.renewal = alarms.set(nowMs + renewInMs, (laterMs) =>
+        effects.send(peer, { type: 'ice-servers', iceServers: this.#iceServersFor(peer, laterMs) }),
+      )
+    }
+    return iceServers
   }
 
   /** A peer publishes for the key that it has proved, and for no other. */
@@ -104,7 +123,7 @@ export class Requests {
   }
 
   #introduce(client: Peer, id: string, to: string, nowMs: number): void {
-    const { effects, peers, limits, iceServers } = this.#options
+    const { effects, peers, limits } = this.#options
     const { newIntroductions, exempt } = client.account
     if (!exempt && !newIntroductions.take(1, nowMs)) {
       const retryAfterMs = newIntroductions.waitMs(1, nowMs)
@@ -127,14 +146,15 @@ export class Requests {
       return effects.refuse(client, 'BUSY', { id, message: busy, retryAfterMs: limits.registerMs })
     }
     this.#introductions.add(id, client, server, nowMs, (introduction, laterMs) =>
-      this.#end(introduction, [client, server], 'expired', laterMs),
+      this.#end(introduction, [client, server], 'expired', 'expired', laterMs),
     )
     peers.noteIntroduced(client)
-    effects.send(client, { type: 'introduced', id, iceServers: iceServers() })
+    this.#options.observer?.introductionStarted()
+    effects.send(client, { type: 'introduced', id, iceServers: this.#iceServersFor(client, nowMs) })
     effects.send(server, { type: 'incoming', id })
   }
 
-  #forward(peer: Peer, id: string, data: string): void {
+  #forward(peer: Peer, id: string, data: string, receivedAtMs: number): void {
     const { effects, limits } = this.#options
     const introduction = this.#introductionOf(peer, id)
     if (introduction === undefined) return
@@ -147,7 +167,7 @@ export class Requests {
     if (!this.#introductions.countSignal(introduction, peer)) {
       return effects.refuse(peer, 'QUOTA', { id, message: 'this side has sent as many signals as it may' })
     }
-    effects.send(otherEnd(introduction, peer), { type: 'signal', id, data })
+    effects.send(otherEnd(introduction, peer), { type: 'signal', id, data }, receivedAtMs)
   }
 
   #refuseRelay(peer: Peer, id: string): void {
@@ -161,7 +181,9 @@ export class Requests {
 
   #close(peer: Peer, id: string, reason: string, nowMs: number): void {
     const introduction = this.#introductionOf(peer, id)
-    if (introduction !== undefined) this.#end(introduction, [otherEnd(introduction, peer)], reason, nowMs)
+    if (introduction === undefined) return
+    const outcome = reason === openReason ? 'open' : 'closed'
+    this.#end(introduction, [otherEnd(introduction, peer)], reason, outcome, nowMs)
   }
 
   /** The introduction, or undefined after telling `peer` what it would be told if there never was one. */
@@ -173,8 +195,15 @@ export class Requests {
     return introduction
   }
 
-  #end(introduction: Introduction, told: readonly Peer[], reason: string, nowMs: number): void {
-    const { effects, peers } = this.#options
+  #end(
+    introduction: Introduction,
+    told: readonly Peer[],
+    reason: string,
+    outcome: IntroductionOutcome,
+    nowMs: number,
+  ): void {
+    const { effects, peers, observer } = this.#options
+    observer?.introductionEnded(outcome)
     const { id, client, server } = introduction
     this.#introductions.remove(introduction)
     for (const peer of told) effects.send(peer, { type: 'closed', id, reason })

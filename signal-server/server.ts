@@ -2,20 +2,26 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import fastifyStatic from '@fastify/static'
-import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { IceServer } from '../core/hub-protocol.ts'
+import type { WebSocket } from 'ws'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
-import { refuseRequest } from './gate.ts'
+import { sourceOf } from '../core/ip.ts'
+import { rememberAccept } from './accept-times.ts'
+import { forwardedHeaderNote } from './forwarded-note.ts'
+import { type GateOptions, refuseRequest } from './gate.ts'
+import { Health } from './health.ts'
 import { Hub } from './hub.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
+import { HubMetrics, type MetricsSources } from './metrics.ts'
+import { addMetricsRoute, type MetricsAccess } from './metrics-route.ts'
 import { addPeersRoutes } from './peers-routes.ts'
 import { loadProofChecker } from './proof.ts'
-import { HubSockets, nowMs } from './sockets.ts'
-import { sourceOf } from '../core/ip.ts'
+import { HubSockets } from './sockets.ts'
+import { provideWebSockets, refuseSocket } from './websockets.ts'
+import { IceServers, type IceServersOptions } from './turn.ts'
 
-export interface HubPluginOptions {
+export interface HubPluginOptions extends IceServersOptions {
   /**
    * The URLs that peers dial this hub by, for example `wss://hub.example.com`: a registration is signed for one
    * of them. Without any, the hub is for this machine only and refuses to listen on anything but loopback.
@@ -23,8 +29,6 @@ export interface HubPluginOptions {
   hubNames?: readonly string[] | undefined
   /** In place of some of the defaults. */
   limits?: Partial<Record<keyof HubLimits, number | undefined>> | undefined
-  /** Told to every peer. @default none */
-  iceServers?: readonly IceServer[] | undefined
   /** Origins that pages may come from. @default any; for a hub of this machine, pages of this machine */
   origins?: readonly string[] | undefined
   /** Whether what is limited per address is not limited for loopback. @default false */
@@ -33,6 +37,13 @@ export interface HubPluginOptions {
   listing?: boolean | undefined
   /** A directory with an `index.html` to be served beside the hub. */
   page?: string | undefined
+  /**
+   * Whether the hub is measured, and for whom `/metrics` is there, in Prometheus's format: `true` is for everyone who
+   * reaches the hub, `{ token }` for who sends it as `Authorization: Bearer`. @default false
+   */
+  metrics?: MetricsAccess | undefined
+  /** What `/readyz` says; with one of your own you can be not ready before you close. */
+  health?: Health | undefined
   /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once. */
   extend?: ((app: FastifyInstance) => unknown) | undefined
   /** Where the hub is in the app, for example `/hub`. @default '' */
@@ -62,7 +73,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/peers`, `/limits`, `/livez`, `/readyz`. */
+/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/peers`, `/limits`, `/livez`, `/readyz`, `/metrics`. */
 export async function hub(app: FastifyInstance, options: HubPluginOptions): Promise<void> {
   app.addHook('onResponse', async (request) => {
     // What asked for an upgrade is no HTTP connection to Node any more: answered instead, by whichever route of the
@@ -80,20 +91,60 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const limits = limitsWith(options.limits)
   const configured = canonicalNames(options.hubNames ?? [])
   if (configured.length === 0) refuseToListenInPublic(app)
-  const hubNames = () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix))
-  const state = new Hub({
+  const metrics = createMetrics(app, options, {
+    counts: () => state.counts(),
+    queuedBytes: () => sockets.queuedBytes,
     limits,
-    hubNames,
+  })
+  const state: Hub = new Hub({
+    limits,
+    hubNames: () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix)),
     checkProof: await loadProofChecker(),
     randomBytes: (length) => randomBytes(length),
-    iceServers: options.iceServers ?? [],
+    iceServers: new IceServers(options),
     exemptLoopback: options.exemptLoopback ?? false,
     unixNowMs: Date.now,
+    observer: metrics,
   })
-  const sockets = new HubSockets(state, limits)
+  const sockets = new HubSockets(state, limits, metrics)
 
   await provideWebSockets(app, limits)
-  const gate = { isLoopback: areLoopback(configured), origins: options.origins }
+  addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
+  if (options.page !== undefined && options.page !== '') {
+    await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
+  }
+  addHubRoute(app, sockets, rememberAccept(app, limits.registerMs), options.page)
+  app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
+  addPeersRoutes(app, {
+    limits,
+    records: state.records,
+    listing: options.listing ?? false,
+    exemptLoopback: options.exemptLoopback ?? false,
+  })
+  if (metrics !== undefined) addMetricsRoute(app, metrics, options.metrics)
+  const health = options.health ?? new Health()
+  app.get('/livez', () => ({ alive: true }))
+  app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
+  app.addHook('preClose', async () => {
+    health.leave()
+    await sockets.drain()
+  })
+  await options.extend?.(app)
+}
+
+function createMetrics(
+  app: FastifyInstance,
+  options: HubPluginOptions,
+  sources: MetricsSources,
+): HubMetrics | undefined {
+  if (options.metrics === undefined || options.metrics === false) return undefined
+  const metrics = new HubMetrics(sources)
+  app.addHook('onClose', () => metrics.close())
+  return metrics
+}
+
+/** Before every route, those of the operator among them. */
+function addGate(app: FastifyInstance, gate: GateOptions): void {
   const noteForwarded = forwardedHeaderNote(app)
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers({
@@ -108,18 +159,23 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     if (request.ws && request.routeOptions.config.isHub !== true)
       return reply.code(404).send({ error: 'no hub here' })
   })
-  if (options.page !== undefined && options.page !== '') {
-    await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
-  }
+}
 
-  const acceptedAtMs = rememberAccept(app)
+/** The place that peers dial; who asks for it without an upgrade gets the page, if there is one. */
+function addHubRoute(
+  app: FastifyInstance,
+  sockets: HubSockets,
+  acceptedAtMs: (request: FastifyRequest) => number,
+  page: string | undefined,
+): void {
   app.route({
     method: 'GET',
     url: '/',
     config: { isHub: true },
     preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, sockets) : undefined),
-    handler: (_request, reply) => serveRoot(reply, options.page),
+    handler: (_request, reply) => serveRoot(reply, page),
     wsHandler: (socket, request) => {
+      logSocket(socket, request)
       sockets.open(socket, {
         source: sourceOf(request.ip),
         acceptedAtMs: acceptedAtMs(request),
@@ -127,19 +183,6 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
       })
     },
   })
-  app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
-  addPeersRoutes(app, {
-    limits,
-    records: state.records,
-    listing: options.listing ?? false,
-    exemptLoopback: options.exemptLoopback ?? false,
-  })
-  app.get('/livez', () => ({ alive: true }))
-  app.get('/readyz', (_request, reply) =>
-    reply.code(sockets.isDraining ? 503 : 200).send({ ready: !sockets.isDraining }),
-  )
-  app.addHook('preClose', () => sockets.drain())
-  await options.extend?.(app)
 }
 
 /** A hub without a name must not be reached from elsewhere: anyone there could pass it off as another. */
@@ -158,51 +201,11 @@ function portOf(app: FastifyInstance): number {
   return address === null || typeof address === 'string' ? 0 : address.port
 }
 
-async function provideWebSockets(app: FastifyInstance, limits: HubLimits): Promise<void> {
-  if (app.hasDecorator('websocketServer')) {
-    const { maxPayload, perMessageDeflate } = app.websocketServer.options
-    if ((maxPayload ?? Infinity) <= limits.messageBytes && perMessageDeflate === false) return
-    throw new Error(
-      `@fastify/websocket is there already: register it with options { maxPayload: ${limits.messageBytes}, perMessageDeflate: false }`,
-    )
-  }
-  const options = {
-    handleProtocols: (offered: Set<string>) => (offered.has(hubSubprotocol) ? hubSubprotocol : false),
-    maxPayload: limits.messageBytes,
-    perMessageDeflate: false,
-    clientTracking: false,
-    // Newer than the type declarations of ws.
-    maxFragments: limits.messageFragments,
-    closeTimeout: limits.closeMs,
-  } as const
-  await app.register(fastifyWebsocket, {
-    options,
-    // ws closes a socket that broke the protocol by itself, with the code that says why.
-    errorHandler: (error, socket, request) => {
-      request.log.debug(error)
-      socket.close(1011)
-    },
-    // The plugin's own way would close the sockets without a word about coming back.
-    preClose: (done) => done(),
-  })
-}
-
-function refuseSocket(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  sockets: HubSockets,
-): FastifyReply | undefined {
-  const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
-  if (!offered.includes(hubSubprotocol)) {
-    return reply.code(400).send({ error: `the subprotocol must be ${hubSubprotocol}` })
-  }
-  const refusal = sockets.refusal(sourceOf(request.ip))
-  if (refusal === undefined) return undefined
-  const { code, message, retryAfterMs } = refusal
-  return reply
-    .code(code === 'RATE' ? 429 : 503)
-    .header('retry-after', Math.ceil(retryAfterMs / 1000))
-    .send({ code, error: message, retryAfterMs })
+function logSocket(socket: WebSocket, request: FastifyRequest): void {
+  // Nothing of the request is kept for the life of the socket unless it is asked for.
+  if (request.log.level !== 'debug' && request.log.level !== 'trace') return
+  request.log.debug({ req: request }, 'socket opened')
+  socket.on('close', (code: number) => request.log.debug({ req: request, code }, 'socket closed'))
 }
 
 function serveRoot(reply: FastifyReply, page: string | undefined): FastifyReply {
@@ -211,31 +214,4 @@ function serveRoot(reply: FastifyReply, page: string | undefined): FastifyReply 
     .code(426)
     .header('upgrade', 'websocket')
     .send({ error: `this is a hub: speak ${hubSubprotocol}` })
-}
-
-/**
- * When the connection of a request came: deadlines count from there, or waiting before the upgrade would be
- * free. A connection that served a request already counts from its upgrade.
- */
-function rememberAccept(app: FastifyInstance): (request: FastifyRequest) => number {
-  const acceptedAtMs = new WeakMap<object, number>()
-  const remember = (socket: object) => void acceptedAtMs.set(socket, nowMs())
-  app.server.on('connection', remember)
-  app.server.on('secureConnection', remember)
-  app.server.on('request', ({ socket }) => void acceptedAtMs.delete(socket))
-  return (request) => acceptedAtMs.get(request.raw.socket) ?? nowMs()
-}
-
-/** Logs, once for each proxy, that its forwarded headers are not believed: else all its clients are one address. */
-function forwardedHeaderNote(app: FastifyInstance): (request: FastifyRequest) => void {
-  const noted = new Set<string>()
-  return (request) => {
-    const proxy = request.socket.remoteAddress
-    const isBelieved = request.ips !== undefined && request.ips.length > 1
-    if (request.headers['x-forwarded-for'] === undefined || isBelieved || proxy === undefined) return
-    // Anybody can send the header: the log must not grow with their number.
-    if (noted.has(proxy) || noted.size >= 16) return
-    noted.add(proxy)
-    app.log.warn(`${proxy} sends x-forwarded-for and is not in trustProxy: its clients count as one address`)
-  }
 }

@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import type { RawData, WebSocket } from 'ws'
-import { encodeHubMessage, hubCloseCodes, type HubMessage } from '../core/hub-protocol.ts'
+import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
 import type { Hub, HubEffect, HubEvent } from './hub.ts'
+import type { SocketsObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { SocketId } from './peer.ts'
 import type { Refusal } from './peers.ts'
@@ -24,6 +25,7 @@ interface Line {
 export class HubSockets {
   readonly #hub: Hub
   readonly #limits: HubLimits
+  readonly #observer: SocketsObserver | undefined
   readonly #lines = new Map<SocketId, Line>()
   #lastId: SocketId = 0
   #queuedBytes = 0
@@ -32,18 +34,26 @@ export class HubSockets {
   #isDraining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(hub: Hub, limits: HubLimits) {
+  constructor(hub: Hub, limits: HubLimits, observer?: SocketsObserver) {
     this.#hub = hub
     this.#limits = limits
+    this.#observer = observer
   }
 
   get isDraining(): boolean {
     return this.#isDraining
   }
 
+  /** Of all sockets together. */
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
   /** Why no socket from `source` is taken now. */
   refusal(source: string): Refusal | undefined {
-    return this.#hub.refusal(source, nowMs())
+    const refusal = this.#hub.refusal(source, nowMs())
+    if (refusal !== undefined) this.#observer?.notTaken(refusal.code)
+    return refusal
   }
 
   open(socket: WebSocket, arrival: Arrival): void {
@@ -54,7 +64,7 @@ export class HubSockets {
     socket.on('message', (data, isBinary) => this.#receive(id, data, isBinary))
     socket.on('ping', (data) => this.#tell({ kind: 'ping', socket: id, bytes: data.length }))
     socket.on('pong', (data) => this.#tell({ kind: 'pong', socket: id, bytes: data.length }))
-    socket.on('close', () => this.#remove(id))
+    socket.on('close', (code) => this.#remove(id, code))
     this.#tell({ kind: 'connected', socket: id, ...arrival })
   }
 
@@ -72,6 +82,7 @@ export class HubSockets {
     const bytes = Buffer.isBuffer(data)
       ? data
       : Buffer.concat(Array.isArray(data) ? data : [new Uint8Array(data)])
+    this.#observer?.received(bytes.length)
     this.#tell({ kind: 'message', socket: id, text: bytes.toString(), bytes: bytes.length })
   }
 
@@ -85,7 +96,7 @@ export class HubSockets {
     if (line === undefined || line.isClosing) return
     switch (effect.kind) {
       case 'send':
-        return this.#send(effect.socket, line, effect.message)
+        return this.#send(line, effect)
       case 'close':
         return this.#close(line, effect.code, effect.reason)
       case 'ping':
@@ -97,10 +108,13 @@ export class HubSockets {
     }
   }
 
-  #send(id: SocketId, line: Line, message: HubMessage): void {
-    line.socket.send(encodeHubMessage(message), () => this.#count(line))
+  #send(line: Line, { socket, message, receivedAtMs }: Extract<HubEffect, { kind: 'send' }>): void {
+    const text = encodeHubMessage(message)
+    line.socket.send(text, () => this.#count(line))
+    this.#observer?.sent(Buffer.byteLength(text))
+    if (receivedAtMs !== undefined) this.#observer?.signalPassed(nowMs() - receivedAtMs)
     this.#count(line)
-    if (line.queuedBytes > this.#limits.queueBytes) this.#drop(id, line)
+    if (line.queuedBytes > this.#limits.queueBytes) this.#drop(socket, line)
     if (this.#queuedBytes > this.#limits.queueBytesInAll) this.#dropLongest()
   }
 
@@ -123,14 +137,16 @@ export class HubSockets {
 
   #close(line: Line, code: number, reason: string): void {
     line.isClosing = true
+    this.#observer?.closed('hub', code)
     line.socket.close(code, reason)
     // A socket that is not read would not see the peer's half of the closing handshake either.
     line.socket.resume()
   }
 
-  #remove(id: SocketId): void {
+  #remove(id: SocketId, code: number): void {
     const line = this.#lines.get(id)
     if (line === undefined) return
+    if (!line.isClosing) this.#observer?.closed('peer', code)
     this.#queuedBytes -= line.queuedBytes
     line.queuedBytes = 0
     line.isClosing = true

@@ -1,19 +1,37 @@
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { X509Certificate } from 'node:crypto'
+import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { MultiserverError } from '../core/errors.ts'
+import { Health } from './health.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
+import { type HubLogger, loggerOptions, RequestLog } from './log.ts'
 import { canonicalNames, loopbackNames } from './names.ts'
 import { hub, type HubPluginOptions } from './server.ts'
+import {
+  type Certificate,
+  CertificateWatch,
+  readCertificate,
+  showCertificate,
+  type TlsFiles,
+  tlsVersion,
+} from './tls.ts'
+import { version } from './version.ts'
 
 export interface StartHubOptions extends HubPluginOptions {
   /** What to bind. @default '127.0.0.1' */
   host?: string | undefined
   /** 0: the system chooses. @default 0 */
   port?: number | undefined
+  /**
+   * Speaks TLS itself, HTTP/1.1 inside, with a certificate that is read again when its files change.
+   * @default none: that is for a proxy before it
+   */
+  tls?: TlsFiles | undefined
   /** Addresses or networks of the proxies whose forwarded headers are believed. @default none */
   trustProxy?: readonly string[] | undefined
-  /** As for Fastify. @default false */
-  logger?: FastifyServerOptions['logger']
+  /** As for Fastify: `true`, or pino's options. Addresses are cut, payloads never logged. @default false */
+  logger?: HubLogger | undefined
 }
 
 export interface RunningHub {
@@ -23,54 +41,128 @@ export interface RunningHub {
   hubName: string
   /** The app that listens; routes can't be added any more, see `extend`. */
   app: FastifyInstance
+  /** `/readyz` says no from now on, and all else goes on: for load balancers to hear of it before `close`. */
+  leave(): void
   /** Tells every peer to come back, and resolves when all is released, at most a second or two later. */
   close(): Promise<void>
 }
 
-/** A hub that listens, in a Fastify app of its own. Rejects with LISTEN_FAILED. TLS is for the proxy before it. */
+/** A hub that listens, in a Fastify app of its own. Rejects with LISTEN_FAILED. */
 export async function startHub(options: StartHubOptions = {}): Promise<RunningHub> {
-  const limits = readLimits(options)
-  const app = Fastify({
-    logger: options.logger ?? false,
+  let app: FastifyInstance | undefined
+  const health = options.health ?? new Health()
+  try {
+    const limits = limitsWith(options.limits)
+    const certificate = options.tls === undefined ? undefined : await certificateFor(options, options.tls)
+    app = createApp(options, limits, certificate)
+    if (options.tls !== undefined && certificate !== undefined)
+      await renew(app, options.tls, certificate, health)
+    await hub(app, { ...options, health })
+    await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
+    return runningHub(app, options, limits, health)
+  } catch (cause) {
+    await app?.close()
+    throw new MultiserverError('LISTEN_FAILED', `the hub cannot start: ${messageOf(cause)}`, { cause })
+  }
+}
+
+function createApp(
+  options: StartHubOptions,
+  limits: HubLimits,
+  certificate: Certificate | undefined,
+): FastifyInstance {
+  const common = {
+    logger: loggerOptions(options.logger),
+    logController: new RequestLog(),
     trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     // Before the upgrade Node holds the deadline, looking five times in it.
     requestTimeout: limits.registerMs,
     keepAliveTimeout: limits.registerMs,
-    http: {
-      headersTimeout: limits.registerMs,
-      connectionsCheckingInterval: Math.ceil(limits.registerMs / 5),
-    },
     forceCloseConnections: true,
     bodyLimit: limits.messageBytes,
-  })
+  }
+  const http = {
+    headersTimeout: limits.registerMs,
+    connectionsCheckingInterval: Math.ceil(limits.registerMs / 5),
+  }
+  const https = { ...certificate, ...tlsVersion, ...http, handshakeTimeout: limits.registerMs }
+  const app =
+    certificate === undefined
+      ? Fastify({ ...common, http })
+      : // It has all that a server without TLS has, but another type.
+        (Fastify({ ...common, https }) as unknown as FastifyInstance)
   // Those that have not been upgraded yet, or never will, on top of what the hub itself allows.
   app.server.maxConnections = limits.registeredPeers + limits.anonymousPeers + 2 * limits.unregisteredSockets
-  try {
-    await hub(app, options)
-    await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
-  } catch (cause) {
-    await app.close()
-    throw new MultiserverError('LISTEN_FAILED', `the hub cannot start: ${messageOf(cause)}`, { cause })
-  }
+  return app
+}
+
+async function certificateFor({ hubNames = [] }: StartHubOptions, tls: TlsFiles): Promise<Certificate> {
+  if (hubNames.length === 0) throw new Error('with TLS it needs hubNames (HUB_NAMES)')
+  return readCertificate(tls)
+}
+
+/** Shows each new certificate from then on. */
+async function renew(app: FastifyInstance, tls: TlsFiles, shown: Certificate, health: Health): Promise<void> {
+  const watch = await CertificateWatch.start(tls, shown, {
+    onChange: (certificate) => {
+      showCertificate(app.server as HttpsServer, certificate)
+      const { validTo } = new X509Certificate(certificate.cert)
+      health.note('tls', true)
+      app.log.info({ validTo }, 'the certificate in the files is shown from now on')
+    },
+    onError: (err) => {
+      health.note('tls', false)
+      app.log.error({ err }, 'the new certificate cannot be used; the one before stays')
+    },
+  })
+  app.addHook('onClose', () => watch.close())
+}
+
+function runningHub(
+  app: FastifyInstance,
+  options: StartHubOptions,
+  limits: HubLimits,
+  health: Health,
+): RunningHub {
   const address = app.server.address() as AddressInfo
   const configured = canonicalNames(options.hubNames ?? [])
   const prefix = prefixOf(options)
   const [hubName = ''] = configured.length > 0 ? configured : loopbackNames(address.port, prefix)
-  return { url: `${urlOf(address)}${prefix}`, hubName, app, close: () => app.close() }
-}
-
-function readLimits(options: StartHubOptions): HubLimits {
-  try {
-    return limitsWith(options.limits)
-  } catch (cause) {
-    throw new MultiserverError('LISTEN_FAILED', messageOf(cause), { cause })
+  const url = `${options.tls === undefined ? 'ws' : 'wss'}://${hostOf(address)}:${address.port}${prefix}`
+  app.log.info(whatIsOn(options, limits), 'the hub is up')
+  return {
+    url,
+    hubName,
+    app,
+    leave: () => health.leave(),
+    close: () => app.close(),
   }
 }
 
-function urlOf({ address, port, family }: AddressInfo): string {
-  if (address === '0.0.0.0') return `ws://127.0.0.1:${port}`
-  if (address === '::') return `ws://[::1]:${port}`
-  return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+/** For the one line that says what this hub is: nothing secret, nothing that is as usual. */
+function whatIsOn(options: StartHubOptions, limits: HubLimits): Record<string, unknown> {
+  const { hubNames, iceServers, metrics = false } = options
+  const changed = Object.entries(limits).filter(
+    ([name, value]) => value !== limitsWith()[name as keyof HubLimits],
+  )
+  return {
+    version,
+    names: canonicalNames(hubNames ?? []),
+    trustProxy: options.trustProxy ?? [],
+    origins: options.origins ?? 'any',
+    iceServers: iceServers?.flatMap(({ urls }) => urls) ?? [],
+    turn: options.turn?.urls ?? [],
+    metrics: typeof metrics === 'object' ? 'with a token' : metrics,
+    tls: options.tls !== undefined,
+    page: options.page !== undefined && options.page !== '',
+    limits: Object.fromEntries(changed),
+  }
+}
+
+function hostOf({ address, family }: AddressInfo): string {
+  if (address === '0.0.0.0') return '127.0.0.1'
+  if (address === '::') return '[::1]'
+  return family === 'IPv6' ? `[${address}]` : address
 }
 
 /** As Fastify takes it: with or without its slash. */

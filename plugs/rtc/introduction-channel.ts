@@ -1,5 +1,5 @@
 import { MultiserverError } from '../../core/errors.ts'
-import { goneReason } from '../../core/hub-protocol.ts'
+import { goneReason, openReason } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
 import type { HubMessage, IceServer, PeerMessage } from '../../core/hub-protocol.ts'
 
@@ -8,9 +8,6 @@ export type IntroductionMessage =
   | Extract<HubMessage, { type: 'introduced' | 'signal' | 'closed' }>
   | RefusedMessage
 type RefusedMessage = Extract<HubMessage, { type: 'error' }> & { id: string }
-
-/** The reason in `close` once the path stands: there is no more to say. */
-export const openReason = 'open'
 
 /** One introduction at the hub: sealed signals, in order, both ways. */
 export class IntroductionChannel {

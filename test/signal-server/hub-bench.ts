@@ -7,6 +7,7 @@ import {
 } from '../../core/hub-protocol.ts'
 import { Hub, type HubEffect, type HubEvent } from '../../signal-server/hub.ts'
 import { type HubLimits, limitsWith } from '../../signal-server/limits.ts'
+import { IceServers } from '../../signal-server/turn.ts'
 
 export const benchName = 'ws://hub.test'
 
@@ -27,14 +28,18 @@ export class HubBench {
   #sockets = 0
   #randoms = 0
 
-  constructor(changes: Partial<Record<keyof HubLimits, number>> = {}, exemptLoopback = false) {
+  constructor(
+    changes: Partial<Record<keyof HubLimits, number>> = {},
+    exemptLoopback = false,
+    iceServers = new IceServers(),
+  ) {
     this.limits = limitsWith(changes)
     this.hub = new Hub({
       limits: this.limits,
       hubNames: () => ['ws://other.test', benchName],
       checkProof: isBenchProof,
       randomBytes: (length) => new Uint8Array(length).fill((this.#randoms += 1)),
-      iceServers: [],
+      iceServers,
       exemptLoopback,
       unixNowMs: () => benchEpochMs + this.nowMs,
     })

@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { refuseRequest } from '../../signal-server/gate.ts'
 import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
-import { optionsFrom } from '../../signal-server/options.ts'
 import { isLoopbackSource, sourceOf } from '../../core/ip.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
 
@@ -118,47 +117,5 @@ describe('limitsWith', () => {
     ['pingMs', Infinity],
   ])('refuses %s of %d', (name, value) => {
     expect(() => limitsWith({ [name]: value })).toThrow(TypeError)
-  })
-})
-
-describe('optionsFrom', () => {
-  it('is a hub for this machine when nothing is said', () => {
-    expect(optionsFrom({})).toMatchObject({
-      host: undefined,
-      port: 8989,
-      hubNames: undefined,
-      exemptLoopback: false,
-    })
-  })
-
-  it('reads lists, numbers and limits', () => {
-    const options = optionsFrom({
-      HOST: '0.0.0.0',
-      PORT: '80',
-      HUB_NAMES: 'wss://a.example, wss://b.example/x',
-      TRUST_PROXY: '10.0.0.0/8',
-      ICE_SERVERS: 'stun:a.example,stun:b.example',
-      HUB_LIMITS: 'pingMs=1000,queueBytes=65536',
-      EXEMPT_LOOPBACK: '1',
-    })
-    expect(options).toMatchObject({
-      host: '0.0.0.0',
-      port: 80,
-      hubNames: ['wss://a.example', 'wss://b.example/x'],
-      trustProxy: ['10.0.0.0/8'],
-      iceServers: [{ urls: ['stun:a.example'] }, { urls: ['stun:b.example'] }],
-      limits: { pingMs: 1_000, queueBytes: 65_536 },
-      exemptLoopback: true,
-    })
-  })
-
-  it.each([
-    { PORT: 'x' },
-    { PORT: '65536' },
-    { PORT: '-1' },
-    { HUB_LIMITS: 'nothing=1' },
-    { HUB_LIMITS: 'pingMs' },
-  ])('refuses %j', (environment) => {
-    expect(() => optionsFrom(environment)).toThrow(TypeError)
   })
 })

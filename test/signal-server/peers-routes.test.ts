@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { toBase64Url } from '../../core/bytes.ts'
 import { LookupRates } from '../../signal-server/lookup-rates.ts'
 import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
-import { optionsFrom } from '../../signal-server/options.ts'
+import { readCommand } from '../../signal-server/options.ts'
 import { startHub, type RunningHub, type StartHubOptions } from '../../signal-server/index.ts'
 import { generateKeys, type Keys } from '../../plugs/keys.ts'
 import { recordOf, registerWith } from '../support/records.ts'
@@ -129,8 +129,10 @@ describe('GET /peers', () => {
   })
 
   it('is turned on by LISTING=1, and by nothing else', () => {
-    expect(optionsFrom({ LISTING: '1' }).listing).toBe(true)
-    for (const LISTING of ['', '0', 'no', undefined]) expect(optionsFrom({ LISTING }).listing).toBe(false)
+    expect(readCommand([], { LISTING: '1' }).options.listing).toBe(true)
+    for (const LISTING of ['0', 'no']) expect(readCommand([], { LISTING }).options.listing).toBe(false)
+    for (const LISTING of ['', undefined])
+      expect(readCommand([], { LISTING }).options.listing).toBeUndefined()
   })
 })
 

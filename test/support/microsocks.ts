@@ -1,12 +1,13 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
 import { vi } from 'vitest'
+import { canRun, titleOf } from './can-run.ts'
 import { freePort } from './fixed-port.ts'
 
 /** A SOCKS5 server of Debian; its suites are skipped, aloud, where it is missing. */
 export const hasMicrosocks = canRun('microsocks')
 /** For the names of those suites. */
-export const microsocks = `microsocks${hasMicrosocks ? '' : ' (not installed: run scripts/install-test-tools.sh)'}`
+export const microsocks = titleOf('microsocks')
 
 export interface Microsocks {
   readonly port: number
@@ -37,13 +38,4 @@ function tryToConnect(port: number): Promise<void> {
     socket.once('error', reject)
     socket.once('connect', () => socket.end(resolve))
   })
-}
-
-function canRun(program: string): boolean {
-  try {
-    execFileSync('which', [program], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,0 +1,25 @@
+import type { HubErrorCode } from '../core/hub-protocol.ts'
+
+/** How an introduction came to its end: `open` is what its peers said when WebRTC stood. */
+export const introductionOutcomes = ['open', 'closed', 'gone', 'expired'] as const
+export type IntroductionOutcome = (typeof introductionOutcomes)[number]
+
+/** Told what happens in a hub, by whoever wants to count it. Nothing here says who, or from where. */
+export interface HubObserver {
+  registered(): void
+  refused(code: HubErrorCode): void
+  introductionStarted(): void
+  introductionEnded(outcome: IntroductionOutcome): void
+  turnIssued(): void
+}
+
+/** Told what happens on its sockets. */
+export interface SocketsObserver {
+  received(bytes: number): void
+  sent(bytes: number): void
+  /** A signal was handed to the other socket this long after it was received. */
+  signalPassed(afterMs: number): void
+  closed(by: 'hub' | 'peer', code: number): void
+  /** It was not even opened. */
+  notTaken(code: 'BUSY' | 'RATE'): void
+}
