@@ -55,9 +55,12 @@ export const defaultLimits = {
   /** An offer or answer and 33 candidates, with room for later signals. */
   signalsPerSide: 64,
 
-  // Records. Whoever is registered may keep one; looking one up costs no signature check.
+  // Records. Whoever is registered may keep one.
   /** As many as peers. The one that was published longest ago by a peer that is not here any more makes room. */
   recordKeys: 10_000,
+  /** Of each peer: a record is good for an hour, and each costs a signature check. */
+  recordsPerSecond: 1,
+  recordsBurst: 10,
   lookupsPerSecondPerAddress: 10,
   lookupsBurstPerAddress: 50,
   /** Addresses whose rate of lookups is remembered. */

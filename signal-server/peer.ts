@@ -1,3 +1,4 @@
+import type { TokenBucket } from '../core/token-bucket.ts'
 import type { Account } from './accounts.ts'
 import type { Alarm } from './alarms.ts'
 import type { Intake } from './intake.ts'
@@ -25,6 +26,8 @@ export interface Peer {
   /** The proved key as base64url. */
   key: string | undefined
   readonly introductions: Set<Introduction>
+  /** How fast it may publish. */
+  readonly records: TokenBucket
   isPaused: boolean
   /** Until it must be registered or introduced; then until an idle anonymous one goes. */
   deadline: Alarm | undefined

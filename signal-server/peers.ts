@@ -1,4 +1,5 @@
 import { hubCloseCodes } from '../core/hub-protocol.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 import { type Account, Accounts } from './accounts.ts'
 import type { Alarms } from './alarms.ts'
 import type { HubEffects } from './hub-effects.ts'
@@ -95,6 +96,7 @@ export class Peers {
 
   add({ socket, source, acceptedAtMs, dialedAs, challenge }: NewPeer, nowMs: number): Peer {
     const account = this.#accounts.open(source, nowMs)
+    const { recordsPerSecond: perSecond, recordsBurst: burst } = this.#limits
     const peer: Peer = {
       socket,
       account,
@@ -104,6 +106,7 @@ export class Peers {
       challenge: { bytes: challenge, untilMs: nowMs + this.#limits.challengeMs },
       key: undefined,
       introductions: new Set(),
+      records: new TokenBucket({ perSecond, burst }, nowMs),
       isPaused: false,
       deadline: undefined,
       heartbeat: undefined,

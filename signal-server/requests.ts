@@ -48,7 +48,7 @@ export class Requests {
       case 'register':
         return this.#register(peer, message, nowMs)
       case 'record':
-        return this.#publish(peer, message.record)
+        return this.#publish(peer, message.record, nowMs)
       case 'introduce':
         return this.#introduce(peer, message.id, toBase64Url(message.to), nowMs)
       case 'signal':
@@ -90,7 +90,7 @@ export class Requests {
     peers.register(peer, key, nowMs)
     this.#options.observer?.registered()
     effects.send(peer, { type: 'registered', iceServers: this.#iceServersFor(peer, nowMs) })
-    if (request.record !== undefined) this.#publish(peer, request.record)
+    if (request.record !== undefined) this.#publish(peer, request.record, nowMs)
   }
 
   /** What `peer` is told now. Who stays registered is told again, by itself, when that has served half its time. */
@@ -108,11 +108,15 @@ export class Requests {
   }
 
   /** A peer publishes for the key that it has proved, and for no other. */
-  #publish(peer: Peer, bytes: Bytes): void {
+  #publish(peer: Peer, bytes: Bytes, nowMs: number): void {
     const { effects, records, unixNowMs } = this.#options
     const key = peer.key === undefined ? null : fromBase64Url(peer.key)
     if (peer.key === undefined || key === null) {
       return effects.refuse(peer, 'RECORD_INVALID', { message: 'register the key first' })
+    }
+    if (!peer.records.take(1, nowMs)) {
+      const retryAfterMs = peer.records.waitMs(1, nowMs)
+      return effects.refuse(peer, 'RATE', { message: 'you publish too fast', retryAfterMs })
     }
     const read = readRecord(bytes, key, unixNowMs())
     if (read.kind === 'refused') return effects.refuse(peer, 'RECORD_INVALID', { message: read.why })

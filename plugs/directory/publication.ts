@@ -75,6 +75,8 @@ class Publication {
   /** The latest that any record of this key expires, as far as is known here. */
   #latestExpiryMs = 0
   #work: Promise<void> = Promise.resolve()
+  /** Whether the next record is to be made already: what is served then goes into it. */
+  #willRenew = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(identity: Identity, forget: () => void) {
@@ -133,7 +135,10 @@ class Publication {
   }
 
   #renew(): void {
+    if (this.#willRenew) return
+    this.#willRenew = true
     this.#do(async () => {
+      this.#willRenew = false
       clearTimeout(this.#timer)
       const served = this.#served()
       if (served.length === 0) {
@@ -156,7 +161,7 @@ class Publication {
 
   /** With a record that is good for as long as any that it withdraws, or one of those could be shown again. */
   async #withdraw(outlet: Outlet): Promise<void> {
-    if (this.#current === undefined) return
+    if (this.#latestExpiryMs === 0) return
     outlet.hold.show((await this.#sign([], false, this.#latestExpiryMs)).bytes)
   }
 

@@ -126,6 +126,21 @@ describe('publishing', () => {
     expect(find()).toBeUndefined()
   })
 
+  it.each([-1, 0, 1])('is refused over the rate of a peer, which recovers (%i over)', async (over) => {
+    const { bench, publish, find } = registered()
+    const { recordsBurst: burst, recordsPerSecond } = bench.limits
+    const records = await Promise.all(
+      Array.from({ length: burst + over }, (_, index) => recordOf(keys, { sequence: now + index })),
+    )
+    const refused = records.flatMap((record) => publish(record))
+    const rate = { type: 'error', code: 'RATE', retryAfterMs: 1000 / recordsPerSecond }
+    expect(refused).toMatchObject(over > 0 ? [rate] : [])
+    bench.advance(1000 / recordsPerSecond)
+    const last = records.at(-1) ?? new Uint8Array()
+    expect(publish(last)).toEqual([])
+    expect(find()).toEqual(last)
+  })
+
   it.each([-1, 0, 1])('makes room with the record of who is not here (%i over)', async (over) => {
     const bench = new HubBench({ recordKeys: 4 })
     const present = registered(bench)
@@ -222,7 +237,7 @@ describe('the directory as a whole', () => {
     const everyone = await Promise.all([1, 2, 3].map(keysOf))
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 60 }), async (events) => {
-        let bench = new HubBench({ pingMs: 1e12 })
+        let bench = new HubBench({ pingMs: 1e12, recordsBurst: 100 })
         let sockets = everyone.map(({ publicKey }) => bench.registered(publicKey))
         let passedMs = 0
         const signed: { offer: Offer; bytes: Bytes; expiresAtMs: number }[] = []
@@ -260,7 +275,7 @@ describe('the directory as a whole', () => {
             passedMs += happened.ms
             bench.advance(happened.ms)
           } else if (happened.kind === 'restart') {
-            bench = new HubBench({ pingMs: 1e12 })
+            bench = new HubBench({ pingMs: 1e12, recordsBurst: 100 })
             bench.advance(passedMs)
             sockets = everyone.map(({ publicKey }) => bench.registered(publicKey))
             taken = [[], [], []]

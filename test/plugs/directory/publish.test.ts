@@ -202,6 +202,20 @@ describe('several publications of a key', () => {
     expect(await found(hub, keys)).toBe('RECORD_NOT_FOUND')
   })
 
+  it('made in one turn are one record, however many', async () => {
+    const hub = await hubAt()
+    const keys = await generateKeys()
+    const hosts = Array.from({ length: 16 }, (_, index) => `h${index}.example`)
+    const publications = hosts.map((host) =>
+      publishing({ hub: hub.url, keys, address: addressOf(keys, host) }),
+    )
+    await Promise.all(publications.map(({ published }) => published))
+    expect(await found(hub, keys)).toBe(hosts.map((host) => addressOf(keys, host)).join(';'))
+    await Promise.all(publications.map((publication) => publication.close()))
+    expect(await found(hub, keys)).toBe('RECORD_NOT_FOUND')
+    expect(publications.flatMap(({ errors }) => errors)).toEqual([])
+  })
+
   it('at several hubs are the same bytes, so that none of them seems to take it back', async () => {
     const hubs = [await hubAt(), await hubAt()]
     const keys = await generateKeys()
