@@ -9,7 +9,7 @@ export interface BoxStreamOptions {
   readonly crypto: ShsCrypto
   readonly session: Pick<Session, 'send' | 'receive'>
   /** What came behind the handshake's last message. */
-  readonly received: Uint8Array | null
+  readonly received: Bytes | null
   /** How long the layer below may take to close once both sides have said goodbye. @default 10,000 */
   readonly lingerMs?: number | undefined
 }
