@@ -72,6 +72,7 @@ export class BoxStream implements ByteStream {
       const batch = this.#sealer.seal(chunk, next)
       next = batch.next
       await this.#writeInner(batch.frames)
+      this.#sealer.reuse(batch.frames)
     }
   }
 

@@ -1,3 +1,4 @@
+import { BufferPool } from '../../core/buffer-pool.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import type { Bytes } from '../../core/types.ts'
 import type { ShsCrypto } from './crypto.ts'
@@ -18,6 +19,11 @@ const boxedHeadBytes = 16 + headBytes
 const maxBodyBytes = 4096
 /** How much is sealed, or opened, at a time: sixteen full bodies. */
 const batchBytes = 16 * maxBodyBytes
+
+/** Below this a batch has memory of its own: a message of a few bytes shall not hold the room of thousands. */
+const leastPooledBytes = 16 * 1024
+/** For batches that are under way: a stream has one at a time, and few streams are busy at once. */
+const batches = new BufferPool(batchBytes + 16 * boxedHeadBytes, 16)
 
 const noBytes: Bytes = new Uint8Array(0)
 
@@ -45,7 +51,8 @@ export class FrameSealer {
   seal(plain: Uint8Array, start: number): { frames: Bytes; next: number } {
     const next = Math.min(plain.length, start + batchBytes)
     const count = Math.ceil((next - start) / maxBodyBytes)
-    const frames = new Uint8Array(count * boxedHeadBytes + next - start)
+    const length = count * boxedHeadBytes + next - start
+    const frames = length < leastPooledBytes ? new Uint8Array(length) : batches.take().subarray(0, length)
     let at = 0
     for (let from = start; from < next; from += maxBodyBytes) {
       const body = plain.subarray(from, Math.min(from + maxBodyBytes, next))
@@ -53,6 +60,11 @@ export class FrameSealer {
       at += boxedHeadBytes + body.length
     }
     return { frames, next }
+  }
+
+  /** Takes back frames that nobody reads any more. May be left out, as where a write of them has failed. */
+  reuse(frames: Bytes): void {
+    if (frames.length >= leastPooledBytes) batches.give(new Uint8Array(frames.buffer))
   }
 
   /** The last head; nothing may be sealed after it. */
