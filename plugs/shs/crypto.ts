@@ -30,9 +30,16 @@ export interface ShsCrypto {
   open(plain: Uint8Array, cipher: Uint8Array, mac: Uint8Array, nonce: Uint8Array, key: Uint8Array): boolean
 }
 
+let loaded: ShsCrypto | undefined
+
 /** The native backend where it loads, else WebAssembly. Waits for libsodium, which identities need in any case. */
 export async function loadCrypto(): Promise<ShsCrypto> {
   await ready()
+  loaded ??= createCrypto()
+  return loaded
+}
+
+function createCrypto(): ShsCrypto {
   const native = loadNative()
   return native === undefined ? createWasmCrypto() : createNativeCrypto(native)
 }
