@@ -149,7 +149,7 @@ export class FrameOpener {
       else if (this.#openBody(unit)) {
         // One that was cut lies apart from the chunk, and comes before all that is in it.
         if (unit.buffer !== chunk.buffer) return unit
-        if (unit.length > 0) chunk.copyWithin(end, this.#at - unit.length, this.#at)
+        chunk.copyWithin(end, this.#at - unit.length, this.#at)
         end += unit.length
       }
     }
