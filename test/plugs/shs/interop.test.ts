@@ -6,6 +6,7 @@ import type { Bytes, ByteStream, Listener, Secured } from '../../../core/types.t
 import { keyToString, type Keys } from '../../../plugs/keys.ts'
 import net from '../../../plugs/net.ts'
 import shs, { type ShsOptions } from '../../../plugs/shs/index.ts'
+import { fixedPort } from '../../support/fixed-port.ts'
 import { failure, makeKeys, noSignal, readAll } from './helpers.ts'
 
 /** What this test uses of multiserver 3.8.2 and of pull-streams. */
@@ -260,7 +261,7 @@ function dialAsOld(address: string): Promise<OldStream> {
 function makeOld({ publicKey, secretKey }: Keys, options: Record<string, unknown> = {}): OldMultiserver {
   const oldKeys = { publicKey: Buffer.from(publicKey), secretKey: Buffer.from(secretKey) }
   const transform = oldShs({ keys: oldKeys, appKey: Buffer.from(appKey), timeout: 5000, ...options })
-  return oldMultiserver([[oldNet({ scope: 'device' }), transform]])
+  return oldMultiserver([[oldNet({ scope: 'device', port: fixedPort() }), transform]])
 }
 
 function collect(stream: OldStream): Promise<Buffer> {
