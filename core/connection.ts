@@ -97,7 +97,7 @@ export class Connection implements AsyncIterable<Bytes> {
     if (this.#error !== undefined) return quiet(Promise.reject(this.#error))
     if (this.#ending !== undefined)
       return quiet(Promise.reject(new MultiserverError('CLOSED', undefined, this)))
-    return quiet(this.#writes.write(chunk))
+    return this.#writes.write(chunk)
   }
 
   /** No more writes from here. Settles when all that was written, and the end, has been handed on. */
