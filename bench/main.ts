@@ -2,20 +2,31 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 /**
- * Figures that anyone can run: `npm run bench`. Every end runs in a process of its own; the rows of a table are
+ * Figures that anyone can run: `npm run bench`, or `npm run bench -- net~shs2` for the tables that begin with it. Every end runs in a process of its own; the rows of a table are
  * measured in turn, round after round, so that a noisy machine disturbs them alike. Medians; the first row is ours.
  */
 const rounds = Number(process.env['ROUNDS'] ?? 5)
+/** What to measure, by the first row; all of it when nothing is named. */
+const wanted = process.argv.slice(2)
 /** These come before the memory is looked at: what a process takes once is no cost of a connection. */
 const connectionsBefore = 1000
 const worker = fileURLToPath(new URL('./worker.js', import.meta.url))
 
 await table('throughput, MB/s', 'send', 300, ['net~shs', 'net~shs 3.8.2'])
 await table('throughput, MB/s', 'send', 200, ['ws~shs', 'ws~shs 3.8.2'])
+await table('throughput, MB/s', 'send', 200, [
+  'net~shs2',
+  'TLS 1.3',
+  'TLS 1.3 ChaCha20',
+  'secret-stream',
+  'libp2p tcp+noise',
+])
+await table('throughput, MB/s', 'send', 200, ['ws~shs2', 'ws~shs'])
 await table('throughput without transforms, 64 KiB chunks, MB/s', 'send', 1000, ['net', 'net 3.8.2'])
 await table('throughput without transforms, 1 KiB chunks, MB/s', 'send', 100, ['net', 'net 3.8.2'], 1024)
 await table('goodput over WebRTC, MB/s', 'send', 100, ['rtc~shs', 'data channel'])
 await table('handshakes a second', 'handshakes', 1000, ['net~shs', 'net~shs 3.8.2'])
+await table('handshakes a second', 'handshakes', 1000, ['net~shs2', 'net~shs'])
 await table('dial to first byte, ms', 'dial', 10, ['rtc~shs', 'net~shs', 'net~shs 3.8.2'])
 await table('idle connection at the server, KiB resident', 'hold', 3000, ['net~shs', 'net~shs 3.8.2'])
 
@@ -28,6 +39,7 @@ async function table(
   names: readonly string[],
   chunkBytes = 64 * 1024,
 ): Promise<void> {
+  if (wanted.length > 0 && !wanted.includes(names[0] ?? '')) return
   const results = new Map<string, number[]>(names.map((name) => [name, []]))
   for (let round = 0; round <= rounds; round++) {
     for (const name of names) {
