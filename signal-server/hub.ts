@@ -5,12 +5,16 @@
  *   peers.ts          who is there, how they come in and when they have to go
  *   intake.ts         what they sent and how fast it is obeyed
  *   requests.ts       what they ask for
- *   introductions.ts  who may signal whom
+ *   introducer.ts     how they are introduced     introductions.ts  who may signal whom
+ *   cluster/          the same with other hubs; cluster.ts explains it
  *   records.ts        what they have published
  */
-import { decodePeerMessage, hubCloseCodes } from '../core/hub-protocol.ts'
+import { decodePeerMessage, hubCloseCodes, type IceServer } from '../core/hub-protocol.ts'
 import { Alarms } from './alarms.ts'
+import type { ClusterEvent } from './cluster/crossings.ts'
+import { type ClusterState, Neighbours } from './cluster/neighbours.ts'
 import { type HubEffect, HubEffects } from './hub-effects.ts'
+import { Introducer } from './introducer.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
@@ -34,6 +38,8 @@ export interface HubOptions {
   exemptLoopback: boolean
   /** Unix time, which records are dated with; everything else goes by the time of `handle`. */
   unixNowMs: () => number
+  /** The name of this hub in its cluster; without one it is alone, and has no effects and events of a cluster. */
+  node?: string | undefined
   observer?: HubObserver | undefined
 }
 
@@ -41,6 +47,7 @@ export type HubEvent =
   /** `acceptedAtMs` is when the TCP connection came, which the deadline counts from. Ask `refusal` first. */
   | { kind: 'connected'; socket: SocketId; source: string; acceptedAtMs: number; dialedAs: readonly string[] }
   | SocketEvent
+  | { kind: 'cluster'; event: ClusterEvent }
   /** What `nextAtMs` announced is due, or may be. */
   | { kind: 'time' }
   /** Everyone is sent away, a little apart from each other. */
@@ -73,14 +80,22 @@ export class Hub {
   readonly #options: HubOptions
   readonly #alarms = new Alarms()
   readonly #effects: HubEffects
+  readonly #neighbours: Neighbours
   readonly #peers: Peers
+  readonly #introducer: Introducer
   readonly #requests: Requests
 
   constructor(options: HubOptions) {
     this.#options = options
     this.#effects = new HubEffects(options.observer)
-    const shared = { ...options, alarms: this.#alarms, effects: this.#effects }
-    this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#requests.endAllOf(peer, nowMs) })
+    const basics = { ...options, node: options.node, alarms: this.#alarms, effects: this.#effects }
+    this.#neighbours = new Neighbours({
+      ...basics,
+      onSilent: (node, nowMs) => this.#introducer.crossings.endAllWith(node, nowMs),
+    })
+    const shared = { ...basics, neighbours: this.#neighbours, iceServersFor: this.#iceServersFor }
+    this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#introducer.endAllOf(peer, nowMs) })
+    this.#introducer = new Introducer({ ...shared, peers: this.#peers })
     this.records = new Records({
       keys: options.limits.recordKeys,
       isHere: (key) => this.#peers.withKey(key) !== undefined,
@@ -89,7 +104,22 @@ export class Hub {
       ...shared,
       peers: this.#peers,
       records: this.records,
+      introducer: this.#introducer,
     })
+  }
+
+  /** What `peer` is told now. Who stays registered is told again, by itself, when that has served half its time. */
+  readonly #iceServersFor = (peer: Peer, nowMs: number): IceServer[] => {
+    const { iceServers, observer } = this.#options
+    const { iceServers: told, renewInMs } = iceServers.forOwner(peer)
+    if (renewInMs !== undefined) observer?.turnIssued()
+    if (renewInMs !== undefined && peer.stage === 'registered') {
+      peer.renewal?.cancel()
+      peer.renewal = this.#alarms.set(nowMs + renewInMs, (laterMs) =>
+        this.#effects.send(peer, { type: 'ice-servers', iceServers: this.#iceServersFor(peer, laterMs) }),
+      )
+    }
+    return told
   }
 
   /** When a `time` event is due next, undefined when nothing waits. */
@@ -98,7 +128,12 @@ export class Hub {
   }
 
   counts(): HubCounts {
-    return { ...this.#peers.counts(), ...this.#requests.counts() }
+    return { ...this.#peers.counts(), ...this.#introducer.counts() }
+  }
+
+  /** Whether other hubs can be reached, and with how many of them there are introductions. */
+  cluster(): { state: ClusterState; neighbours: number; sought: number } {
+    return { state: this.#neighbours.state, ...this.#neighbours.counts() }
   }
 
   /** Why one more socket from `source` is not taken now. Changes nothing; a `connected` may follow at once. */
@@ -112,6 +147,7 @@ export class Hub {
     this.#alarms.ring(nowMs)
     if (event.kind === 'drain') this.#drain(nowMs)
     else if (event.kind === 'connected') this.#welcome(event, nowMs)
+    else if (event.kind === 'cluster') this.#introducer.crossings.handle(event.event, nowMs)
     else if (event.kind !== 'time') {
       const peer = this.#peers.get(event.socket)
       if (peer !== undefined) this.#handleOf(peer, event, nowMs)

@@ -7,6 +7,9 @@ import type { WebSocket } from 'ws'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { sourceOf } from '../core/ip.ts'
 import { rememberAccept } from './accept-times.ts'
+import type { Cluster } from './cluster/cluster.ts'
+import { ClusterNode } from './cluster/cluster-node.ts'
+import type { ClusterEvent } from './cluster/crossings.ts'
 import { forwardedHeaderNote } from './forwarded-note.ts'
 import { type GateOptions, refuseRequest } from './gate.ts'
 import { Health } from './health.ts'
@@ -35,6 +38,10 @@ export interface HubPluginOptions extends IceServersOptions {
   exemptLoopback?: boolean | undefined
   /** Whether `GET /peers` shows the records of those who asked for that. @default false */
   listing?: boolean | undefined
+  /** Makes this hub one of several, for example `redis('redis://127.0.0.1')`. @default alone */
+  cluster?: Cluster | undefined
+  /** In a cluster: the URL of this very hub, not of what balances the load before all. */
+  nodeUrl?: string | undefined
   /** A directory with an `index.html` to be served beside the hub. */
   page?: string | undefined
   /**
@@ -91,12 +98,15 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const limits = limitsWith(options.limits)
   const configured = canonicalNames(options.hubNames ?? [])
   if (configured.length === 0) refuseToListenInPublic(app)
+  const health = options.health ?? new Health()
+  const cluster = createClusterNode(app, options, health, (event) => sockets.hear(event))
   const metrics = createMetrics(app, options, {
     counts: () => state.counts(),
     queuedBytes: () => sockets.queuedBytes,
     limits,
   })
   const state: Hub = new Hub({
+    node: cluster?.name,
     limits,
     hubNames: () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix)),
     checkProof: await loadProofChecker(),
@@ -106,7 +116,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     unixNowMs: Date.now,
     observer: metrics,
   })
-  const sockets = new HubSockets(state, limits, metrics)
+  const sockets: HubSockets = new HubSockets(state, limits, metrics, cluster)
 
   await provideWebSockets(app, limits)
   addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
@@ -122,14 +132,33 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     exemptLoopback: options.exemptLoopback ?? false,
   })
   if (metrics !== undefined) addMetricsRoute(app, metrics, options.metrics)
-  const health = options.health ?? new Health()
   app.get('/livez', () => ({ alive: true }))
   app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
   app.addHook('preClose', async () => {
     health.leave()
     await sockets.drain()
   })
+  if (options.cluster !== undefined) await cluster?.start(options.cluster)
   await options.extend?.(app)
+}
+
+function createClusterNode(
+  app: FastifyInstance,
+  { cluster, nodeUrl }: HubPluginOptions,
+  health: Health,
+  tell: (event: ClusterEvent) => void,
+): ClusterNode | undefined {
+  if (cluster === undefined) return undefined
+  // Peers of this hub reach each other without the others: no reason to send them away.
+  health.note('cluster', false)
+  return new ClusterNode({
+    url: nodeUrl,
+    log: app.log,
+    tell(event) {
+      if (event.kind === 'joined' || event.kind === 'lost') health.note('cluster', event.kind === 'joined')
+      tell(event)
+    },
+  })
 }
 
 function createMetrics(

@@ -1,6 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import type { RawData, WebSocket } from 'ws'
 import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
+import type { ClusterNode } from './cluster/cluster-node.ts'
+import type { ClusterEvent } from './cluster/crossings.ts'
 import type { Hub, HubEffect, HubEvent } from './hub.ts'
 import type { SocketsObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
@@ -25,6 +27,7 @@ interface Line {
 export class HubSockets {
   readonly #hub: Hub
   readonly #limits: HubLimits
+  readonly #cluster: ClusterNode | undefined
   readonly #observer: SocketsObserver | undefined
   readonly #lines = new Map<SocketId, Line>()
   #lastId: SocketId = 0
@@ -34,10 +37,12 @@ export class HubSockets {
   #isDraining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(hub: Hub, limits: HubLimits, observer?: SocketsObserver) {
+  /** `cluster` does what the hub wants of other hubs. */
+  constructor(hub: Hub, limits: HubLimits, observer?: SocketsObserver, cluster?: ClusterNode) {
     this.#hub = hub
     this.#limits = limits
     this.#observer = observer
+    this.#cluster = cluster
   }
 
   get isDraining(): boolean {
@@ -68,11 +73,17 @@ export class HubSockets {
     this.#tell({ kind: 'connected', socket: id, ...arrival })
   }
 
-  /** Sends everyone away; resolves when the last socket is gone, which the closing timeout of each sees to. */
+  /** What happened in the cluster. */
+  hear(event: ClusterEvent): void {
+    this.#tell({ kind: 'cluster', event })
+  }
+
+  /** Sends everyone away and leaves the cluster; resolves when the last socket is gone, which the closing timeout of each sees to. */
   async drain(): Promise<void> {
     this.#isDraining = true
     this.#tell({ kind: 'drain' })
     if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    await this.#cluster?.close()
     clearTimeout(this.#timer)
     this.#timerAtMs = Infinity
   }
@@ -92,6 +103,7 @@ export class HubSockets {
   }
 
   #do(effect: HubEffect): void {
+    if (!('socket' in effect)) return this.#cluster?.do(effect)
     const line = this.#lines.get(effect.socket)
     if (line === undefined || line.isClosing) return
     switch (effect.kind) {

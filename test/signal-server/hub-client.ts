@@ -39,9 +39,16 @@ export class HubClient {
 
   /** The next message, which must be of `type`. */
   async next<T extends HubMessage['type']>(type: T): Promise<Extract<HubMessage, { type: T }>> {
+    return this.nextOf(type)
+  }
+
+  /** The next message, which must be of one of `types`. */
+  async nextOf<T extends HubMessage['type']>(...types: T[]): Promise<Extract<HubMessage, { type: T }>> {
     const message =
       this.#arrived.shift() ?? (await new Promise<HubMessage>((resolve) => this.#waiting.push(resolve)))
-    if (message.type !== type) throw new Error(`expected ${type}, got ${JSON.stringify(message)}`)
+    if (!types.some((type) => type === message.type)) {
+      throw new Error(`expected ${types.join(' or ')}, got ${JSON.stringify(message)}`)
+    }
     return message as Extract<HubMessage, { type: T }>
   }
 
