@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import type { Duplex } from 'node:stream'
 import fastifyStatic from '@fastify/static'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -129,6 +130,10 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     reply.code(sockets.isDraining ? 503 : 200).send({ ready: !sockets.isDraining }),
   )
   app.addHook('preClose', () => sockets.drain())
+  app.server.on('upgrade', (_request, socket: Duplex) => {
+    // An app that is closing answers before any hook; see the hook of `hub` for what would become of the socket.
+    if (sockets.isDraining) socket.end(() => socket.destroy())
+  })
   await options.extend?.(app)
 }
 
