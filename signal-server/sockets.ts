@@ -68,6 +68,10 @@ export class HubSockets {
   }
 
   #receive(id: SocketId, data: RawData, isBinary: boolean): void {
+    const line = this.#lines.get(id)
+    if (line === undefined) return
+    // Whoever sends on behind the goodbye is not read any more; the closing timeout ends it.
+    if (line.isClosing) return line.socket.pause()
     if (isBinary) return this.#tell({ kind: 'binary', socket: id })
     const bytes = Buffer.isBuffer(data)
       ? data
@@ -121,11 +125,13 @@ export class HubSockets {
     queueMicrotask(() => this.#tell({ kind: 'disconnected', socket: id }))
   }
 
+  /**
+   * The peer's half of the closing handshake ends it, or the closing timeout. One that was paused stays so: to read
+   * out what a flooder goes on sending for that time would be what pausing is there to prevent.
+   */
   #close(line: Line, code: number, reason: string): void {
     line.isClosing = true
     line.socket.close(code, reason)
-    // A socket that is not read would not see the peer's half of the closing handshake either.
-    line.socket.resume()
   }
 
   #remove(id: SocketId): void {
