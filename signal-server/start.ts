@@ -1,6 +1,8 @@
+import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import { MultiserverError } from '../core/errors.ts'
+import { guardAccept } from './accept-guard.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { canonicalNames, loopbackNames } from './names.ts'
 import { hub, type HubPluginOptions } from './server.ts'
@@ -43,6 +45,11 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
     forceCloseConnections: true,
     bodyLimit: limits.messageBytes,
   })
+  guardAccept(app.server, {
+    limits,
+    isProxy: isAmong(options.trustProxy ?? []),
+    exemptLoopback: options.exemptLoopback ?? false,
+  })
   // Those that have not been upgraded yet, or never will, on top of what the hub itself allows.
   app.server.maxConnections = limits.registeredPeers + limits.anonymousPeers + 2 * limits.unregisteredSockets
   try {
@@ -65,6 +72,12 @@ function readLimits(options: StartHubOptions): HubLimits {
   } catch (cause) {
     throw new MultiserverError('LISTEN_FAILED', messageOf(cause), { cause })
   }
+}
+
+/** As Fastify reads such a list, which includes names like `loopback`. */
+function isAmong(listed: readonly string[]): (address: string) => boolean {
+  const isListed = compile([...listed])
+  return (address) => isListed(address, 0)
 }
 
 function urlOf({ address, port, family }: AddressInfo): string {
