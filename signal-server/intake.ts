@@ -57,13 +57,18 @@ export class Intake {
     return this.#waiting.length === 0
   }
 
+  /** More waits than a socket that is not read may have sent: a flood at once. */
+  get isOverfull(): boolean {
+    return this.#waitingBytes > this.#limits.waitingBytes
+  }
+
   /**
    * When this becomes a flood if nothing changes, undefined while the peer keeps to its rates.
    * It is over them from the first message that had to wait until its own bucket is half full again:
    * sending in one breath is forgiven, sending on and on at the limit is not.
    */
   floodAtMs(nowMs: number): number | undefined {
-    if (this.#waitingBytes > this.#limits.waitingBytes) return nowMs
+    if (this.isOverfull) return nowMs
     const isCalm = this.isEmpty && this.#messages.level(nowMs) >= this.#limits.messagesBurst / 2
     if (isCalm) this.#overSinceMs = undefined
     else if (!this.isEmpty) this.#overSinceMs ??= nowMs

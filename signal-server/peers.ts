@@ -156,6 +156,13 @@ export class Peers {
     this.remove(peer, nowMs)
   }
 
+  /** Closes it with word of when to come again. */
+  sendAway(peer: Peer, reconnectAfterMs: number, reason: string, nowMs: number): void {
+    const tryForMs = this.#limits.reconnectTryMs
+    this.#options.effects.send(peer, { type: 'restarting', reconnectAfterMs, tryForMs })
+    this.close(peer, hubCloseCodes.restarting, reason, nowMs)
+  }
+
   /** Forgets a peer whose socket is closed, or is as good as that. */
   remove(peer: Peer, nowMs: number): void {
     if (peer.stage === 'gone') return

@@ -1,5 +1,6 @@
 import { toBase64Url } from '../core/bytes.ts'
 import { goneReason, type IceServer, type PeerMessage } from '../core/hub-protocol.ts'
+import { Admission } from './admission.ts'
 import type { Alarms } from './alarms.ts'
 import type { HubEffects } from './hub-effects.ts'
 import { type Introduction, Introductions, otherEnd } from './introductions.ts'
@@ -24,9 +25,11 @@ type Register = Extract<PeerMessage, { type: 'register' }>
 export class Requests {
   readonly #options: RequestsOptions
   readonly #introductions: Introductions
+  readonly #admission: Admission
 
   constructor(options: RequestsOptions) {
     this.#options = options
+    this.#admission = new Admission(options.limits)
     this.#introductions = new Introductions(options.limits, options.alarms)
   }
 
@@ -69,6 +72,8 @@ export class Requests {
       const message = 'this hub has as many peers as it may'
       return effects.refuse(peer, 'BUSY', { message, retryAfterMs: limits.registerMs })
     }
+    const turnInMs = this.#admission.turnInMs(nowMs)
+    if (turnInMs > 0) return peers.sendAway(peer, turnInMs, 'too many register at once', nowMs)
     const { challenge } = peer
     peer.challenge = undefined
     if (challenge === undefined || challenge.untilMs <= nowMs) {
