@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { StartHubOptions } from '../../signal-server/index.ts'
 import type { HubAnswer, HubMemory } from './hub.ts'
@@ -33,11 +34,6 @@ export class HubProcess {
     return new HubProcess(listening.url, listening.hubName, child)
   }
 
-  /** Of which nothing is left when `end` resolves. */
-  get isOurs(): boolean {
-    return this.#child !== undefined
-  }
-
   /** Whether it still runs; somebody else's is taken to. */
   get isUp(): boolean {
     return this.#child === undefined || (this.#child.exitCode === null && this.#child.signalCode === null)
@@ -51,6 +47,12 @@ export class HubProcess {
     if (this.#child === undefined) return { rss: NaN, heap: NaN, external: NaN, cpuMs: NaN }
     this.#child.send({})
     return (await answerOf(this.#child, 'memory')).memory
+  }
+
+  /** Resident bytes as the system has them, without a collection, which the hub's peers would feel. */
+  async resident(): Promise<number> {
+    const status = await readFile(`/proc/${this.#child?.pid ?? 'none'}/status`, 'utf8').catch(() => '')
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) * 1024
   }
 
   /** Resolves when the process is gone, with the milliseconds that it took and its exit code. */

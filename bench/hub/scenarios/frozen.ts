@@ -26,8 +26,8 @@ export const frozen: Scenario = {
           const before = await hub.memory()
           let most = before.rss
           const watch = setInterval(
-            () => void hub.memory().then(({ rss }) => (most = Math.max(most, rss))),
-            2_000,
+            () => void hub.resident().then((rss) => (most = Math.max(most, rss))),
+            1_000,
           )
           const [probed, fed] = await Promise.all([
             prober.ask('introduce', honest),

@@ -13,7 +13,7 @@ export const fuzz: Scenario = {
     const { url, hubName } = hub
     const seed = Number(process.env['SEED'] ?? Date.now() % 1e9)
     const memories: number[] = []
-    const look = async () => void memories.push((await hub.memory()).rss)
+    const look = async () => void memories.push(await hub.resident())
     return await withWorker(async (prober) => {
       const watch = setInterval(() => void look(), (seconds * 1000) / 10)
       const [seen, probed] = await Promise.all([
