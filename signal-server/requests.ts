@@ -80,7 +80,7 @@ export class Requests {
       const message = 'the challenge was used or has expired; connect again'
       return effects.refuse(peer, 'BAD_SIGNATURE', { message })
     }
-    const names = { accepted: hubNames(), dialedAs: peer.dialedAs }
+    const names = { accepted: hubNames(), dialedAs: challenge.dialedAs }
     const refusal = refuseProof(checkProof, { ...request, challenge: challenge.bytes }, names)
     if (refusal !== undefined) return effects.refuse(peer, refusal.code, { message: refusal.message })
     peers.register(peer, key, nowMs)

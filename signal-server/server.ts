@@ -13,6 +13,7 @@ import { type HubLimits, limitsWith } from './limits.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
 import { loadProofChecker } from './proof.ts'
 import { HubSockets, nowMs } from './sockets.ts'
+import { forgetRequest } from './upgraded.ts'
 import { sourceOf } from '../core/ip.ts'
 
 export interface HubPluginOptions {
@@ -110,13 +111,19 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   }
 
   const acceptedAtMs = rememberAccept(app)
+  const replies = new WeakMap<FastifyRequest, FastifyReply>()
   app.route({
     method: 'GET',
     url: '/',
     config: { isHub: true },
-    preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, sockets) : undefined),
+    preHandler: async (request, reply) => {
+      replies.set(request, reply)
+      return request.ws ? refuseSocket(request, reply, sockets) : undefined
+    },
     handler: (_request, reply) => serveRoot(reply, options.page),
     wsHandler: (socket, request) => {
+      const reply = replies.get(request)
+      if (reply !== undefined) forgetRequest(socket, request, reply)
       sockets.open(socket, {
         source: sourceOf(request.ip),
         acceptedAtMs: acceptedAtMs(request),
@@ -172,11 +179,6 @@ async function provideWebSockets(app: FastifyInstance, limits: HubLimits): Promi
   } as const
   await app.register(fastifyWebsocket, {
     options,
-    // ws closes a socket that broke the protocol by itself, with the code that says why.
-    errorHandler: (error, socket, request) => {
-      request.log.debug(error)
-      socket.close(1011)
-    },
     // The plugin's own way would close the sockets without a word about coming back.
     preClose: (done) => done(),
   })

@@ -12,6 +12,9 @@ export interface Stage {
   startAgain: () => Promise<HubProcess>
 }
 
+/** For scenarios that want many peers there, and not to see how long a hub takes to let them in. */
+export const noRushLimits = { registrationsPerSecond: 1e6, registrationsBurst: 1e6 }
+
 export interface Scenario {
   /** For `--help`: what is done, and what is looked at. */
   about: string

@@ -484,7 +484,13 @@ describe('closing', () => {
     for (const peer of peers) expect((await peer.closed).code).toBe(hubCloseCodes.restarting)
     await new Promise((resolve) => setImmediate(resolve))
     expect(started.app.server.listening).toBe(false)
-    expect(process.getActiveResourcesInfo().filter(isOurs)).toEqual(before)
+    const after = process.getActiveResourcesInfo().filter(isOurs)
+    // What earlier tests left to end by itself may have ended meanwhile.
+    for (const resource of before) {
+      const at = after.indexOf(resource)
+      if (at >= 0) after.splice(at, 1)
+    }
+    expect(after).toEqual([])
   })
 
   it('does not wait for peers that do not read', async () => {

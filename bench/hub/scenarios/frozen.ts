@@ -1,6 +1,6 @@
 import { mebibytes, row, spreadOf, spreadRow, sumOf, tallyRow } from '../figures.ts'
 import { withWorker } from '../crew.ts'
-import type { Scenario } from '../scenario.ts'
+import { noRushLimits, type Scenario } from '../scenario.ts'
 
 /** How many of the peers stop reading. */
 const frozenShare = 1 / 5
@@ -13,6 +13,7 @@ export const frozen: Scenario = {
   peers: 5_000,
   seconds: 45,
   workers: 1,
+  limits: noRushLimits,
   needsOwnHub: true,
   async run({ hub, crew, peers, seconds }) {
     const { url, hubName } = hub

@@ -1,6 +1,6 @@
 import { row, spreadRow, sumOf, tallyRow } from '../figures.ts'
 import { withWorker } from '../crew.ts'
-import type { Scenario } from '../scenario.ts'
+import { noRushLimits, type Scenario } from '../scenario.ts'
 
 /** Connections that never become anything, beside peers that register. */
 export const halfOpen: Scenario = {
@@ -8,6 +8,7 @@ export const halfOpen: Scenario = {
   peers: 5_000,
   seconds: 60,
   workers: 1,
+  limits: noRushLimits,
   needsOwnHub: false,
   async run({ hub, crew, peers, seconds }) {
     const { url, hubName } = hub

@@ -1,5 +1,5 @@
 import { mebibytes, row, spreadRow, sumOf, tallyRow } from '../figures.ts'
-import type { Scenario } from '../scenario.ts'
+import { noRushLimits, type Scenario } from '../scenario.ts'
 
 /** What an idle peer costs the hub. */
 export const idle: Scenario = {
@@ -7,6 +7,7 @@ export const idle: Scenario = {
   peers: 10_000,
   seconds: 10,
   workers: 2,
+  limits: noRushLimits,
   needsOwnHub: false,
   async run({ hub, crew, peers, seconds }) {
     const { url, hubName } = hub

@@ -1,5 +1,5 @@
 import { mebibytes, row, sumOf, tallyRow } from '../figures.ts'
-import type { Scenario } from '../scenario.ts'
+import { noRushLimits, type Scenario } from '../scenario.ts'
 
 const waveCount = 20
 /** Within which all that one wave has left behind has run out: rates of addresses, closing sockets. */
@@ -11,6 +11,7 @@ export const waves: Scenario = {
   peers: 5_000,
   seconds: 0,
   workers: 1,
+  limits: noRushLimits,
   needsOwnHub: true,
   async run({ hub, crew, peers }) {
     const { url, hubName } = hub

@@ -1,4 +1,4 @@
-import { HubClient, HubClosedError, testKeys } from '../hub-client.ts'
+import { HubClient, HubClosedError, proof, testKeys } from '../hub-client.ts'
 import { count, type Tally } from '../figures.ts'
 import { inLanes, type Workplace } from '../workplace.ts'
 
@@ -51,9 +51,16 @@ async function registerOne({ url, hubName }: HubAddress, seen: Registered) {
   const startedAt = performance.now()
   const client = new HubClient(url)
   try {
-    await client.register(keys, hubName)
-    seen.latencies.push(performance.now() - startedAt)
-    return { client, keys }
+    const { challenge } = await client.next('welcome')
+    client.send(proof(keys, hubName, challenge))
+    const answer = await client.nextOfAny()
+    if (answer.type === 'registered') {
+      seen.latencies.push(performance.now() - startedAt)
+      return { client, keys }
+    }
+    count(seen.refusals, answer.type === 'error' ? answer.code : answer.type)
+    await client.leave()
+    return undefined
   } catch (error) {
     if (!(error instanceof HubClosedError)) throw error
     count(seen.refusals, error.closed.status ?? error.closed.code)
