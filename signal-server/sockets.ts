@@ -132,6 +132,8 @@ export class HubSockets {
   #close(line: Line, code: number, reason: string): void {
     line.isClosing = true
     line.socket.close(code, reason)
+    // Whoever had nothing to say in time gets no more of it for the goodbye.
+    if (code === hubCloseCodes.deadline) line.socket.terminate()
   }
 
   #remove(id: SocketId): void {

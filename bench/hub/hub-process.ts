@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { StartHubOptions } from '../../signal-server/index.ts'
-import type { HubAnswer, HubMemory } from './hub.ts'
+import type { HubAnswer, HubMemory, HubRequest } from './hub.ts'
 
 export type HubChanges = NonNullable<StartHubOptions['limits']>
 
@@ -29,7 +29,8 @@ export class HubProcess {
     const profile = process.env['HUB_CPU_PROF'] === undefined ? [] : ['--cpu-prof']
     const child = fork(program, [], { execArgv: ['--expose-gc', ...profile] })
     const options: StartHubOptions = { port, limits, exemptLoopback: true }
-    child.send(options)
+    const request: HubRequest = { start: options }
+    child.send(request)
     const { listening } = await answerOf(child, 'listening')
     return new HubProcess(listening.url, listening.hubName, child)
   }
@@ -44,8 +45,11 @@ export class HubProcess {
   }
 
   async memory(): Promise<HubMemory> {
-    if (this.#child === undefined) return { rss: NaN, heap: NaN, external: NaN, cpuMs: NaN }
-    this.#child.send({})
+    if (this.#child === undefined) {
+      return { rss: NaN, heap: NaN, external: NaN, cpuMs: NaN, prototypeKeys: [] }
+    }
+    const request: HubRequest = { memory: true }
+    this.#child.send(request)
     return (await answerOf(this.#child, 'memory')).memory
   }
 

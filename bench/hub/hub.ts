@@ -4,6 +4,8 @@ import { startHub, type StartHubOptions } from '../../signal-server/index.ts'
  * A hub in a process of its own. Its parent sends the options first, then asks for its memory now and then;
  * SIGTERM drains it as the program does.
  */
+export type HubRequest = { start: StartHubOptions } | { memory: true }
+
 export type HubAnswer =
   | { listening: { url: string; hubName: string } }
   | { memory: HubMemory }
@@ -15,13 +17,17 @@ export interface HubMemory {
   heap: number
   external: number
   cpuMs: number
+  /** What has been added to `Object.prototype`: must be nothing, whatever was sent. */
+  prototypeKeys: string[]
 }
 
 // A parent that is gone wants nothing any more.
 process.on('disconnect', () => process.exit())
 
-process.once('message', (options: StartHubOptions) => {
-  startHub(options).then(
+const prototypeKeys = Object.getOwnPropertyNames(Object.prototype)
+
+process.once('message', (request: HubRequest) => {
+  startHub('start' in request ? request.start : {}).then(
     (hub) => {
       process.on('SIGTERM', () => {
         hub.close().then(
@@ -45,5 +51,13 @@ function memoryNow(): HubMemory {
   // What the first collection finds dead may hold memory outside of the heap, which the second one frees.
   for (const _ of [1, 2]) globalThis.gc?.()
   const { rss, heapUsed, external } = process.memoryUsage()
-  return { rss, heap: heapUsed, external, cpuMs: (user + system) / 1000 }
+  return {
+    rss,
+    heap: heapUsed,
+    external,
+    cpuMs: (user + system) / 1000,
+    prototypeKeys: Object.getOwnPropertyNames(Object.prototype).filter(
+      (name) => !prototypeKeys.includes(name),
+    ),
+  }
 }

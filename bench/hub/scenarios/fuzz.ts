@@ -27,6 +27,7 @@ export const fuzz: Scenario = {
       ])
       clearInterval(watch)
       await look()
+      const { prototypeKeys } = await hub.memory()
       return [
         row('seed (SEED)', String(seed)),
         row(
@@ -46,6 +47,12 @@ export const fuzz: Scenario = {
           holds: Object.keys(probed.refusals).length === 0,
         },
         row('the hub is up', hub.isUp ? 'yes' : 'no', 'yes', hub.isUp),
+        row(
+          'added to Object.prototype',
+          prototypeKeys.join(' ') || 'nothing',
+          'nothing',
+          prototypeKeys.length === 0,
+        ),
         row('memory over the run', memories.map(mebibytes).join(' ')),
       ]
     })

@@ -13,7 +13,7 @@ interface LimitCase {
   beside?: Partial<Record<keyof HubLimits, number>>
   exemptLoopback?: boolean
   /** Does `n` of what is limited; gives what was answered to the last of them. */
-  reach(started: RunningHub, n: number): Promise<string>
+  reach: (started: RunningHub, n: number) => Promise<string>
   within: string
   over: string
 }
