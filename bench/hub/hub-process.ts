@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { StartHubOptions } from '../../signal-server/index.ts'
 import type { HubAnswer, HubMemory, HubRequest } from './hub.ts'
+import { residentOf } from './process-figures.ts'
 
 export type HubChanges = NonNullable<StartHubOptions['limits']>
 
@@ -54,9 +54,8 @@ export class HubProcess {
   }
 
   /** Resident bytes as the system has them, without a collection, which the hub's peers would feel. */
-  async resident(): Promise<number> {
-    const status = await readFile(`/proc/${this.#child?.pid ?? 'none'}/status`, 'utf8').catch(() => '')
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) * 1024
+  resident(): number {
+    return residentOf(this.#child?.pid)
   }
 
   /** Resolves when the process is gone, with the milliseconds that it took and its exit code. */

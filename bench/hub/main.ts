@@ -4,6 +4,7 @@ import { Crew } from './crew.ts'
 import { printRows, row } from './figures.ts'
 import { HubProcess } from './hub-process.ts'
 import type { Scenario } from './scenario.ts'
+import { beside } from './scenarios/beside.ts'
 import { floods } from './scenarios/floods.ts'
 import { frozen } from './scenarios/frozen.ts'
 import { fuzz } from './scenarios/fuzz.ts'
@@ -27,6 +28,7 @@ const scenarios: Record<string, Scenario> = {
   'half-open': halfOpen,
   waves,
   fuzz,
+  beside,
 }
 
 /** More of either than a run can make sense of, or a machine have sockets for. */

@@ -5,6 +5,7 @@ import { awake, feed, freeze, thaw } from './tasks/freeze.ts'
 import { fuzzTask } from './tasks/fuzz.ts'
 import { holdHalfOpen } from './tasks/half-open.ts'
 import { keepRegistered, registrations, release } from './tasks/keep.ts'
+import { fill, provoke, route } from './tasks/rival.ts'
 import { closeRtcPair, openRtcPair } from './tasks/rtc-pair.ts'
 import { Workplace } from './workplace.ts'
 
@@ -25,6 +26,9 @@ const tasks = {
   release,
   openRtcPair,
   closeRtcPair,
+  fill,
+  route,
+  provoke,
   fuzz: fuzzTask,
 }
 

@@ -26,10 +26,7 @@ export const frozen: Scenario = {
         const under = async (keys: string[]) => {
           const before = await hub.memory()
           let most = before.rss
-          const watch = setInterval(
-            () => void hub.resident().then((rss) => (most = Math.max(most, rss))),
-            1_000,
-          )
+          const watch = setInterval(() => (most = Math.max(most, hub.resident())), 1_000)
           const [probed, fed] = await Promise.all([
             prober.ask('introduce', honest),
             feeder.ask('feed', { url, keys, feeders, seconds }),

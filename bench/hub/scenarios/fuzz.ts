@@ -13,9 +13,9 @@ export const fuzz: Scenario = {
     const { url, hubName } = hub
     const seed = Number(process.env['SEED'] ?? Date.now() % 1e9)
     const memories: number[] = []
-    const look = async () => void memories.push(await hub.resident())
+    const look = () => void memories.push(hub.resident())
     return await withWorker(async (prober) => {
-      const watch = setInterval(() => void look(), (seconds * 1000) / 10)
+      const watch = setInterval(look, (seconds * 1000) / 10)
       const [seen, probed] = await Promise.all([
         crew.askAll('fuzz', (index) => ({
           url,
@@ -26,7 +26,7 @@ export const fuzz: Scenario = {
         prober.ask('introduce', { url, hubName, pairs: 8, perSecond: 5, seconds }),
       ])
       clearInterval(watch)
-      await look()
+      look()
       const { prototypeKeys } = await hub.memory()
       return [
         row('seed (SEED)', String(seed)),

@@ -12,6 +12,9 @@ export const idle: Scenario = {
   async run({ hub, crew, peers, seconds }) {
     const { url, hubName } = hub
     const size = crew.workers.length
+    // The first few make the hub compile and reserve what it needs in any case.
+    await crew.askAll('register', () => ({ url, hubName, peers: 250, atOnce: 50 }))
+    await crew.askAll('leave', () => undefined)
     const before = await hub.memory()
     const registered = await crew.askAll('register', () => ({
       url,
