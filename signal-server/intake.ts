@@ -40,7 +40,12 @@ export class Intake {
   take(nowMs: number): Received | undefined {
     const next = this.#waiting[0]
     if (next === undefined || this.waitMs(nowMs) > 0) return undefined
-    for (const [bucket, cost] of this.#prices(next)) bucket.take(cost, nowMs)
+    this.#messages.take(1, nowMs)
+    this.#bytes.take(next.bytes, nowMs)
+    if (!this.#account.exempt) {
+      this.#account.messages.take(1, nowMs)
+      this.#account.bytes.take(next.bytes, nowMs)
+    }
     this.#waiting.shift()
     this.#waitingBytes -= next.bytes
     return next
@@ -50,7 +55,10 @@ export class Intake {
   waitMs(nowMs: number): number {
     const next = this.#waiting[0]
     if (next === undefined) return 0
-    return Math.max(...this.#prices(next).map(([bucket, cost]) => bucket.waitMs(cost, nowMs)))
+    const ownMs = Math.max(this.#messages.waitMs(1, nowMs), this.#bytes.waitMs(next.bytes, nowMs))
+    if (this.#account.exempt) return ownMs
+    const { messages, bytes } = this.#account
+    return Math.max(ownMs, messages.waitMs(1, nowMs), bytes.waitMs(next.bytes, nowMs))
   }
 
   get isEmpty(): boolean {
@@ -73,14 +81,5 @@ export class Intake {
     if (isCalm) this.#overSinceMs = undefined
     else if (!this.isEmpty) this.#overSinceMs ??= nowMs
     return this.#overSinceMs === undefined ? undefined : this.#overSinceMs + this.#limits.floodMs
-  }
-
-  #prices(next: Received): [TokenBucket, number][] {
-    const own: [TokenBucket, number][] = [
-      [this.#messages, 1],
-      [this.#bytes, next.bytes],
-    ]
-    if (this.#account.exempt) return own
-    return [...own, [this.#account.messages, 1], [this.#account.bytes, next.bytes]]
   }
 }

@@ -18,6 +18,8 @@ interface Line {
   /** What was sent and the network has not taken yet. */
   queuedBytes: number
   isClosing: boolean
+  /** One for all that is sent. */
+  readonly onSent: () => void
 }
 
 /** The WebSockets of a hub: tells the state machine what happens on them, and does what it answers. */
@@ -50,7 +52,8 @@ export class HubSockets {
     if (this.#isDraining) return socket.close(hubCloseCodes.restarting, 'the hub restarts')
     this.#lastId += 1
     const id = this.#lastId
-    this.#lines.set(id, { socket, queuedBytes: 0, isClosing: false })
+    const line: Line = { socket, queuedBytes: 0, isClosing: false, onSent: () => this.#count(line) }
+    this.#lines.set(id, line)
     socket.on('message', (data, isBinary) => this.#receive(id, data, isBinary))
     socket.on('ping', (data) => this.#tell({ kind: 'ping', socket: id, bytes: data.length }))
     socket.on('pong', (data) => this.#tell({ kind: 'pong', socket: id, bytes: data.length }))
@@ -102,7 +105,7 @@ export class HubSockets {
   }
 
   #send(id: SocketId, line: Line, message: HubMessage): void {
-    line.socket.send(encodeHubMessage(message), () => this.#count(line))
+    line.socket.send(encodeHubMessage(message), line.onSent)
     this.#count(line)
     if (line.queuedBytes > this.#limits.queueBytes) this.#drop(id, line)
     if (this.#queuedBytes > this.#limits.queueBytesInAll) this.#dropLongest()
