@@ -124,7 +124,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     wsHandler: (socket, request) => {
       const reply = replies.get(request)
       if (reply !== undefined) forgetRequest(socket, request, reply)
-      sockets.open(socket, {
+      sockets.open(socket, request.raw.socket, {
         source: sourceOf(request.ip),
         acceptedAtMs: acceptedAtMs(request),
         dialedAs: dialedNames(request.headers.host, request.url),

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import { encodeHubMessage, hubCloseCodes, type HubMessage } from '../core/hub-protocol.ts'
 import type { Hub, HubEffect, HubEvent } from './hub.ts'
@@ -15,6 +16,9 @@ export interface Arrival {
 
 interface Line {
   readonly socket: WebSocket
+  /** Under `socket`: what is sent in one turn leaves in one write, which is most of what sending costs. */
+  readonly raw: Duplex
+  isCorked: boolean
   /** What was sent and the network has not taken yet. */
   queuedBytes: number
   isClosing: boolean
@@ -48,11 +52,18 @@ export class HubSockets {
     return this.#hub.refusal(source, nowMs())
   }
 
-  open(socket: WebSocket, arrival: Arrival): void {
+  open(socket: WebSocket, raw: Duplex, arrival: Arrival): void {
     if (this.#isDraining) return socket.close(hubCloseCodes.restarting, 'the hub restarts')
     this.#lastId += 1
     const id = this.#lastId
-    const line: Line = { socket, queuedBytes: 0, isClosing: false, onSent: () => this.#count(line) }
+    const line: Line = {
+      socket,
+      raw,
+      isCorked: false,
+      queuedBytes: 0,
+      isClosing: false,
+      onSent: () => this.#count(line),
+    }
     this.#lines.set(id, line)
     socket.on('message', (data, isBinary) => this.#receive(id, data, isBinary))
     socket.on('ping', (data) => this.#tell({ kind: 'ping', socket: id, bytes: data.length }))
@@ -105,6 +116,11 @@ export class HubSockets {
   }
 
   #send(id: SocketId, line: Line, message: HubMessage): void {
+    if (!line.isCorked) {
+      line.isCorked = true
+      line.raw.cork()
+      queueMicrotask(() => uncork(line))
+    }
     line.socket.send(encodeHubMessage(message), line.onSent)
     this.#count(line)
     if (line.queuedBytes > this.#limits.queueBytes) this.#drop(id, line)
@@ -135,6 +151,7 @@ export class HubSockets {
   #close(line: Line, code: number, reason: string): void {
     line.isClosing = true
     line.socket.close(code, reason)
+    uncork(line)
     // Whoever had nothing to say in time gets no more of it for the goodbye.
     if (code === hubCloseCodes.deadline) line.socket.terminate()
   }
@@ -170,6 +187,12 @@ export class HubSockets {
       Math.max(0, Math.ceil(nextAtMs - nowMs())),
     )
   }
+}
+
+function uncork(line: Line): void {
+  if (!line.isCorked) return
+  line.isCorked = false
+  line.raw.uncork()
 }
 
 /** A clock that no one can set, in milliseconds. */
