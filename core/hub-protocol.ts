@@ -138,7 +138,7 @@ export type Decoded<T> =
 
 /** Never throws, whatever `json` is. */
 export function decodePeerMessage(json: string): Decoded<PeerMessage> {
-  return decodeBy(peerMessages, json)
+  return decodeSignal(json) ?? decodeBy(peerMessages, json)
 }
 
 /** Never throws, whatever `json` is; times, texts and ice servers come clamped. */
@@ -151,7 +151,7 @@ export function encodePeerMessage(message: PeerMessage): string {
 }
 
 export function encodeHubMessage(message: HubMessage): string {
-  return encodeBy(hubMessages, message)
+  return message.type === 'signal' ? encodeSignal(message) : encodeBy(hubMessages, message)
 }
 
 /**
@@ -168,6 +168,27 @@ export function registerBytes(hubName: string, challenge: Uint8Array, publicKey:
     lengthPrefixed(challenge),
     lengthPrefixed(publicKey),
   )
+}
+
+type Signal = Extract<PeerMessage & HubMessage, { type: 'signal' }>
+
+/** A signal as {@link encodeSignal} writes it: 16 bytes and any number in canonical base64url. */
+const plainSignal = /^\{"type":"signal","id":"([A-Za-z0-9_-]{21}[AQgw])","data":"([A-Za-z0-9_-]+)"\}$/
+
+/**
+ * Signals are nearly all that a busy hub passes on. One that is written in the usual way says by its form alone that it
+ * is right, for a third of what the general way costs; undefined sends any other there.
+ */
+function decodeSignal(json: string): { kind: 'message'; message: Signal } | undefined {
+  if (json.length > hubDataCharacters) return undefined
+  const [, about, payload] = plainSignal.exec(json) ?? []
+  if (about === undefined || payload === undefined) return undefined
+  return { kind: 'message', message: { type: 'signal', id: about, data: payload } }
+}
+
+/** Nothing in a signal that was decoded needs to be escaped. */
+function encodeSignal({ id: about, data: payload }: Signal): string {
+  return `{"type":"signal","id":"${about}","data":"${payload}"}`
 }
 
 type Shape = Record<string, Field<unknown>>

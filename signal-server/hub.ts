@@ -179,7 +179,8 @@ export class Hub {
           bytes: event.bytes,
           atMs: nowMs,
         })
-        return this.#obeyWaiting(peer, nowMs)
+        // A paused one has its turn set already; what else it sends only waits, as long as that is not too much.
+        return peer.isPaused && !peer.intake.isOverfull ? undefined : this.#obeyWaiting(peer, nowMs)
       case 'binary':
         return this.#peers.close(peer, hubCloseCodes.protocol, 'messages are text', nowMs)
       case 'disconnected':
@@ -228,12 +229,11 @@ export class Hub {
   }
 
   #drain(nowMs: number): void {
-    const { reconnectSpreadMs, reconnectTryMs } = this.#options.limits
+    const { reconnectSpreadMs, registrationsPerSecond } = this.#options.limits
     const peers = this.#peers.all()
+    const spreadMs = Math.max(reconnectSpreadMs, (peers.length / registrationsPerSecond) * 1000)
     for (const [index, peer] of peers.entries()) {
-      const reconnectAfterMs = Math.floor((reconnectSpreadMs * index) / peers.length)
-      this.#effects.send(peer, { type: 'restarting', reconnectAfterMs, tryForMs: reconnectTryMs })
+      this.#peers.sendAway(peer, Math.floor((spreadMs * index) / peers.length), 'the hub restarts', nowMs)
     }
-    for (const peer of peers) this.#peers.close(peer, hubCloseCodes.restarting, 'the hub restarts', nowMs)
   }
 }

@@ -103,9 +103,8 @@ export class Peers {
       socket,
       account,
       intake: new Intake(this.#limits, account, nowMs),
-      dialedAs,
       stage: 'new',
-      challenge: { bytes: challenge, untilMs: nowMs + this.#limits.challengeMs },
+      challenge: { bytes: challenge, untilMs: nowMs + this.#limits.challengeMs, dialedAs },
       key: undefined,
       introductions: new Set(),
       records: new TokenBucket({ perSecond, burst }, nowMs),
@@ -170,6 +169,13 @@ export class Peers {
     if (peer.stage === 'gone') return
     this.#options.effects.add({ kind: 'close', socket: peer.socket, code, reason })
     this.remove(peer, nowMs)
+  }
+
+  /** Closes it with word of when to come again. */
+  sendAway(peer: Peer, reconnectAfterMs: number, reason: string, nowMs: number): void {
+    const tryForMs = this.#limits.reconnectTryMs
+    this.#options.effects.send(peer, { type: 'restarting', reconnectAfterMs, tryForMs })
+    this.close(peer, hubCloseCodes.restarting, reason, nowMs)
   }
 
   /** Forgets a peer whose socket is closed, or is as good as that. */

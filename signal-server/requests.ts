@@ -2,6 +2,7 @@ import { fromBase64Url, toBase64Url } from '../core/bytes.ts'
 import type { IceServer, PeerMessage } from '../core/hub-protocol.ts'
 import { readRecord } from '../core/record.ts'
 import type { Bytes } from '../core/types.ts'
+import { Admission } from './admission.ts'
 import type { HubEffects } from './hub-effects.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { Introducer } from './introducer.ts'
@@ -29,9 +30,11 @@ type Register = Extract<PeerMessage, { type: 'register' }>
 /** What peers ask of the hub: to be known by a key, to show its record, and what the introducer does for them. */
 export class Requests {
   readonly #options: RequestsOptions
+  readonly #admission: Admission
 
   constructor(options: RequestsOptions) {
     this.#options = options
+    this.#admission = new Admission(options.limits)
   }
 
   /** It may have been received a while ago, and have waited for its turn. */
@@ -63,13 +66,15 @@ export class Requests {
       const message = 'this hub has as many peers as it may'
       return effects.refuse(peer, 'BUSY', { message, retryAfterMs: limits.registerMs })
     }
+    const turnInMs = this.#admission.turnInMs(nowMs)
+    if (turnInMs > 0) return peers.sendAway(peer, turnInMs, 'too many register at once', nowMs)
     const { challenge } = peer
     peer.challenge = undefined
     if (challenge === undefined || challenge.untilMs <= nowMs) {
       const message = 'the challenge was used or has expired; connect again'
       return effects.refuse(peer, 'BAD_SIGNATURE', { message })
     }
-    const names = { accepted: hubNames(), dialedAs: peer.dialedAs }
+    const names = { accepted: hubNames(), dialedAs: challenge.dialedAs }
     const refusal = refuseProof(checkProof, { ...request, challenge: challenge.bytes }, names)
     if (refusal !== undefined) return effects.refuse(peer, refusal.code, { message: refusal.message })
     peers.register(peer, key, nowMs)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import type { Duplex } from 'node:stream'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
@@ -23,6 +24,7 @@ import { loadProofChecker } from './proof.ts'
 import { HubSockets } from './sockets.ts'
 import { provideWebSockets, refuseSocket } from './websockets.ts'
 import { IceServers, type IceServersOptions } from './turn.ts'
+import { forgetRequest } from './upgraded.ts'
 
 export interface HubPluginOptions extends IceServersOptions {
   /**
@@ -123,7 +125,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   if (options.page !== undefined && options.page !== '') {
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
-  addHubRoute(app, sockets, rememberAccept(app, limits.registerMs), options.page)
+  addHubRoute(app, sockets, rememberAccept(app), options.page)
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
   addPeersRoutes(app, {
     limits,
@@ -137,6 +139,10 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   app.addHook('preClose', async () => {
     health.leave()
     await sockets.drain()
+  })
+  app.server.on('upgrade', (_request, socket: Duplex) => {
+    // An app that is closing answers before any hook; see the hook of `hub` for what would become of the socket.
+    if (sockets.isDraining) socket.end(() => socket.destroy())
   })
   if (options.cluster !== undefined) await cluster?.start(options.cluster)
   await options.extend?.(app)
@@ -197,15 +203,21 @@ function addHubRoute(
   acceptedAtMs: (request: FastifyRequest) => number,
   page: string | undefined,
 ): void {
+  const replies = new WeakMap<FastifyRequest, FastifyReply>()
   app.route({
     method: 'GET',
     url: '/',
     config: { isHub: true },
-    preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, sockets) : undefined),
+    preHandler: async (request, reply) => {
+      replies.set(request, reply)
+      return request.ws ? refuseSocket(request, reply, sockets) : undefined
+    },
     handler: (_request, reply) => serveRoot(reply, page),
     wsHandler: (socket, request) => {
       logSocket(socket, request)
-      sockets.open(socket, {
+      const reply = replies.get(request)
+      if (reply !== undefined) forgetRequest(socket, request, reply)
+      sockets.open(socket, request.raw.socket, {
         source: sourceOf(request.ip),
         acceptedAtMs: acceptedAtMs(request),
         dialedAs: dialedNames(request.headers.host, request.url),

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
 import type { ClusterNode } from './cluster/cluster-node.ts'
@@ -18,9 +19,14 @@ export interface Arrival {
 
 interface Line {
   readonly socket: WebSocket
+  /** Under `socket`: what is sent in one turn leaves in one write, which is most of what sending costs. */
+  readonly raw: Duplex
+  isCorked: boolean
   /** What was sent and the network has not taken yet. */
   queuedBytes: number
   isClosing: boolean
+  /** One for all that is sent. */
+  readonly onSent: () => void
 }
 
 /** The WebSockets of a hub: tells the state machine what happens on them, and does what it answers. */
@@ -61,11 +67,19 @@ export class HubSockets {
     return refusal
   }
 
-  open(socket: WebSocket, arrival: Arrival): void {
+  open(socket: WebSocket, raw: Duplex, arrival: Arrival): void {
     if (this.#isDraining) return socket.close(hubCloseCodes.restarting, 'the hub restarts')
     this.#lastId += 1
     const id = this.#lastId
-    this.#lines.set(id, { socket, queuedBytes: 0, isClosing: false })
+    const line: Line = {
+      socket,
+      raw,
+      isCorked: false,
+      queuedBytes: 0,
+      isClosing: false,
+      onSent: () => this.#count(line),
+    }
+    this.#lines.set(id, line)
     socket.on('message', (data, isBinary) => this.#receive(id, data, isBinary))
     socket.on('ping', (data) => this.#tell({ kind: 'ping', socket: id, bytes: data.length }))
     socket.on('pong', (data) => this.#tell({ kind: 'pong', socket: id, bytes: data.length }))
@@ -89,6 +103,10 @@ export class HubSockets {
   }
 
   #receive(id: SocketId, data: RawData, isBinary: boolean): void {
+    const line = this.#lines.get(id)
+    if (line === undefined) return
+    // Whoever sends on behind the goodbye is not read any more; the closing timeout ends it.
+    if (line.isClosing) return line.socket.pause()
     if (isBinary) return this.#tell({ kind: 'binary', socket: id })
     const bytes = Buffer.isBuffer(data)
       ? data
@@ -121,8 +139,13 @@ export class HubSockets {
   }
 
   #send(line: Line, { socket, message, receivedAtMs }: Extract<HubEffect, { kind: 'send' }>): void {
+    if (!line.isCorked) {
+      line.isCorked = true
+      line.raw.cork()
+      queueMicrotask(() => uncork(line))
+    }
     const text = encodeHubMessage(message)
-    line.socket.send(text, () => this.#count(line))
+    line.socket.send(text, line.onSent)
     this.#observer?.sent(Buffer.byteLength(text))
     if (receivedAtMs !== undefined) this.#observer?.signalPassed(nowMs() - receivedAtMs)
     this.#count(line)
@@ -147,12 +170,17 @@ export class HubSockets {
     queueMicrotask(() => this.#tell({ kind: 'disconnected', socket: id }))
   }
 
+  /**
+   * The peer's half of the closing handshake ends it, or the closing timeout. One that was paused stays so: to read
+   * out what a flooder goes on sending for that time would be what pausing is there to prevent.
+   */
   #close(line: Line, code: number, reason: string): void {
     line.isClosing = true
     this.#observer?.closed('hub', code)
     line.socket.close(code, reason)
-    // A socket that is not read would not see the peer's half of the closing handshake either.
-    line.socket.resume()
+    uncork(line)
+    // Whoever had nothing to say in time gets no more of it for the goodbye.
+    if (code === hubCloseCodes.deadline) line.socket.terminate()
   }
 
   #remove(id: SocketId, code: number): void {
@@ -187,6 +215,12 @@ export class HubSockets {
       Math.max(0, Math.ceil(nextAtMs - nowMs())),
     )
   }
+}
+
+function uncork(line: Line): void {
+  if (!line.isCorked) return
+  line.isCorked = false
+  line.raw.uncork()
 }
 
 /** A clock that no one can set, in milliseconds. */

@@ -24,6 +24,8 @@ export class HubBench {
   readonly paused = new Set<number>()
   readonly challenges = new Map<number, Uint8Array>()
   pings: number[] = []
+  /** Signatures that were looked at. */
+  checks = 0
   onEffect: (effect: SocketEffect) => void = () => {}
   onClusterEffect: (effect: ClusterEffect) => void = () => {}
   #inboxes = new Map<number, HubMessage[]>()
@@ -40,7 +42,10 @@ export class HubBench {
     this.hub = new Hub({
       limits: this.limits,
       hubNames: () => ['ws://other.test', benchName],
-      checkProof: isBenchProof,
+      checkProof: (signature, message) => {
+        this.checks += 1
+        return isBenchProof(signature, message)
+      },
       randomBytes: (length) => new Uint8Array(length).fill((this.#randoms += 1)),
       iceServers,
       exemptLoopback,
