@@ -6,20 +6,22 @@ import { HubSocket } from './hub-socket.ts'
  */
 const sockets = new Map<string, { socket: HubSocket; users: number }>()
 
-/** A socket to the hub and the function that gives it back. */
-export function borrowHubSocket(url: string): { socket: HubSocket; giveBack: () => void } {
+/** A socket to the hub and the function that gives it back; one that seems dead is lent to nobody else. */
+export function borrowHubSocket(url: string): {
+  socket: HubSocket
+  giveBack: (seemsDead?: boolean) => void
+} {
   const shared = sockets.get(url) ?? open(url)
   shared.users += 1
   let mine = true
   return {
     socket: shared.socket,
-    giveBack() {
+    giveBack(seemsDead = false) {
       if (!mine) return
       mine = false
       shared.users -= 1
-      if (shared.users > 0) return
-      forget(url, shared.socket)
-      shared.socket.close()
+      if (seemsDead || shared.users === 0) forget(url, shared.socket)
+      if (shared.users === 0) shared.socket.close()
     },
   }
 }

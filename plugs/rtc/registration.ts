@@ -7,7 +7,14 @@ import { HubSocket } from './hub-socket.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 
-const { answerTimeoutMs, healthyAfterMs, longestBackoffMs, shortestBackoffMs } = limits.hub
+const {
+  answerTimeoutMs,
+  healthyAfterMs,
+  longestBackoffMs,
+  shortestBackoffMs,
+  urgentBackoffMs,
+  urgentProbeMs,
+} = limits.hub
 
 export interface RegistrationOptions {
   readonly hubUrl: string
@@ -15,6 +22,8 @@ export interface RegistrationOptions {
   readonly onIncoming: (channel: IntroductionChannel, iceServers: readonly IceServer[]) => void
   /** HUB_LOST, once for each loss, and HUB_REPLACED, after which there is no more to come. */
   readonly onError: (error: MultiserverError) => void
+  /** Whether a peer waits for a path now, so that nobody may wait long for the hub. */
+  readonly isUrgent?: (() => boolean) | undefined
 }
 
 /** Keeps a key registered at a hub: registers again whenever the socket was lost, until it is closed or replaced. */
@@ -32,6 +41,7 @@ export class Registration {
   #failures = 0
   #tryQuicklyUntil = 0
   #pauseMs = 0
+  #isPausing = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #stopped = false
 
@@ -50,12 +60,22 @@ export class Registration {
     return this.#isRegistered
   }
 
+  /** The path of a peer is in trouble, and my own network may be the reason: looks after the hub at once. */
+  hurry(): void {
+    if (this.#isRegistered) this.#socket?.ask(urgentProbeMs)
+    else if (this.#isPausing && !this.#stopped) {
+      clearTimeout(this.#timer)
+      this.#connectLater()
+    }
+  }
+
   async close(): Promise<void> {
     this.#stop(new MultiserverError('ABORTED', 'the registration was closed'))
     await this.#socket?.closed
   }
 
   #connect(): void {
+    this.#isPausing = false
     let registeredAt: number | undefined
     const socket = new HubSocket(this.#options.hubUrl, {
       onRegistered: () => {
@@ -117,9 +137,11 @@ export class Registration {
   /** Full jitter under a bound that doubles with each failure; a hub that restarts has said when to come. */
   #connectLater(): void {
     const restarting = performance.now() < this.#tryQuicklyUntil
-    const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestBackoffMs)
+    const longestMs = this.#options.isUrgent?.() === true ? urgentBackoffMs : longestBackoffMs
+    const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestMs)
     const delayMs = this.#pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
     this.#pauseMs = 0
+    this.#isPausing = true
     this.#timer = setTimeout(() => this.#connect(), delayMs)
   }
 

@@ -6,7 +6,7 @@ import { limits } from '../../core/limits.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes } from '../../core/types.ts'
-import type { FramePath, FramePathHandlers } from './frame-path.ts'
+import type { CandidateTypes, FramePath, FramePathHandlers } from './frame-path.ts'
 import type { WebRtc } from './wrtc.ts'
 
 export interface WebRtcLinkOptions {
@@ -71,8 +71,9 @@ export class WebRtcLink {
       })
       peer.once('close', () => reject(lost(failure)))
     })
-    peer.on('iceStateChange', (_connection: string, gathering: string) => {
+    peer.on('iceStateChange', (connection: string, gathering: string) => {
       if (gathering === 'complete') options.onCandidate(null)
+      if (connection === 'disconnected') early.doubt()
     })
     this.opened = new Promise((resolve, reject) => {
       peer.once('connect', () => {
@@ -176,7 +177,7 @@ function keepConnection(webRtc: WebRtc): {
   }
 }
 
-type PathFacts = Pick<FramePath, 'kind' | 'source'>
+type PathFacts = Pick<FramePath, 'kind' | 'source' | 'candidates'>
 
 /** `turn` when either end of the pair in use is a relayed one. What can't be told counts as direct. */
 async function describePath(connection: RTCPeerConnection | undefined): Promise<PathFacts> {
@@ -187,13 +188,20 @@ async function describePath(connection: RTCPeerConnection | undefined): Promise<
   const pair = reports.get(String(transport?.['selectedCandidatePairId']))
   const local = reports.get(String(pair?.['localCandidateId']))
   const remote = reports.get(String(pair?.['remoteCandidateId']))
-  if (remote?.['candidateType'] === 'relay') return { kind: 'turn' }
+  const types = { local: local?.['candidateType'], remote: remote?.['candidateType'] }
+  const candidates = areTexts(types) ? types : undefined
+  if (types.remote === 'relay') return { kind: 'turn', candidates }
   const address = remote?.['address'] ?? remote?.['ip']
   const source = typeof address === 'string' && parseIp(address) !== null ? sourceOf(address) : undefined
   return {
-    kind: local?.['candidateType'] === 'relay' ? 'turn' : 'direct',
+    kind: types.local === 'relay' ? 'turn' : 'direct',
     source: source === undefined || isLoopbackSource(source) ? undefined : source,
+    candidates,
   }
+}
+
+function areTexts(types: { local: unknown; remote: unknown }): types is CandidateTypes {
+  return typeof types.local === 'string' && typeof types.remote === 'string'
 }
 
 /** Keeps what arrives before the session takes the path: the far side may be quicker. */
@@ -213,6 +221,10 @@ class EarlyMessages {
     this.#handlers = handlers
     for (const message of this.#waiting.splice(0)) handlers.onMessage(message)
     if (this.#closed) handlers.onClose()
+  }
+
+  doubt(): void {
+    this.#handlers?.onDoubt()
   }
 
   close(): void {

@@ -64,6 +64,11 @@ export class FakePath implements FramePath {
     this.#handlers?.onDrain()
   }
 
+  /** Tells the session that nothing gets through at the moment. */
+  doubt(): void {
+    this.#handlers?.onDoubt()
+  }
+
   /** The frames sent since it was last asked. */
   take(): Frame[] {
     return this.sent.splice(0)
