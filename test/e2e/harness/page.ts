@@ -12,12 +12,24 @@ declare global {
     callPeer: (name: string, args: readonly unknown[]) => Promise<Outcome>
     /** The key that this origin keeps under `name`. */
     loadKey: (name: string) => Promise<string>
+    /** Takes the newest WebRTC path away, as far as either side can tell. */
+    losePath: () => void
   }
 }
 
 const peer = startPeer()
 window.callPeer = async (name, args) => (await peer)(name, args)
 window.loadKey = async (name) => keyToString((await loadOrCreateKeys(name)).publicKey)
+
+const channels: RTCDataChannel[] = []
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  override createDataChannel(label: string, init?: RTCDataChannelInit): RTCDataChannel {
+    const channel = super.createDataChannel(label, init)
+    channels.push(channel)
+    return channel
+  }
+}
+window.losePath = () => channels.at(-1)?.close()
 
 async function startPeer(): Promise<Window['callPeer']> {
   const keys = await generateKeys()
