@@ -11,7 +11,7 @@ const [, , transport, hub] = process.argv
 const keys = await generateKeys()
 const call = createPeer({
   MultiServer,
-  stacks: [[transport === 'ws' ? ws() : rtc({ hub }), shs({ keys })]],
+  stacks: [[transport === 'ws' ? ws() : rtc({ hub, resumeMs: 15_000 }), shs({ keys })]],
   publicKey: keys.publicKey,
   createHash: () => createHash('sha256'),
   memoryBytes() {

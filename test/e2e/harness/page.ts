@@ -36,7 +36,7 @@ async function startPeer(): Promise<Window['callPeer']> {
   return createPeer({
     MultiServer,
     stacks: [
-      [rtc({ hub: `ws://${location.host}` }), shs({ keys })],
+      [rtc({ hub: `ws://${location.host}`, resumeMs: 15_000 }), shs({ keys })],
       [ws(), shs({ keys })],
     ],
     publicKey: keys.publicKey,
