@@ -40,7 +40,8 @@ export class Registration {
   #tellLoss = true
   #failures = 0
   #tryQuicklyUntil = 0
-  #pauseMs = 0
+  /** By the clock of performance.now(): a hub that restarts has said when it will be there. */
+  #notBefore = 0
   #isPausing = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #stopped = false
@@ -94,8 +95,8 @@ export class Registration {
         this.#options.onError(error)
       },
       onRestarting: ({ reconnectAfterMs, tryForMs }) => {
-        this.#pauseMs = reconnectAfterMs
-        this.#tryQuicklyUntil = performance.now() + reconnectAfterMs + tryForMs
+        this.#notBefore = performance.now() + reconnectAfterMs
+        this.#tryQuicklyUntil = this.#notBefore + tryForMs
       },
       onRefused: (error) => {
         this.#report(error)
@@ -139,8 +140,8 @@ export class Registration {
     const restarting = performance.now() < this.#tryQuicklyUntil
     const longestMs = this.#options.isUrgent?.() === true ? urgentBackoffMs : longestBackoffMs
     const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestMs)
-    const delayMs = this.#pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
-    this.#pauseMs = 0
+    const pauseMs = Math.max(0, this.#notBefore - performance.now())
+    const delayMs = pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
     this.#isPausing = true
     this.#timer = setTimeout(() => this.#connect(), delayMs)
   }
