@@ -83,6 +83,8 @@ export const limits = {
     candidates: 32,
   },
   session: {
+    /** After opening: by then ICE has settled for a pair of candidates. */
+    lookAtPairMs: [1_000, 5_000, 20_000],
     /** HELLO comes first on a path and at once, or the path is no path of ours. */
     helloTimeoutMs: 5_000,
     /** What may be sent before the peer has told its limit. */

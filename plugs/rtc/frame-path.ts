@@ -2,6 +2,7 @@ import type { Bytes, Path } from '../../core/types.ts'
 
 /** One way for the frames of a session: a data channel, or a relay circuit. It is open when the session gets it. */
 export interface FramePath {
+  /** May change while it stands, which `onKind` tells: ICE goes over to a better pair. */
   readonly kind: Path
   /** The far side's network address, where it is known and no relay's: what limits count by. */
   readonly source?: string | undefined
@@ -33,5 +34,7 @@ export interface FramePathHandlers {
   onDrain(): void
   /** Where the path can tell: nothing gets through at the moment, which may pass. */
   onDoubt(): void
+  /** `kind` is another. */
+  onKind(): void
   onClose(): void
 }

@@ -152,7 +152,7 @@ async function answerFinished(
   signal: AbortSignal,
 ): Promise<void> {
   const ignore = () => undefined
-  const events = { onOpen: ignore, onFrame: ignore, onRoom: ignore, onDoubt: ignore, onLost: ignore }
+  const events = { onOpen: ignore, onFrame: ignore, onRoom: ignore, onChange: ignore, onLost: ignore }
   const path = new SessionPath(framePath, session, events)
   const close = () => path.close()
   const timer = setTimeout(close, limits.session.serverCloseMs)

@@ -25,8 +25,8 @@ export interface SessionPathEvents {
   onFrame(frame: Exclude<Frame, { type: 'ping' }> | null): void
   /** The queue of a path that was full has room again. */
   onRoom(): void
-  /** `isDoubtful` has changed. */
-  onDoubt(): void
+  /** `isDoubtful` or `kind` has changed. */
+  onChange(): void
   /** Once: closed, silent for too long, or not speaking our protocol. */
   onLost(): void
 }
@@ -102,6 +102,7 @@ export class SessionPath {
       onMessage: (message) => this.#receive(message),
       onDrain: () => this.#lookForRoom(),
       onDoubt: () => this.#doubt(),
+      onKind: () => this.#events.onChange(),
       onClose: () => this.#lose(),
     })
     if (this.#state === 'waiting') this.#timer = setTimeout(() => this.#lose(), helloTimeoutMs)
@@ -198,12 +199,12 @@ export class SessionPath {
     if (this.#state !== 'open' || this.#isDoubtful) return
     this.#isDoubtful = true
     this.ping()
-    this.#events.onDoubt()
+    this.#events.onChange()
   }
 
   #trust(): void {
     this.#isDoubtful = false
-    this.#events.onDoubt()
+    this.#events.onChange()
   }
 
   /** Looks `delayMs` from now whether anything was heard meanwhile; asks when not. */

@@ -34,6 +34,8 @@ export class SessionPaths {
   readonly #unreleased = new Set<Promise<void>>()
   readonly #listeners = new Set<(kind: Path) => void>()
   #current: SessionPath | undefined
+  /** That of the path in use, as listeners know it. */
+  #kind: Path | undefined
   #changes = 0
   #worseTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -45,7 +47,7 @@ export class SessionPaths {
     return this.#current
   }
 
-  /** How often another one was taken into use. */
+  /** How often another one was taken into use, or that in use became another. */
   get changes(): number {
     return this.#changes
   }
@@ -65,24 +67,25 @@ export class SessionPaths {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Takes a path that is open: HELLO goes out at once. The oldest goes when there are too many. */
+  /** Takes a path that is open: HELLO goes out at once. */
   add(framePath: FramePath, hello: { received: number; limit: number }): SessionPath {
     const { session, onOpen, onFrame, onRoom } = this.#options
     const path: SessionPath = new SessionPath(framePath, session, {
       onOpen: (theirs) => {
-        if (onOpen(theirs)) this.#choose()
+        if (!onOpen(theirs)) return
+        this.#choose()
+        this.#loseOldest((each) => each.isOpen)
       },
       onFrame: (frame) => onFrame(path, frame),
       onRoom,
-      onDoubt: () => this.#onDoubt(),
+      onChange: () => this.#onChange(),
       onLost: () => this.#onLost(path),
     })
     this.#paths.add(path)
     this.#unreleased.add(path.closed)
     void path.closed.then(() => this.#unreleased.delete(path.closed))
     path.start(hello)
-    const [oldest] = this.#paths
-    if (this.#paths.size > mostPaths && oldest !== undefined) this.lose(oldest)
+    this.#loseOldest((each) => !each.isOpen)
     return path
   }
 
@@ -113,13 +116,20 @@ export class SessionPaths {
     await Promise.all(this.#unreleased)
   }
 
+  /** When there are too many. One that is open gives way only to another that is: whoever has not said HELLO is nobody. */
+  #loseOldest(isAlike: (path: SessionPath) => boolean): void {
+    const alike = [...this.#paths].filter(isAlike)
+    const [oldest] = alike
+    if (alike.length > mostPaths && oldest !== undefined) this.lose(oldest)
+  }
+
   #onLost(path: SessionPath): void {
     this.#paths.delete(path)
     this.#choose()
     this.#options.onLost()
   }
 
-  #onDoubt(): void {
+  #onChange(): void {
     this.#choose()
     if (this.#current?.isDoubtful === true) this.#options.onDoubt()
   }
@@ -132,10 +142,13 @@ export class SessionPaths {
     if (worse.length > 0 && this.#options.closesWorse) {
       this.#worseTimer ??= setTimeout(() => this.#closeWorse(), worseCloseMs)
     }
-    if (best === this.#current) return
-    this.#current = best
-    this.#options.onCurrent(best)
-    if (best === undefined || best !== this.#current) return
+    if (best !== this.#current) {
+      this.#current = best
+      this.#options.onCurrent(best)
+    } else if (best?.kind === this.#kind) return
+    if (best !== this.#current) return
+    this.#kind = best?.kind
+    if (best === undefined) return
     this.#changes += 1
     for (const listener of this.#listeners) listener(best.kind)
   }

@@ -260,6 +260,32 @@ describe('a path in doubt', () => {
   })
 })
 
+describe('a path that becomes another kind', () => {
+  it('is told to those who listen, and goes on', async () => {
+    const { session, path } = open({}, { kind: 'turn' })
+    const heard: string[] = []
+    session.info.onPath?.((kind) => heard.push(kind))
+    path.take()
+    path.become('direct')
+    expect(session.info.path).toBe('direct')
+    await session.write(bytes(0, 3))
+    expect(path.take()).toEqual([{ type: 'data', offset: 0, bytes: bytes(0, 3) }])
+    expect(heard).toEqual(['direct'])
+    session.abort()
+  })
+
+  it('is taken into use when it is the better one now, and left when it is worse', () => {
+    const { session } = open({}, { kind: 'turn' })
+    const relay = openPath(session, { kind: 'relay' })
+    const heard: string[] = []
+    session.info.onPath?.((kind) => heard.push(kind))
+    relay.become('direct')
+    relay.become('relay')
+    expect(heard).toEqual(['direct', 'turn'])
+    session.abort()
+  })
+})
+
 describe('a worse path', () => {
   it('is closed by the client 5 s after a better one stands', async () => {
     const { session, path } = open({}, { kind: 'relay' })

@@ -169,6 +169,15 @@ describe('a path of a session', () => {
     session.abort()
   })
 
+  it('gives way to no path on which HELLO has not come, however many those are', () => {
+    const { session, path } = open()
+    const silent = Array.from({ length: 10 }, () => new FakePath())
+    for (const each of silent) session.addPath(each)
+    expect(path.isClosed).toBe(false)
+    expect(silent.map(({ isClosed }) => isClosed)).toEqual([...Array(6).fill(true), ...Array(4).fill(false)])
+    session.abort()
+  })
+
   it('tells its round trip', async () => {
     const { session, path } = open()
     const ping = path.take().find((frame) => frame.type === 'ping')
