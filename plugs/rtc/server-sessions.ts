@@ -93,7 +93,7 @@ export class ServerSessions {
     this.#keep(id, session, owner)
     session.addPath(path)
     try {
-      await untilAborted(session.opened, owner.signal, () => undefined)
+      await untilAborted(session.opened, ownSignal(owner), () => undefined)
     } catch (thrown) {
       session.abort(toError(thrown, 'CONNECT_FAILED'))
       throw thrown
@@ -116,8 +116,9 @@ export class ServerSessions {
     session.over.addEventListener('abort', onOver, { once: true })
   }
 
-  #remember(id: Bytes, received: number, { options, signal, resumeMs }: SessionOwner): void {
-    const take = (path: FramePath) => answerFinished(path, id, received, signal)
+  #remember(id: Bytes, received: number, owner: SessionOwner): void {
+    const { options, signal, resumeMs } = owner
+    const take = (path: FramePath) => answerFinished(path, id, received, ownSignal(owner))
     const until = performance.now() + resumeMs
     this.#finished.set(toBase64(id), { options, signal, take, until })
     for (const [oldest, entry] of this.#finished) {
@@ -130,6 +131,11 @@ export class ServerSessions {
   #forgetWhenIdle(): void {
     if (this.#troubleListeners.size === 0 && this.#living.size === 0) this.#forget()
   }
+}
+
+/** Dozens may wait at a time, and Node warns of more than ten listeners on one signal. */
+function ownSignal({ signal }: SessionOwner): AbortSignal {
+  return AbortSignal.any([signal])
 }
 
 /** The longest suspended go first when there are too many, or they hold too much. */
