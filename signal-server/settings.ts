@@ -154,7 +154,7 @@ export const settingGroups = {
     status: {
       env: 'STATUS',
       type: yesOrNo,
-      byDefault: 'on loopback only',
+      byDefault: 'loopback only',
       help: 'Serve /status, a page with the last ten minutes in charts, to everyone who reaches the hub.',
     },
     statusToken: {

@@ -36,7 +36,12 @@ export class ChartTable {
       role: 'region',
       'aria-label': `${spec.title}, table`,
     })
-    this.details = html('details', {}, html('summary', {}, `${spec.title} as a table`), this.#place)
+    this.details = html(
+      'details',
+      {},
+      html('summary', {}, 'As a table', html('span', { class: 'hidden' }, `: ${spec.title}`)),
+      this.#place,
+    )
     this.details.addEventListener('toggle', () => {
       this.#shownAtMs = -Infinity
       this.#refresh()

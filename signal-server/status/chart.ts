@@ -47,7 +47,7 @@ export class Chart {
         { class: 'swatch', width: 22, height: 10, 'aria-hidden': 'true' },
         svg('path', { class: `line line-${index + 1}`, d: 'M0 5H22' }),
       )
-      return html('li', {}, swatch, `${label} `, this.#figures[index] ?? '')
+      return html('li', {}, swatch, ` ${label} `, this.#figures[index] ?? '')
     })
     return html('div', { class: 'legend' }, html('ul', {}, ...entries), this.#when)
   }
@@ -68,7 +68,7 @@ export class Chart {
     const lines = specs.map(({ label, values }) => ({ label, values: values(history) }))
     const ages = history.secondsAgo()
     const highest = Math.max(0, ...lines.flatMap(({ values }) => values.filter((value) => value !== null)))
-    const scale = scaleTo(highest, format)
+    const scale = scaleTo(highest, format, this.#spec.leastStep)
     this.#canvas.setAttribute('viewBox', `0 0 ${width} ${height}`)
     this.#canvas.replaceChildren(
       ...this.#grid(width, scale),
@@ -124,7 +124,7 @@ export class Chart {
   #showFigures(lines: readonly DrawnLine[], ages: readonly number[]): void {
     const at = this.#pointed ?? ages.length - 1
     const age = ages[at] ?? 0
-    setText(this.#when, age < 1 ? 'now' : `${formatDuration(age)} ago`)
+    setText(this.#when, age < 1 ? '' : `${formatDuration(age)} ago`)
     for (const [index, { values }] of lines.entries()) {
       const value = values[at] ?? null
       const figure = this.#figures[index]

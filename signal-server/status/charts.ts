@@ -13,6 +13,7 @@ export const chartSpecs: Record<string, ChartSpec> = {
       gauge('New sockets', 'unregistered'),
     ],
     format: formatNumber,
+    leastStep: 1,
     summary: 'last',
   },
   'introductions-chart': {
@@ -28,8 +29,9 @@ export const chartSpecs: Record<string, ChartSpec> = {
   },
   'latency-chart': {
     title: 'Signal latency',
-    lines: [gauge('Half within (p50)', 'latencyP50Ms'), gauge('99 of 100 within (p99)', 'latencyP99Ms')],
+    lines: [gauge('Half within (p50)', 'latencyP50Ms'), gauge('99 % within (p99)', 'latencyP99Ms')],
     format: formatMs,
+    leastStep: 0.01,
     summary: 'worst',
   },
   'refusals-chart': {
@@ -57,12 +59,14 @@ export const chartSpecs: Record<string, ChartSpec> = {
     title: 'Nodes of the cluster',
     lines: [gauge('Nodes', 'nodes')],
     format: formatNumber,
+    leastStep: 1,
     summary: 'last',
   },
   'circuits-chart': {
     title: 'Relay circuits',
     lines: [gauge('Open circuits', 'circuits')],
     format: formatNumber,
+    leastStep: 1,
     summary: 'last',
   },
 }

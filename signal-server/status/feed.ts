@@ -10,8 +10,8 @@ export interface FeedListener {
 const everyMs = 2_000
 /** The hub answers within milliseconds, or something is wrong. */
 const answerMs = 10_000
-/** A hub that is down is not asked more often than this. */
-const slowestMs = 30_000
+/** While the hub is down; who has started it again waits for the page. */
+const slowestMs = 10_000
 
 /** Asks the hub for its numbers for as long as somebody sees the page: one request at a time, and none when hidden. */
 export class Feed {

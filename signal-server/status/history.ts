@@ -2,6 +2,9 @@ import type { StatusAnswer, StatusColumn } from '../status-data.ts'
 
 export type Values = readonly (number | null)[]
 
+/** So many samples of two seconds are taken together for a rate: a few events a second are no lawn of spikes then. */
+const calmSamples = 5
+
 /** The last minutes, sample by sample, as far as the hub keeps them. */
 export class History {
   #run = ''
@@ -53,26 +56,25 @@ export class History {
       .toReversed()
   }
 
-  /** For each sample, how often a second what these columns count happened, together. */
+  /** For each sample, how often a second what these columns count happened, together, in the ten seconds before. */
   perSecond(...names: StatusColumn[]): number[] {
     const columns = names.map((name) => this.column(name))
-    return this.column('lastedMs').map((lastedMs, index) => {
-      const count = columns.reduce((sum, column) => sum + (column[index] ?? 0), 0)
-      return (count * 1000) / (lastedMs ?? Infinity)
+    const lasted = this.column('lastedMs')
+    return lasted.map((_lastedMs, index) => {
+      const sumOf = (column: Values) => sum(column.slice(Math.max(0, index + 1 - calmSamples), index + 1))
+      return rateOf(sum(columns.map(sumOf)), sumOf(lasted))
     })
   }
 
   /** How often it happened in the last `seconds`, or as long as the history is. */
   total(seconds: number, ...names: StatusColumn[]): number {
     const since = this.#since(seconds)
-    const counts = names.flatMap((name) => this.column(name).slice(since))
-    return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0)
+    return sum(names.flatMap((name) => this.column(name).slice(since)))
   }
 
   /** The same, each second. */
   rate(seconds: number, ...names: StatusColumn[]): number {
-    const lastedMs = this.total(seconds, 'lastedMs')
-    return lastedMs === 0 ? 0 : (this.total(seconds, ...names) * 1000) / lastedMs
+    return rateOf(this.total(seconds, ...names), this.total(seconds, 'lastedMs'))
   }
 
   /** The values of the last `seconds` that are there. */
@@ -85,4 +87,13 @@ export class History {
     const first = this.secondsAgo().findIndex((secondsAgo) => secondsAgo < seconds)
     return first === -1 ? this.length : first
   }
+}
+
+function sum(values: Values): number {
+  return values.reduce<number>((total, value) => total + (value ?? 0), 0)
+}
+
+/** To the hundredth: once in ten seconds is 0.1, although samples are some milliseconds late. */
+function rateOf(count: number, lastedMs: number): number {
+  return Math.round((count * 100_000) / Math.max(1, lastedMs)) / 100
 }

@@ -7,13 +7,12 @@ import { Feed } from './feed.ts'
 import { figuresOf, summaryOf } from './figures.ts'
 import { formatDuration, formatTime } from './format.ts'
 import { History } from './history.ts'
-import { Meters } from './meters.ts'
+import { showMeters } from './meters.ts'
 import { showRefusals } from './refusals.ts'
 import { findWorries } from './worries.ts'
 
 const history = new History()
 const announcer = new Announcer(find('#announcement'))
-const meters = new Meters()
 const charts = Object.entries(chartSpecs).map(([id, spec]) => new Chart(find(`#${id}`), spec))
 let lastAnswerAtMs: number | undefined
 
@@ -35,7 +34,7 @@ function show(answer: StatusAnswer): void {
   for (const place of document.querySelectorAll<HTMLElement>('[data-figure]')) {
     setText(place, figures[place.dataset['figure'] ?? ''] ?? '')
   }
-  meters.show(answer, history)
+  showMeters(answer, history)
   for (const chart of charts) chart.show(history)
   showRefusals(history)
   showVerdict(findWorries(answer, history))
@@ -43,17 +42,23 @@ function show(answer: StatusAnswer): void {
 
 function showVerdict(worries: readonly string[]): void {
   const verdict = worries.length === 0 ? 'Yes. Nothing needs you now.' : 'Something needs you:'
-  find('#verdict').classList.toggle('worried', worries.length > 0)
-  setText(find('#verdict-words'), verdict)
-  const list = find('#worries')
-  if ([...list.children].map((item) => item.textContent).join('\n') !== worries.join('\n'))
-    list.replaceChildren(...worries.map((worry) => html('li', {}, worry)))
+  setVerdict(verdict, worries)
   announcer.say([verdict, ...worries].join(' '), summaryOf(history))
 }
 
+/** What was well may not be any more. */
 function showTrouble(words: string): void {
   document.body.classList.add('lost')
   const since = lastAnswerAtMs === undefined ? '' : ` The figures are of ${formatTime(lastAnswerAtMs)}.`
   setText(find('#link'), `${words}${since}`)
+  setVerdict('This page does not know:', [words])
   announcer.say(words, '')
+}
+
+function setVerdict(words: string, worries: readonly string[]): void {
+  find('#verdict').classList.toggle('worried', worries.length > 0)
+  setText(find('#verdict-words'), words)
+  const list = find('#worries')
+  if ([...list.children].map((item) => item.textContent).join('\n') === worries.join('\n')) return
+  list.replaceChildren(...worries.map((worry) => html('li', {}, worry)))
 }
