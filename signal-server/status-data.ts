@@ -23,12 +23,9 @@ export interface StatusAnswer {
   /** A sample every so often, as many as are kept at most. */
   intervalMs: number
   keptSamples: number
-  /** The samples, oldest first, one column for each number. */
+  /** The samples, oldest first, one column for each number: so each name is there once and not in each sample. */
   columns: Record<StatusColumn, (number | null)[]>
 }
-
-/** One moment, and what happened since the one before. */
-export type StatusSample = Readonly<Record<StatusColumn, number | null>>
 
 export type StatusColumn = GaugeColumn | LatencyColumn | CountColumn
 
