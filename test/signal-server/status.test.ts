@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { hubErrorCodes } from '../../core/hub-protocol.ts'
+import { memory } from '../../signal-server/cluster/memory.ts'
 import { Health, type RunningHub, startHub, type StartHubOptions } from '../../signal-server/index.ts'
 import { limitsWith } from '../../signal-server/limits.ts'
 import type { StatusAnswer } from '../../signal-server/status-data.ts'
@@ -206,6 +207,13 @@ describe('the numbers of /status', () => {
     for (const query of ['?after=x', `?run=${run}&after=-1`, `?run=${run}&after=1&after=2`, '?__proto__=1']) {
       expect((await ask(hub, query)).columns.lastedMs.length).toBeGreaterThanOrEqual(all)
     }
+  })
+
+  it('tell how many nodes the cluster has', async () => {
+    const cluster = memory()
+    await start({ cluster })
+    const second = await start({ cluster })
+    await expect.poll(async () => (await ask(second)).columns.nodes.at(-1), within).toBe(2)
   })
 
   it('say that the hub is about to end', async () => {
