@@ -104,9 +104,9 @@ export const transformCases: readonly Case<TransformHarness>[] = [
       const { client, server } = await harness.create()
       for (const start of starters(client, server)) {
         const [near, far] = await pairOf(harness)
-        const handshake = start(near)
+        const rejected = rejection(start(near), 'the handshake')
         await far.write(new Uint8Array(4096).fill(0x5a)).catch(() => undefined)
-        await rejection(handshake, 'the handshake')
+        await rejected
         await near.closed
       }
     },
