@@ -55,8 +55,8 @@ describe('connections that have asked for nothing', () => {
     return sockets
   }
   /** Whether one more is served. */
-  const isServed = async (url: string): Promise<boolean> => {
-    const socket = rawSocket(url)
+  const isServed = async (url: string, from?: string): Promise<boolean> => {
+    const socket = rawSocket(url, from)
     const closed = new Promise<boolean>((resolve) => socket.once('close', () => resolve(false)))
     socket.write(`GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n`)
     const data = new Promise<boolean>((resolve) => socket.once('data', () => resolve(true)))
@@ -97,5 +97,22 @@ describe('connections that have asked for nothing', () => {
     const [quiet] = await silent(started.url, 1)
     expect(await isServed(started.url)).toBe(true)
     for (const socket of [kept, upgraded, quiet]) socket?.destroy()
+  })
+
+  it('are all that an address keeps open: beyond its share it is served and let go, and others find room', async () => {
+    const counts = { registeredPeers: 4, anonymousPeers: 4, unregisteredSockets: 2 }
+    const started = await start({ limits: { socketsPerAddress: 3, ...counts } })
+    const sockets: Socket[] = []
+    let answers = 0
+    for (let asked = 0; asked < 20; asked += 1) {
+      const socket = rawSocket(started.url)
+      socket.once('data', () => (answers += 1))
+      socket.write(`GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await Promise.race([once(socket, 'data'), once(socket, 'close')])
+      sockets.push(socket)
+    }
+    expect(answers).toBe(20)
+    expect(await isServed(started.url, '127.0.0.2')).toBe(true)
+    for (const socket of sockets) socket.destroy()
   })
 })
