@@ -14,13 +14,16 @@ interface Guarded {
   readonly socket: Socket
   /** Undefined when it does not count. */
   readonly source: string | undefined
-  readonly untilMs: number
+  untilMs: number
+  /** What it is answered, and how much had been sent of that when it was last looked at. */
+  response: ServerResponse | undefined
+  sentBytes: number
 }
 
 /**
  * Looks after connections from TCP accept until they have asked for something and were answered: Node's own time-outs
- * for that are checked once in a while only, and that of TLS is another. Each has `registerMs` for all of it, and an
- * address has at most `socketsPerAddress` of them at a time. As many that were answered may stay to ask again; the
+ * for that are checked once in a while only, and that of TLS is another. Each has `registerMs` for all of it, and as long
+ * again whenever it has taken more of a long answer. An address has at most `socketsPerAddress` of them at a time. As many that were answered may stay to ask again; the
  * others are let go with their answer. What was upgraded is the hub's from then on.
  */
 export function guardAccept(server: Server, { limits, isProxy, exemptLoopback }: AcceptGuardOptions): void {
@@ -39,7 +42,8 @@ export function guardAccept(server: Server, { limits, isProxy, exemptLoopback }:
     const name = nameOf(socket)
     forget(name)
     count(pendingOf, source, 1)
-    pending.set(name, { socket, source, untilMs: performance.now() + limits.registerMs })
+    const untilMs = performance.now() + limits.registerMs
+    pending.set(name, { socket, source, untilMs, response: undefined, sentBytes: 0 })
     socket.once('close', () => {
       if ((pending.get(name) ?? served.get(name))?.socket === socket) forget(name)
     })
@@ -49,7 +53,9 @@ export function guardAccept(server: Server, { limits, isProxy, exemptLoopback }:
   // First of all who hear of it: what is answered at once has its headers then.
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const name = nameOf(request.socket)
-    const source = pending.get(name)?.source
+    const guarded = pending.get(name)
+    const source = guarded?.source
+    if (guarded !== undefined) guarded.response = response
     if (source !== undefined && (servedOf.get(source) ?? 0) >= limits.socketsPerAddress) {
       response.shouldKeepAlive = false
     }
@@ -95,15 +101,28 @@ export function guardAccept(server: Server, { limits, isProxy, exemptLoopback }:
   function closeOverdue(): void {
     timer = undefined
     const nowMs = performance.now()
-    for (const { socket, untilMs } of pending.values()) {
-      if (untilMs > nowMs) {
-        timer = setTimeout(closeOverdue, Math.ceil(untilMs - nowMs))
+    for (const [name, guarded] of pending) {
+      if (guarded.untilMs > nowMs) {
+        timer = setTimeout(closeOverdue, Math.ceil(guarded.untilMs - nowMs))
         return
       }
       // Its close event settles it.
-      socket.destroy()
+      if (!hasTakenMore(guarded)) guarded.socket.destroy()
+      else {
+        // To the end of the order.
+        pending.delete(name)
+        pending.set(name, Object.assign(guarded, { untilMs: nowMs + limits.registerMs }))
+      }
     }
   }
+}
+
+/** Whoever has asked for something long, such as a file of the page, may read it slowly, but has to read. */
+function hasTakenMore(guarded: Guarded): boolean {
+  const { response, sentBytes } = guarded
+  if (response?.headersSent !== true || !response.req.complete) return false
+  guarded.sentBytes = response.socket?.bytesWritten ?? 0
+  return guarded.sentBytes > sentBytes
 }
 
 function count(counts: Map<string, number>, source: string | undefined, change: 1 | -1): void {
