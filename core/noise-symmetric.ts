@@ -96,9 +96,15 @@ export class SymmetricState {
   #hkdf3(material: Uint8Array): [Uint8Array, Uint8Array, Uint8Array] {
     const crypto = this.#crypto
     const temporaryKey = crypto.hmac(this.#chainingKey, material)
-    const first = crypto.hmac(temporaryKey, Uint8Array.of(1))
-    const second = crypto.hmac(temporaryKey, concat(first, Uint8Array.of(2)))
-    const third = crypto.hmac(temporaryKey, concat(second, Uint8Array.of(3)))
+    const next = (before: Uint8Array, number: number) => {
+      const input = concat(before, Uint8Array.of(number))
+      const output = crypto.hmac(temporaryKey, input)
+      input.fill(0)
+      return output
+    }
+    const first = next(new Uint8Array(0), 1)
+    const second = next(first, 2)
+    const third = next(second, 3)
     temporaryKey.fill(0)
     return [first, second, third]
   }

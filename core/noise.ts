@@ -205,8 +205,11 @@ export class Handshake {
         return this.#initiator
           ? this.#mixDh(this.#static, this.#remoteEphemeral)
           : this.#mixDh(this.#ephemeral, this.#remoteStatic)
-      case 'psk':
-        return this.#symmetric.mixKeyAndHash(present(this.#psks.shift(), 'a pre-shared key'))
+      case 'psk': {
+        const psk = present(this.#psks.shift(), 'a pre-shared key')
+        this.#symmetric.mixKeyAndHash(psk)
+        return sodium.memzero(psk)
+      }
     }
   }
 

@@ -28,6 +28,8 @@ export class RecordMemory {
   readonly #isInUse: (name: string) => boolean
   /** The one that came longest ago first. */
   readonly #known = new Map<string, KnownRecord & { readonly untilMs: number }>()
+  /** Before it nothing has expired: to look for that costs a look at all of them. */
+  #nextExpiryMs = Infinity
 
   constructor(options: RecordMemoryOptions = {}) {
     this.#keys = options.keys ?? limits.record.keys
@@ -50,6 +52,7 @@ export class RecordMemory {
     const untilMs = Math.max(expiredAtMs, this.#known.get(name)?.untilMs ?? 0)
     this.#known.delete(name)
     this.#known.set(name, { bytes: copy(bytes), record, untilMs })
+    this.#nextExpiryMs = Math.min(this.#nextExpiryMs, untilMs)
     return true
   }
 
@@ -66,10 +69,22 @@ export class RecordMemory {
   }
 
   #makeRoom(nowMs: number): void {
-    for (const name of this.names()) this.get(name, nowMs)
+    if (nowMs > this.#nextExpiryMs) this.#forgetExpired(nowMs)
     if (this.#known.size < this.#keys) return
-    const names = [...this.names()]
-    const oldest = names.find((name) => !this.#isInUse(name)) ?? names[0]
+    const oldest = this.#oldestNotInUse() ?? this.names().next().value
     if (oldest !== undefined) this.#known.delete(oldest)
+  }
+
+  #forgetExpired(nowMs: number): void {
+    this.#nextExpiryMs = Infinity
+    for (const [name, { untilMs }] of this.#known) {
+      if (nowMs > untilMs) this.#known.delete(name)
+      else this.#nextExpiryMs = Math.min(this.#nextExpiryMs, untilMs)
+    }
+  }
+
+  #oldestNotInUse(): string | undefined {
+    for (const name of this.names()) if (!this.#isInUse(name)) return name
+    return undefined
   }
 }

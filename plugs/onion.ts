@@ -2,6 +2,7 @@ import { formatArgument, sectionArgument } from '../core/address.ts'
 import { fromText } from '../core/bytes.ts'
 import { abortReason } from '../core/deadline.ts'
 import { MultiserverError, toError } from '../core/errors.ts'
+import { checkReach } from '../core/reach.ts'
 import { parseHostPort, type HostPort } from './host-port.ts'
 import { net } from './net.ts'
 import { connectBySocks5, type Socks5Credentials } from './socks5.ts'
@@ -89,6 +90,8 @@ async function dial(
   credentials: Socks5Credentials | undefined,
   context: DialContext,
 ): Promise<ByteStream> {
+  // A proxy reaches what is near it, which may be what is near me. Itself it is the user's, and may be anywhere.
+  checkReach(place.host, context.reach)
   const failures: MultiserverError[] = []
   for (const proxy of proxies) {
     try {
@@ -112,7 +115,7 @@ async function dialThrough(
   context: DialContext,
 ): Promise<ByteStream> {
   const { signal } = context
-  const stream = await target.dial(context)
+  const stream = await target.dial({ ...context, reach: undefined })
   const onAbort = () => stream.abort(abortReason(signal))
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()

@@ -71,7 +71,9 @@ function mayConnect(origin: string | undefined, { origins, isSecured }: AcceptCo
 
 function refuse(socket: Duplex, status: string): void {
   socket.once('error', () => undefined)
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  // Upgraded, it is nobody's connection: a client that keeps its own side open would keep ours.
+  const answer = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`
+  socket.end(answer, () => socket.destroy())
 }
 
 function describeClient(request: IncomingMessage, trustProxy: readonly string[]): StreamInfo {

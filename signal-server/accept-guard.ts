@@ -10,43 +10,58 @@ export interface AcceptGuardOptions {
   exemptLoopback: boolean
 }
 
-interface Pending {
+interface Guarded {
   readonly socket: Socket
   /** Undefined when it does not count. */
   readonly source: string | undefined
-  readonly untilMs: number
+  untilMs: number
+  /** What it is answered, and how much had been sent of that when it was last looked at. */
+  response: ServerResponse | undefined
+  sentBytes: number
 }
 
 /**
  * Looks after connections from TCP accept until they have asked for something and were answered: Node's own time-outs
- * for that are checked once in a while only, and that of TLS is another. Each has `registerMs` for all of it, and an
- * address has at most `socketsPerAddress` of them at a time. What was upgraded is the hub's from then on.
+ * for that are checked once in a while only, and that of TLS is another. Each has `registerMs` for all of it, and as long
+ * again whenever it has taken more of a long answer. An address has at most `socketsPerAddress` of them at a time. As many that were answered may stay to ask again; the
+ * others are let go with their answer. What was upgraded is the hub's from then on.
  */
 export function guardAccept(server: Server, { limits, isProxy, exemptLoopback }: AcceptGuardOptions): void {
   /** In the order in which they came, which is that of their deadlines. */
-  const pending = new Map<string, Pending>()
-  const ofSource = new Map<string, number>()
+  const pending = new Map<string, Guarded>()
+  const served = new Map<string, Guarded>()
+  const pendingOf = new Map<string, number>()
+  const servedOf = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
 
   server.on('connection', (socket: Socket) => {
     const source = sourceToCount(socket.remoteAddress ?? '')
-    const open = source === undefined ? 0 : (ofSource.get(source) ?? 0)
-    if (open >= limits.socketsPerAddress) return void socket.destroy()
+    if (source !== undefined && (pendingOf.get(source) ?? 0) >= limits.socketsPerAddress) {
+      return void socket.destroy()
+    }
     const name = nameOf(socket)
-    settle(name)
-    if (source !== undefined) ofSource.set(source, open + 1)
-    pending.set(name, { socket, source, untilMs: performance.now() + limits.registerMs })
+    forget(name)
+    count(pendingOf, source, 1)
+    const untilMs = performance.now() + limits.registerMs
+    pending.set(name, { socket, source, untilMs, response: undefined, sentBytes: 0 })
     socket.once('close', () => {
-      if (pending.get(name)?.socket === socket) settle(name)
+      if ((pending.get(name) ?? served.get(name))?.socket === socket) forget(name)
     })
     timer ??= setTimeout(closeOverdue, limits.registerMs)
   })
-  server.on('upgrade', (request: IncomingMessage) => settle(nameOf(request.socket)))
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  server.on('upgrade', (request: IncomingMessage) => forget(nameOf(request.socket)))
+  // First of all who hear of it: what is answered at once has its headers then.
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const name = nameOf(request.socket)
+    const guarded = pending.get(name)
+    const source = guarded?.source
+    if (guarded !== undefined) guarded.response = response
+    if (source !== undefined && (servedOf.get(source) ?? 0) >= limits.socketsPerAddress) {
+      response.shouldKeepAlive = false
+    }
     response.once('finish', () => {
       // Answered before all of it was there, for example because it is too long: still pending.
-      if (request.complete) settle(name)
+      if (request.complete) keep(name)
     })
   })
 
@@ -55,32 +70,66 @@ export function guardAccept(server: Server, { limits, isProxy, exemptLoopback }:
     return isProxy(address) || (exemptLoopback && isLoopbackSource(source)) ? undefined : source
   }
 
-  function settle(name: string): void {
-    const settled = pending.get(name)
-    if (settled === undefined) return
+  function keep(name: string): void {
+    const guarded = settle(name)
+    if (guarded === undefined) return
+    count(servedOf, guarded.source, 1)
+    served.set(name, guarded)
+  }
+
+  function forget(name: string): void {
+    settle(name)
+    const guarded = served.get(name)
+    if (guarded === undefined) return
+    served.delete(name)
+    count(servedOf, guarded.source, -1)
+  }
+
+  /** It is pending no more; answers it if it was. */
+  function settle(name: string): Guarded | undefined {
+    const guarded = pending.get(name)
+    if (guarded === undefined) return undefined
     pending.delete(name)
-    if (settled.source !== undefined) {
-      const left = (ofSource.get(settled.source) ?? 0) - 1
-      if (left > 0) ofSource.set(settled.source, left)
-      else ofSource.delete(settled.source)
+    count(pendingOf, guarded.source, -1)
+    if (pending.size === 0) {
+      clearTimeout(timer)
+      timer = undefined
     }
-    if (pending.size > 0) return
-    clearTimeout(timer)
-    timer = undefined
+    return guarded
   }
 
   function closeOverdue(): void {
     timer = undefined
     const nowMs = performance.now()
-    for (const { socket, untilMs } of pending.values()) {
-      if (untilMs > nowMs) {
-        timer = setTimeout(closeOverdue, Math.ceil(untilMs - nowMs))
+    for (const [name, guarded] of pending) {
+      if (guarded.untilMs > nowMs) {
+        timer = setTimeout(closeOverdue, Math.ceil(guarded.untilMs - nowMs))
         return
       }
       // Its close event settles it.
-      socket.destroy()
+      if (!hasTakenMore(guarded)) guarded.socket.destroy()
+      else {
+        // To the end of the order.
+        pending.delete(name)
+        pending.set(name, Object.assign(guarded, { untilMs: nowMs + limits.registerMs }))
+      }
     }
   }
+}
+
+/** Whoever has asked for something long, such as a file of the page, may read it slowly, but has to read. */
+function hasTakenMore(guarded: Guarded): boolean {
+  const { response, sentBytes } = guarded
+  if (response?.headersSent !== true || !response.req.complete) return false
+  guarded.sentBytes = response.socket?.bytesWritten ?? 0
+  return guarded.sentBytes > sentBytes
+}
+
+function count(counts: Map<string, number>, source: string | undefined, change: 1 | -1): void {
+  if (source === undefined) return
+  const changed = (counts.get(source) ?? 0) + change
+  if (changed > 0) counts.set(source, changed)
+  else counts.delete(source)
 }
 
 /** The same for a TLS socket and for the TCP socket under it, which Node does not tell of each other. */

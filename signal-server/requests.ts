@@ -66,14 +66,15 @@ export class Requests {
       const message = 'this hub has as many peers as it may'
       return effects.refuse(peer, 'BUSY', { message, retryAfterMs: limits.registerMs })
     }
-    const turnInMs = this.#admission.turnInMs(nowMs)
-    if (turnInMs > 0) return peers.sendAway(peer, turnInMs, 'too many register at once', nowMs)
     const { challenge } = peer
     peer.challenge = undefined
     if (challenge === undefined || challenge.untilMs <= nowMs) {
       const message = 'the challenge was used or has expired; connect again'
       return effects.refuse(peer, 'BAD_SIGNATURE', { message })
     }
+    // Behind the challenge: a turn costs a socket of its own, or one address could take those of all others.
+    const turnInMs = this.#admission.turnInMs(nowMs)
+    if (turnInMs > 0) return peers.sendAway(peer, turnInMs, 'too many register at once', nowMs)
     const names = { accepted: hubNames(), dialedAs: challenge.dialedAs }
     const refusal = refuseProof(checkProof, { ...request, challenge: challenge.bytes }, names)
     if (refusal !== undefined) return effects.refuse(peer, refusal.code, { message: refusal.message })

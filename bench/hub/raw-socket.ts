@@ -3,9 +3,9 @@ import { connect, type Socket } from 'node:net'
 import { hubSubprotocol } from '../../core/hub-protocol.ts'
 
 /** A TCP connection to the hub, for what no client library would do. What comes is dropped. */
-export function rawSocket(url: string): Socket {
+export function rawSocket(url: string, localAddress?: string): Socket {
   const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname.replaceAll(/[[\]]/g, ''))
+  const socket = connect({ host: hostname.replaceAll(/[[\]]/g, ''), port: Number(port), localAddress })
   socket.on('error', () => {})
   socket.resume()
   return socket

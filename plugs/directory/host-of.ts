@@ -8,6 +8,7 @@ export function hostOf({ name, data }: Section): string | null {
   switch (name) {
     case 'net':
     case 'utp':
+    case 'onion':
       return parseHostPort(argument)?.host ?? null
     case 'ws':
     case 'wss':

@@ -1,4 +1,5 @@
 import { ByteQueue } from '../../core/byte-queue.ts'
+import { copy } from '../../core/bytes.ts'
 import { limits } from '../../core/limits.ts'
 import { ReceiveWindow } from './receive-window.ts'
 import type { Bytes } from '../../core/types.ts'
@@ -60,7 +61,8 @@ export class Incoming {
     }
     if (offset > received) return 'gap'
     if (end <= received) return 'taken'
-    const fresh = bytes.subarray(received - offset)
+    // A part of a message would keep all of it in memory: 64 times what the window allows.
+    const fresh = offset === received ? bytes : copy(bytes.subarray(received - offset))
     this.#window.receive(fresh.length)
     this.#queue.push(fresh)
     this.#tellSoon()

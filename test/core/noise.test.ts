@@ -6,10 +6,12 @@ import {
   CipherState,
   Handshake,
   NoiseError,
+  wasmNoiseCrypto,
   noisePatterns,
   withHfs,
   withPsk,
   type HandshakeOptions,
+  type NoiseCrypto,
   type NoiseKey,
   type NoisePattern,
 } from '../../core/noise.ts'
@@ -33,6 +35,28 @@ interface Vector {
 const vectors = readVectors()
 
 beforeAll(() => sodium.ready)
+
+it('overwrites the pre-shared key, and what its keys were made of', async () => {
+  const psk = new Uint8Array(32).fill(7)
+  const secrets: Uint8Array[] = []
+  const crypto: NoiseCrypto = {
+    ...wasmNoiseCrypto,
+    hmac(secret, data) {
+      // HKDF's own inputs have a number behind them; the other 32 bytes here are of public keys and shared secrets.
+      if (data.length === 33 || toHex(data) === toHex(psk)) secrets.push(data)
+      return wasmNoiseCrypto.hmac(secret, data)
+    },
+  }
+  const options = { pattern: withPsk(noisePatterns.NN, 0), psks: [psk], crypto }
+  const initiator = new Handshake({ ...options, role: 'initiator' })
+  const responder = new Handshake({ ...options, role: 'responder' })
+  await responder.readMessage(await initiator.writeMessage(new Uint8Array(0)))
+  await initiator.readMessage(await responder.writeMessage(new Uint8Array(0)))
+  expect(initiator.transport).toBeDefined()
+  expect(secrets.length).toBeGreaterThan(10)
+  for (const secret of secrets) expect(secret.every((byte) => byte === 0)).toBe(true)
+  expect(psk[0]).toBe(7)
+})
 
 describe('published Noise vectors', () => {
   it.each(vectors.map((vector) => [vector.protocol_name, vector] as const))('%s', async (_name, vector) => {

@@ -92,6 +92,31 @@ describe('dialing', () => {
     await stream.closed
   })
 
+  it.each([
+    ['public', ['127.0.0.1', 'localhost', '10.0.0.1', '169.254.169.254', '2130706433']],
+    ['local', ['127.0.0.1', 'localhost', '169.254.169.254']],
+    ['device', ['169.254.169.254', '0.0.0.0']],
+  ] as const)(
+    'within reach %s goes by a proxy of this machine, and nowhere near %s',
+    async (reach, hosts) => {
+      const proxy = await startProxy((socket) =>
+        socket.once('data', () => socket.write(Uint8Array.from(fine))),
+      )
+      const ms = MultiServer([onion({ proxy: proxy.place })])
+      for (const host of hosts) {
+        const { attempts } = await failure(ms.client(`onion:${host}:22`, { reach }))
+        expect([host, attempts?.[0]?.message]).toEqual([
+          host,
+          expect.stringContaining(`may reach (${reach})`),
+        ])
+      }
+      expect(proxy.sockets).toEqual([])
+      const connection = await ms.client('onion:abc.onion:1', { reach })
+      connection.abort()
+      await connection.closed
+    },
+  )
+
   it('tries the next proxy when one is not there, none of SOCKS5, or refuses', async () => {
     const silent = await startProxy((socket) => socket.destroy())
     const http = await startProxy((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -145,6 +145,28 @@ describe('origins', () => {
     await close.listening
     expect(await knock(server.stringify().replace(/~.*/, ''), origin)).toBe(status)
   })
+})
+
+it('a WebSocket that is refused leaves no connection, whatever its client keeps open', async () => {
+  const server = await startHttp()
+  const { port } = server.address() as AddressInfo
+  await start({ server, origins: [] })
+  const client = connect({ port, allowHalfOpen: true })
+  open.push(() => client.destroy())
+  client.write(
+    [
+      'GET / HTTP/1.1',
+      'Host: localhost',
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Origin: https://evil.example',
+      '\r\n',
+    ].join('\r\n'),
+  )
+  const [answer] = await once(client, 'data')
+  expect(String(answer)).toContain('403')
+  await once(client, 'end')
+  await expect.poll(promisify(server.getConnections.bind(server))).toBe(0)
 })
 
 describe('the source that handshakes are counted by', () => {

@@ -233,7 +233,9 @@ describe('the host of a section', () => {
     ['rtc:hub.example.com', 'hub.example.com'],
     ['rtc:ws!://10.0.0.1!:80/x', '10.0.0.1'],
     ['rtc:not a hub', null],
-    ['onion:abc.onion:1', null],
+    ['onion:abc.onion:1', 'abc.onion'],
+    ['onion:10.0.0.1:22', '10.0.0.1'],
+    ['onion:x', null],
     ['memory:x', null],
     ['net:x', null],
   ])('%s is %s', (text, host) => {

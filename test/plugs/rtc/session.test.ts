@@ -286,6 +286,21 @@ describe('the bytes of a session', () => {
     session.abort()
   })
 
+  it('keep no more memory than their bytes when most of a message was there before', async () => {
+    const { session, path } = open()
+    const [step, size] = [1024, 32_768]
+    path.deliver(data(0, size))
+    for (let end = size + step; end <= 2 * size; end += step) path.deliver(data(end - size, size))
+    let held = 0
+    for (let left = 2 * size; left > 0;) {
+      const chunk = await session.read()
+      held += chunk?.buffer.byteLength ?? 0
+      left -= chunk?.length ?? left
+    }
+    expect(held).toBeLessThan(3 * size)
+    session.abort()
+  })
+
   it.each([
     ['beyond the limit', () => encodeFrame(data(windowBytes, 1))],
     ['partly beyond the limit', () => encodeFrame(data(windowBytes - 1, 2))],

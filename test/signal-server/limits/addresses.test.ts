@@ -104,6 +104,19 @@ describe('no signature is checked', () => {
     expect(bench.checks).toBe(checked)
   })
 
+  it('for a challenge that was used, which takes no turn from others however often it is said', () => {
+    const bench = new HubBench({ registrationsBurst: 2, registrationsPerSecond: 1e-9 })
+    const socket = bench.connect()
+    for (let times = 0; times < 100; times += 1) {
+      bench.send(socket, bench.proof(socket, keyOf(1), 'ws://nowhere.test'))
+    }
+    expect(bench.closed.has(socket)).toBe(false)
+    expect(bench.checks).toBe(3)
+    const honest = bench.connect()
+    bench.send(honest, bench.proof(honest, keyOf(2)))
+    expect(bench.take(honest)).toMatchObject([{ type: 'registered' }])
+  })
+
   it('for a challenge that was used, nor for one that is over', () => {
     const bench = new HubBench()
     bench.registered(keyOf(1))

@@ -1,7 +1,11 @@
 import { once } from 'node:events'
 import { createServer as createTlsServer } from 'node:https'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo, Socket } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, describe, expect, it } from 'vitest'
 import { rawSocket, upgradeRequest } from '../../../bench/hub/raw-socket.ts'
 import { halfOpenStages } from '../../../bench/hub/tasks/half-open.ts'
 import { guardAccept } from '../../../signal-server/accept-guard.ts'
@@ -55,8 +59,8 @@ describe('connections that have asked for nothing', () => {
     return sockets
   }
   /** Whether one more is served. */
-  const isServed = async (url: string): Promise<boolean> => {
-    const socket = rawSocket(url)
+  const isServed = async (url: string, from?: string): Promise<boolean> => {
+    const socket = rawSocket(url, from)
     const closed = new Promise<boolean>((resolve) => socket.once('close', () => resolve(false)))
     socket.write(`GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n`)
     const data = new Promise<boolean>((resolve) => socket.once('data', () => resolve(true)))
@@ -97,5 +101,63 @@ describe('connections that have asked for nothing', () => {
     const [quiet] = await silent(started.url, 1)
     expect(await isServed(started.url)).toBe(true)
     for (const socket of [kept, upgraded, quiet]) socket?.destroy()
+  })
+
+  it('are all that an address keeps open: beyond its share it is served and let go, and others find room', async () => {
+    const counts = { registeredPeers: 4, anonymousPeers: 4, unregisteredSockets: 2 }
+    const started = await start({ limits: { socketsPerAddress: 3, ...counts } })
+    const sockets: Socket[] = []
+    let answers = 0
+    for (let asked = 0; asked < 20; asked += 1) {
+      const socket = rawSocket(started.url)
+      socket.once('data', () => (answers += 1))
+      socket.write(`GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await Promise.race([once(socket, 'data'), once(socket, 'close')])
+      sockets.push(socket)
+    }
+    expect(answers).toBe(20)
+    expect(await isServed(started.url, '127.0.0.2')).toBe(true)
+    for (const socket of sockets) socket.destroy()
+  })
+})
+
+describe('a long answer', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'multiserver-page-'))
+  // More than the system takes for a reader that does not read.
+  const fileBytes = 24 * 2 ** 20
+  writeFileSync(join(folder, 'long'), new Uint8Array(fileBytes))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const ask = async () => {
+    const started = await start({ page: folder, limits: { registerMs: 1_000 } })
+    const socket = rawSocket(started.url)
+    socket.pause()
+    socket.write('GET /long HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    const open = promisify(started.app.server.getConnections.bind(started.app.server))
+    return { socket, open }
+  }
+
+  it('comes whole to a reader that needs longer than the five seconds', async () => {
+    const { socket } = await ask()
+    let read = 0
+    socket.on('data', (chunk) => {
+      read += chunk.length
+      socket.pause()
+      setTimeout(() => socket.resume(), chunk.length / 8_000)
+    })
+    socket.resume()
+    await once(socket, 'close')
+    expect(read).toBeGreaterThan(fileBytes)
+  })
+
+  it('is cut for one that does not read', async () => {
+    const { socket, open } = await ask()
+    await once(socket, 'readable')
+    await expect.poll(open, { timeout: 10_000 }).toBe(0)
+    let read = 0
+    socket.on('data', (chunk) => (read += chunk.length))
+    socket.resume()
+    await once(socket, 'close')
+    expect(read).toBeLessThan(fileBytes)
   })
 })
