@@ -9,7 +9,7 @@ export function makeKeys(number: number): Promise<Keys> {
 }
 
 /** A signal that never aborts. */
-export function noSignal(): AbortSignal {
+function noSignal(): AbortSignal {
   return new AbortController().signal
 }
 
