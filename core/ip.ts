@@ -37,7 +37,7 @@ export function classifyIp(ip: Ip): IpKind {
  * The IPv4 address that an IPv6 one carries: mapped and compatible (RFC 4291, section 2.5.5), NAT64 (RFC 6052),
  * 6to4 (RFC 3056), Teredo (RFC 4380, where it is inverted). Any other address is answered as it is.
  */
-export function unwrapIp(ip: Ip): Ip {
+function unwrapIp(ip: Ip): Ip {
   if (ip.length === 4 || hasPrefix(ip, LOOPBACK, 128)) return ip
   if (hasPrefix(ip, MAPPED, 96) || hasPrefix(ip, COMPATIBLE, 96) || hasPrefix(ip, NAT64, 96))
     return ip.slice(12)

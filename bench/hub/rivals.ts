@@ -9,7 +9,7 @@ import { HubClient, newId, testKeys } from './hub-client.ts'
 import { sleep } from './workplace.ts'
 
 /** A signaling server under load: how it is started, and how a peer of it speaks. */
-export interface Rival {
+interface Rival {
   start(): Promise<{ child: ChildProcess; url: string }>
   /** A peer that is there and does nothing. */
   idle(url: string): Promise<WebSocket>

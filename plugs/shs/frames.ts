@@ -1,6 +1,7 @@
 import { BufferPool } from '../../core/buffer-pool.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import type { Bytes } from '../../core/types.ts'
+import { UnitCutter } from '../secret/unit-cutter.ts'
 import type { ShsCrypto } from './crypto.ts'
 import type { FrameKey } from './handshake.ts'
 
@@ -106,15 +107,13 @@ export class FrameOpener {
   readonly #crypto: ShsCrypto
   readonly #key: Bytes
   readonly #nonce: Bytes
+  readonly #cutter = new UnitCutter(maxBodyBytes)
+  /** The chunk that the cutter is at, to see what lies in it. */
   #chunk: Bytes = noBytes
-  #at = 0
-  #expects: 'head' | 'body' = 'head'
-  #need = boxedHeadBytes
+  /** Of the body that comes next, undefined when a head does. */
+  #bodyBytes: number | undefined
   /** From a head for the body behind it. */
   readonly #bodyMac = new Uint8Array(16)
-  /** The beginning of a head or body whose rest has not come; most connections are idle and have none. */
-  #partial: Bytes | undefined
-  #partialBytes = 0
   #ending: 'goodbye' | MultiserverError | undefined
 
   constructor(crypto: ShsCrypto, { key, nonce }: FrameKey) {
@@ -131,29 +130,31 @@ export class FrameOpener {
   /** The next bytes of the stream, to be given when `open` has answered null. Their memory becomes the plaintext's. */
   push(chunk: Bytes): void {
     this.#chunk = chunk
-    this.#at = 0
+    this.#cutter.push(chunk)
   }
 
   /** The plaintext of the frames that are here, joined up to 64 KiB; null when there is none without more bytes. */
   open(): Bytes | null {
     const chunk = this.#chunk
-    const start = this.#at
-    let end = start
-    while (
-      this.#ending === undefined &&
-      !(this.#expects === 'body' && end - start + this.#need > batchBytes)
-    ) {
-      const unit = this.#takeUnit()
-      if (unit === null) break
-      if (this.#expects === 'head') this.#openHead(unit)
-      else if (this.#openBody(unit)) {
-        // One that was cut lies apart from the chunk, and comes before all that is in it.
-        if (unit.buffer !== chunk.buffer) return unit
-        chunk.copyWithin(end, this.#at - unit.length, this.#at)
-        end += unit.length
-      }
+    let start = 0
+    let end = 0
+    while (this.#ending === undefined) {
+      if (this.#bodyBytes === undefined && !this.#openHead()) break
+      const bodyBytes = this.#bodyBytes ?? 0
+      if (end - start + bodyBytes > batchBytes) break
+      const body = this.#cutter.take(bodyBytes)
+      if (body === null || !this.#openBody(body)) break
+      // One that was cut lies apart from the chunk, in memory of the cutter's, and comes before all that is in it.
+      if (body.buffer !== chunk.buffer) return body.slice()
+      const at = body.byteOffset - chunk.byteOffset
+      if (end === start) start = end = at
+      chunk.copyWithin(end, at, at + bodyBytes)
+      end += bodyBytes
     }
-    if (end === start) return null
+    if (end === start) {
+      this.#chunk = noBytes
+      return null
+    }
     // A view of a much larger buffer would keep all of it in memory.
     return end - start < chunk.buffer.byteLength / 2 ? chunk.slice(start, end) : chunk.subarray(start, end)
   }
@@ -162,8 +163,11 @@ export class FrameOpener {
     this.#key.fill(0)
   }
 
-  #openHead(unit: Bytes): void {
-    boxedHead.set(unit)
+  /** False without a whole head, and when it is the end. */
+  #openHead(): boolean {
+    const boxed = this.#cutter.take(boxedHeadBytes)
+    if (boxed === null) return false
+    boxedHead.set(boxed)
     if (!this.#crypto.open(head, boxedHeadCipher, boxedHeadMac, this.#nonce, this.#key)) {
       return this.#end(new MultiserverError('PROTOCOL', 'a box-stream head was forged or damaged'))
     }
@@ -175,55 +179,25 @@ export class FrameOpener {
     }
     this.#bodyMac.set(headBodyMac)
     increment(this.#nonce)
-    this.#expects = 'body'
-    this.#need = length
-  }
-
-  /** Puts the plaintext in the place of `unit`. */
-  #openBody(unit: Bytes): boolean {
-    if (!this.#crypto.open(unit, unit, this.#bodyMac, this.#nonce, this.#key)) {
-      this.#end(new MultiserverError('PROTOCOL', 'a box-stream body was forged or damaged'))
-      return false
-    }
-    increment(this.#nonce)
-    this.#expects = 'head'
-    this.#need = boxedHeadBytes
+    this.#bodyBytes = length
     return true
   }
 
-  #end(ending: 'goodbye' | MultiserverError): void {
+  /** Puts the plaintext in the place of `body`. */
+  #openBody(body: Bytes): boolean {
+    if (!this.#crypto.open(body, body, this.#bodyMac, this.#nonce, this.#key)) {
+      return this.#end(new MultiserverError('PROTOCOL', 'a box-stream body was forged or damaged'))
+    }
+    increment(this.#nonce)
+    this.#bodyBytes = undefined
+    return true
+  }
+
+  #end(ending: 'goodbye' | MultiserverError): false {
     this.#ending = ending
     this.wipe()
     this.push(noBytes)
-  }
-
-  /** The next `need` bytes in one piece, or null when they are not all here. */
-  #takeUnit(): Bytes | null {
-    const at = this.#at
-    const missing = this.#need - this.#partialBytes
-    if (this.#chunk.length - at < missing) {
-      this.#keepPartial()
-      return null
-    }
-    this.#at += missing
-    const rest = this.#chunk.subarray(at, this.#at)
-    const partial = this.#partial
-    if (partial === undefined) return rest
-    partial.set(rest, this.#partialBytes)
-    this.#partial = undefined
-    this.#partialBytes = 0
-    return partial
-  }
-
-  /** Moves what is left of the chunk, which is less than a unit, to where the rest will join it. */
-  #keepPartial(): void {
-    const rest = this.#chunk.subarray(this.#at)
-    if (rest.length > 0) {
-      this.#partial ??= new Uint8Array(this.#need)
-      this.#partial.set(rest, this.#partialBytes)
-      this.#partialBytes += rest.length
-    }
-    this.push(noBytes)
+    return false
   }
 }
 

@@ -14,9 +14,7 @@ import type { Bytes } from '../../core/types.ts'
  */
 const types = { open: 1, data: 2, credit: 3, end: 4 } as const
 
-export const headerBytes = 4
-/** The value has 24 bits. */
-export const largestValue = 2 ** 24 - 1
+const headerBytes = 4
 
 /** `data` comes in the pieces in which it arrives. */
 export type Frame =

@@ -192,7 +192,7 @@ const inOrder = ({ client, server }: Ends): [ByteStream, ByteStream] => [client,
 const inReverse = ({ client, server }: Ends): [ByteStream, ByteStream] => [server, client]
 
 /** Bytes that differ from place to place, so that what is lost or moved shows. */
-export function pattern(length: number): Bytes {
+function pattern(length: number): Bytes {
   const bytes = new Uint8Array(length)
   for (let at = 0; at < length; at++) bytes[at] = (at * 31 + (at >> 8) * 17 + (at >> 16)) & 0xff
   return bytes

@@ -2,6 +2,7 @@ import sodium from 'libsodium-wrappers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../core/bytes.ts'
 import { checkPublicKey, createIdentity, ready, toX25519PublicKey } from '../../core/ed25519.ts'
+import { lowOrderKeys } from '../support/low-order.ts'
 
 beforeAll(ready)
 
@@ -73,15 +74,7 @@ describe('an identity', () => {
     expect(secret).toHaveLength(32)
   })
 
-  it.each([
-    '0000000000000000000000000000000000000000000000000000000000000000',
-    '0100000000000000000000000000000000000000000000000000000000000000',
-    'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
-    '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
-    'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-    'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-    'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  ])('gives no secret for the X25519 key %s of small order', (key) => {
+  it.each(lowOrderKeys)('gives no secret for the X25519 key %s of small order', (key) => {
     const identity = createIdentity(createKeys())
     expect(() => identity.dh(fromHex(key))).toThrow()
   })

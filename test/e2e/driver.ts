@@ -7,7 +7,7 @@ import type { DrivenPeer, Outcome } from './harness/peer.mjs'
 type Call = (name: string, args: readonly unknown[]) => Promise<Outcome>
 
 /** What a driven peer failed with: the codes, for the error itself stays where it was thrown. */
-export class DrivenError extends Error {
+class DrivenError extends Error {
   readonly code: string
   /** Of a dial that failed: the code of each attempt. */
   readonly attempts: readonly string[]

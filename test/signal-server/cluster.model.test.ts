@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { toBase64Url } from '../../core/bytes.ts'
 import type { SocketEffect } from '../../signal-server/hub-effects.ts'
-import { BenchCluster, type BenchNode, claimMs, type Fate, nodes } from './cluster-bench.ts'
-import { type HubBench, idOf, keyOf } from './hub-bench.ts'
+import { ClusterRig, type RigNode, claimMs, type Fate, nodes } from './cluster-rig.ts'
+import { type HubRig, idOf, keyOf } from './hub-rig.ts'
 
 type Step =
   | { do: 'register'; node: number; key: number }
@@ -42,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 interface Client {
-  readonly member: BenchNode
+  readonly member: RigNode
   readonly socket: number
   hasLeft: boolean
 }
@@ -54,19 +54,18 @@ it('never leaves a key with two, a client without an answer, or an introduction 
       fc.array(step, { maxLength: 100, size: 'max' }),
       fc.array(fate, { maxLength: 80, size: 'max' }),
       (steps, fates) => {
-        const cluster = new BenchCluster()
+        const cluster = new ClusterRig()
         cluster.fates = [...fates]
         const sockets: Client[] = []
         const proved = new Map<number, { atMs: number; client: Client; isAlone: boolean }>()
-        const send = ({ member, socket }: Client, message: Parameters<HubBench['send']>[1]) =>
-          member.act(() => member.bench.closed.has(socket) || member.bench.send(socket, message))
+        const send = ({ member, socket }: Client, message: Parameters<HubRig['send']>[1]) =>
+          member.act(() => member.rig.closed.has(socket) || member.rig.send(socket, message))
         /** Every peer shows that it is there. */
         const pass = (ms: number) => {
           for (let leftMs = ms; leftMs > 0; leftMs -= claimMs) {
             for (const { member, socket } of sockets) {
               member.act(
-                () =>
-                  member.bench.closed.has(socket) || member.bench.handle({ kind: 'pong', socket, bytes: 0 }),
+                () => member.rig.closed.has(socket) || member.rig.handle({ kind: 'pong', socket, bytes: 0 }),
               )
             }
             cluster.advance(Math.min(leftMs, claimMs))
@@ -76,7 +75,7 @@ it('never leaves a key with two, a client without an answer, or an introduction 
           const member = cluster.members[node]
           if (member === undefined || member.isDead) return undefined
           let socket = 0
-          member.act(() => (socket = member.bench.connect()))
+          member.act(() => (socket = member.rig.connect()))
           const client = { member, socket, hasLeft: false }
           sockets.push(client)
           return client
@@ -89,7 +88,7 @@ it('never leaves a key with two, a client without an answer, or an introduction 
             case 'register': {
               const peer = enter(now.node)
               if (peer === undefined) break
-              send(peer, peer.member.bench.proof(peer.socket, keyOf(now.key)))
+              send(peer, peer.member.rig.proof(peer.socket, keyOf(now.key)))
               // Whose claim comes first is the bus's to say when two prove a key at nearly the same time.
               const isAlone = cluster.nowMs - (proved.get(now.key)?.atMs ?? 0) > 1_000
               proved.set(now.key, { atMs: cluster.nowMs, client: peer, isAlone })
@@ -123,7 +122,7 @@ it('never leaves a key with two, a client without an answer, or an introduction 
               if (client === undefined) break
               client.hasLeft = true
               client.member.heard.push({ kind: 'left', socket: client.socket })
-              client.member.act(() => client.member.bench.leave(client.socket))
+              client.member.act(() => client.member.rig.leave(client.socket))
               break
             case 'wait':
               pass(now.ms)
@@ -147,9 +146,9 @@ it('never leaves a key with two, a client without an answer, or an introduction 
         const alive = cluster.members.filter(({ isDead }) => !isDead)
         // The longest chain: a batch that fails, and the claims after it.
         pass(4 * claimMs)
-        for (const { bench } of alive) {
-          expect(bench.hub.counts().introductions).toBe(0)
-          expect(bench.hub.cluster()).toMatchObject({ neighbours: 0, sought: 0 })
+        for (const { rig } of alive) {
+          expect(rig.hub.counts().introductions).toBe(0)
+          expect(rig.hub.cluster()).toMatchObject({ neighbours: 0, sought: 0 })
         }
         for (const key of [1, 2]) {
           const name = toBase64Url(keyOf(key))
@@ -161,10 +160,10 @@ it('never leaves a key with two, a client without an answer, or an introduction 
           if (last === undefined || !last.isAlone || last.client.member.isDead || last.client.hasLeft)
             continue
           expect(holders[0]).toBe(last.client.member)
-          expect(last.client.member.bench.closed.has(last.client.socket)).toBe(false)
+          expect(last.client.member.rig.closed.has(last.client.socket)).toBe(false)
         }
         for (const member of alive) {
-          expect(member.bench.hub.counts().registered).toBe(member.announcements.size)
+          expect(member.rig.hub.counts().registered).toBe(member.announcements.size)
           crossed += checkHeard(member)
         }
       },
@@ -178,7 +177,7 @@ it('never leaves a key with two, a client without an answer, or an introduction 
  * Whoever asked was answered, what was told to be open was ended once, and signals came in order. How many of them
  * there were.
  */
-function checkHeard({ heard }: BenchNode): number {
+function checkHeard({ heard }: RigNode): number {
   const asked = new Set<string>()
   const open = new Map<string, number>()
   let opened = 0

@@ -4,24 +4,24 @@ import type { ClusterRequest } from '../../signal-server/cluster/cluster-protoco
 import type { ClusterEvent } from '../../signal-server/cluster/crossings.ts'
 import { IceServers } from '../../signal-server/turn.ts'
 import type { ClusterEffect } from '../../signal-server/hub-effects.ts'
-import { HubBench, idOf, keyOf } from './hub-bench.ts'
+import { HubRig, idOf, keyOf } from './hub-rig.ts'
 
 const here = toBase64Url(new Uint8Array(16).fill(1))
 const there = toBase64Url(new Uint8Array(16).fill(2))
 const key = toBase64Url(keyOf(7))
 
-let bench: HubBench
+let rig: HubRig
 let effects: ClusterEffect[]
 
 beforeEach(() => {
   effects = []
-  bench = new HubBench({}, false, new IceServers(), here)
-  bench.onClusterEffect = (effect) => effects.push(effect)
+  rig = new HubRig({}, false, new IceServers(), here)
+  rig.onClusterEffect = (effect) => effects.push(effect)
   hear({ kind: 'joined' })
 })
 
 function hear(event: ClusterEvent): void {
-  bench.handle({ kind: 'cluster', event })
+  rig.handle({ kind: 'cluster', event })
 }
 
 /** `there` says something. */
@@ -38,8 +38,8 @@ function said(): ClusterRequest[] {
 
 /** A client that asks for a peer of `there`. */
 function asking(id = idOf(1)): number {
-  const client = bench.connect()
-  bench.send(client, { type: 'introduce', id, to: keyOf(7) })
+  const client = rig.connect()
+  rig.send(client, { type: 'introduce', id, to: keyOf(7) })
   return client
 }
 
@@ -48,7 +48,7 @@ function introduced(): number {
   const client = asking()
   hear({ kind: 'located', key, node: there })
   told({ type: 'accepted', call: 1 })
-  bench.take(client)
+  rig.take(client)
   said()
   return client
 }
@@ -56,7 +56,7 @@ function introduced(): number {
 describe('a client whose peer is on another node', () => {
   it('is introduced when that node accepts, with what it sent meanwhile', () => {
     const client = asking()
-    bench.send(client, { type: 'signal', id: idOf(1), data: 'a' })
+    rig.send(client, { type: 'signal', id: idOf(1), data: 'a' })
     expect(effects).toEqual([{ kind: 'locate', key }])
     hear({ kind: 'located', key, node: there })
     const call = { call: 1, ofClient: true }
@@ -64,25 +64,25 @@ describe('a client whose peer is on another node', () => {
       { type: 'introduce', call: 1, id: idOf(1), key, source: '192.0.2.1' },
       { type: 'signal', ...call, n: 0, data: 'a' },
     ])
-    bench.send(client, { type: 'signal', id: idOf(1), data: 'b' })
+    rig.send(client, { type: 'signal', id: idOf(1), data: 'b' })
     expect(said()).toEqual([{ type: 'signal', ...call, n: 1, data: 'b' }])
-    expect(bench.take(client)).toEqual([])
+    expect(rig.take(client)).toEqual([])
     told({ type: 'accepted', call: 1 })
     told({ type: 'accepted', call: 1 })
-    expect(bench.take(client)).toEqual([{ type: 'introduced', id: idOf(1), iceServers: [] }])
+    expect(rig.take(client)).toEqual([{ type: 'introduced', id: idOf(1), iceServers: [] }])
   })
 
   it('is looked for once, however many ask', () => {
     const clients = [asking(idOf(1)), asking(idOf(2)), asking(idOf(3))]
     expect(effects).toEqual([{ kind: 'locate', key }])
     hear({ kind: 'located', key, node: undefined })
-    for (const client of clients) expect(bench.take(client)).toMatchObject([{ code: 'PEER_NOT_FOUND' }])
+    for (const client of clients) expect(rig.take(client)).toMatchObject([{ code: 'PEER_NOT_FOUND' }])
   })
 
   it('is asked for in the order in which peers are found, not that of asking: numbers only rise', () => {
     asking(idOf(1))
-    const other = bench.connect()
-    bench.send(other, { type: 'introduce', id: idOf(2), to: keyOf(8) })
+    const other = rig.connect()
+    rig.send(other, { type: 'introduce', id: idOf(2), to: keyOf(8) })
     asking(idOf(3))
     hear({ kind: 'located', key, node: there })
     hear({ kind: 'located', key: toBase64Url(keyOf(8)), node: there })
@@ -91,7 +91,7 @@ describe('a client whose peer is on another node', () => {
 
   it.each<[string, string, () => void]>([
     ['nobody knows', 'BUSY', () => hear({ kind: 'unlocated', key })],
-    ['nothing is answered in two seconds', 'BUSY', () => bench.advance(2_000)],
+    ['nothing is answered in two seconds', 'BUSY', () => rig.advance(2_000)],
     ['the cluster is lost', 'BUSY', () => hear({ kind: 'lost' })],
     [
       'it is on this node, which is an error',
@@ -101,15 +101,15 @@ describe('a client whose peer is on another node', () => {
   ])('is refused when %s', (_what, code, happen) => {
     const client = asking()
     happen()
-    expect(bench.take(client)).toMatchObject([{ type: 'error', code, id: idOf(1) }])
-    expect(bench.hub.counts().introductions).toBe(0)
-    expect(bench.hub.cluster().sought).toBe(0)
+    expect(rig.take(client)).toMatchObject([{ type: 'error', code, id: idOf(1) }])
+    expect(rig.hub.counts().introductions).toBe(0)
+    expect(rig.hub.cluster().sought).toBe(0)
   })
 
   it.each<[string, string, () => void]>([
     ['refuses', 'ID_IN_USE', () => told({ type: 'refused', call: 1, code: 'ID_IN_USE', reason: 'x' })],
     ['is deaf', 'PEER_NOT_FOUND', () => hear({ kind: 'deaf', node: there })],
-    ['says nothing for two seconds', 'BUSY', () => bench.advance(2_000)],
+    ['says nothing for two seconds', 'BUSY', () => rig.advance(2_000)],
     [
       'could not be asked',
       'BUSY',
@@ -124,17 +124,17 @@ describe('a client whose peer is on another node', () => {
     const client = asking()
     hear({ kind: 'located', key, node: there })
     happen()
-    expect(bench.take(client)).toMatchObject([{ type: 'error', code, id: idOf(1) }])
-    expect(bench.hub.counts().introductions).toBe(0)
+    expect(rig.take(client)).toMatchObject([{ type: 'error', code, id: idOf(1) }])
+    expect(rig.hub.counts().introductions).toBe(0)
   })
 
   it('is introduced here when the peer has come here meanwhile', () => {
     const client = asking()
-    bench.send(client, { type: 'signal', id: idOf(1), data: 'a' })
-    const server = bench.registered(keyOf(7))
+    rig.send(client, { type: 'signal', id: idOf(1), data: 'a' })
+    const server = rig.registered(keyOf(7))
     hear({ kind: 'located', key, node: there })
-    expect(bench.take(client)).toMatchObject([{ type: 'introduced' }])
-    expect(bench.take(server)).toEqual([
+    expect(rig.take(client)).toMatchObject([{ type: 'introduced' }])
+    expect(rig.take(server)).toEqual([
       { type: 'incoming', id: idOf(1) },
       { type: 'signal', id: idOf(1), data: 'a' },
     ])
@@ -144,21 +144,21 @@ describe('a client whose peer is on another node', () => {
   it('may send a message full before it is known where to', () => {
     const client = asking()
     for (let count = 0; count < 5; count += 1) {
-      bench.send(client, { type: 'signal', id: idOf(1), data: 'a'.repeat(16_384) })
-      bench.advance(1)
+      rig.send(client, { type: 'signal', id: idOf(1), data: 'a'.repeat(16_384) })
+      rig.advance(1)
     }
-    expect(bench.take(client)).toMatchObject([{ type: 'error', code: 'QUOTA' }])
+    expect(rig.take(client)).toMatchObject([{ type: 'error', code: 'QUOTA' }])
   })
 
   it('counts in what its address may have', () => {
     const source = '192.0.2.9'
     for (let id = 0; id < 17; id += 1) {
-      const client = bench.connect(source)
-      bench.send(client, { type: 'introduce', id: idOf(id), to: keyOf(7) })
-      const answers = bench.take(client)
+      const client = rig.connect(source)
+      rig.send(client, { type: 'introduce', id: idOf(id), to: keyOf(7) })
+      const answers = rig.take(client)
       if (id < 16) expect(answers).toEqual([])
       else expect(answers).toMatchObject([{ code: 'BUSY' }])
-      if (id % 4 === 3) bench.advance(400)
+      if (id % 4 === 3) rig.advance(400)
     }
   })
 })
@@ -175,7 +175,7 @@ describe('signals between nodes', () => {
   it('that come twice are given once', () => {
     const client = introduced()
     for (const n of [0, 0, 1, 0, 1, 2]) told(signal(n))
-    expect(bench.take(client).map((message) => message.type === 'signal' && message.data)).toEqual([
+    expect(rig.take(client).map((message) => message.type === 'signal' && message.data)).toEqual([
       '0',
       '1',
       '2',
@@ -186,7 +186,7 @@ describe('signals between nodes', () => {
     const client = introduced()
     told(signal(0))
     told(signal(2))
-    expect(bench.take(client).at(-1)).toEqual({ type: 'closed', id: idOf(1), reason: 'lost' })
+    expect(rig.take(client).at(-1)).toEqual({ type: 'closed', id: idOf(1), reason: 'lost' })
     expect(said()).toEqual([{ type: 'end', call: 1, ofClient: true, reason: 'lost' }])
   })
 
@@ -197,7 +197,7 @@ describe('signals between nodes', () => {
     const client = introduced()
     told(message)
     expect(said()).toMatchObject([{ type: 'end', reason: 'gone' }])
-    expect(bench.take(client)).toEqual([])
+    expect(rig.take(client)).toEqual([])
   })
 
   it('of a node that has no part in it are not obeyed', () => {
@@ -205,8 +205,8 @@ describe('signals between nodes', () => {
     const from = toBase64Url(new Uint8Array(16).fill(3))
     hear({ kind: 'told', message: { type: 'signal', call: 1, ofClient: false, n: 0, data: 'a', from } })
     hear({ kind: 'told', message: { type: 'end', call: 1, ofClient: false, reason: 'x', from } })
-    expect(bench.take(client)).toEqual([])
-    expect(bench.hub.counts().introductions).toBe(1)
+    expect(rig.take(client)).toEqual([])
+    expect(rig.hub.counts().introductions).toBe(1)
   })
 })
 
@@ -219,37 +219,37 @@ describe('a node', () => {
   })
 
   it('asks for each introduction once', () => {
-    const server = bench.registered(keyOf(7))
+    const server = rig.registered(keyOf(7))
     for (const call of [1, 1, 3, 2]) told(introduce(call))
-    expect(bench.take(server)).toEqual([1, 3].map((call) => ({ type: 'incoming', id: idOf(call) })))
+    expect(rig.take(server)).toEqual([1, 3].map((call) => ({ type: 'incoming', id: idOf(call) })))
     expect(said().map(({ type }) => type)).toEqual(['accepted', 'accepted'])
   })
 
   it('that is silent while there are introductions with it is taken for dead', () => {
     const client = introduced()
-    bench.advance(5_000)
+    rig.advance(5_000)
     expect(said()).toEqual([{ type: 'here' }])
     told({ type: 'here' })
-    bench.advance(14_999)
-    expect(bench.take(client)).toEqual([])
-    bench.advance(5_001)
-    expect(bench.take(client)).toEqual([{ type: 'closed', id: idOf(1), reason: 'gone' }])
-    expect(bench.hub.cluster().neighbours).toBe(0)
+    rig.advance(14_999)
+    expect(rig.take(client)).toEqual([])
+    rig.advance(5_001)
+    expect(rig.take(client)).toEqual([{ type: 'closed', id: idOf(1), reason: 'gone' }])
+    expect(rig.hub.cluster().neighbours).toBe(0)
   })
 
   it('that goes on being silent is forgotten', () => {
     const client = introduced()
-    bench.leave(client)
-    bench.advance(200_000)
-    expect(bench.hub.nextAtMs).toBeUndefined()
+    rig.leave(client)
+    rig.advance(200_000)
+    expect(rig.hub.nextAtMs).toBeUndefined()
   })
 
   it('with a newer proof of a key replaces the peer here', () => {
-    const server = bench.registered(keyOf(7))
+    const server = rig.registered(keyOf(7))
     effects.length = 0
     hear({ kind: 'superseded', key })
-    expect(bench.take(server)).toEqual([{ type: 'replaced' }])
-    expect(bench.closed.get(server)).toBe(4001)
+    expect(rig.take(server)).toEqual([{ type: 'replaced' }])
+    expect(rig.closed.get(server)).toBe(4001)
     expect(effects).toEqual([{ kind: 'withdraw', key }])
   })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { SocketEffect } from '../../signal-server/hub-effects.ts'
-import { benchSignature, HubBench, idOf, keyOf } from './hub-bench.ts'
+import { rigSignature, HubRig, idOf, keyOf } from './hub-rig.ts'
 
 type Step =
   | { do: 'connect'; source: number }
@@ -150,10 +150,10 @@ it.each([
   (_name, limits) => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
-        const bench = new HubBench(limits)
+        const rig = new HubRig(limits)
         const watch = new Watch()
         let batch: SocketEffect[] = []
-        bench.onEffect = (effect) => {
+        rig.onEffect = (effect) => {
           batch.push(effect)
           // An introduction that ended in this batch may have its id given out anew in it.
           if (effect.kind === 'send' && effect.message.type === 'introduced') watch.settle(batch)
@@ -166,56 +166,56 @@ it.each([
           const socket = 'socket' in now ? (sockets[now.socket % Math.max(1, sockets.length)] ?? 0) : 0
           switch (now.do) {
             case 'connect': {
-              if (bench.hub.refusal(`s${now.source}`, bench.nowMs) !== undefined) break
+              if (rig.hub.refusal(`s${now.source}`, rig.nowMs) !== undefined) break
               const next = sockets.length + 1
               watch.live.add(next)
-              sockets.push(bench.connect(`s${now.source}`))
+              sockets.push(rig.connect(`s${now.source}`))
               break
             }
             case 'leave':
               watch.left(socket)
-              bench.leave(socket)
+              rig.leave(socket)
               break
             case 'register': {
-              const proof = bench.proof(socket, keyOf(now.key))
+              const proof = rig.proof(socket, keyOf(now.key))
               watch.proves(socket, now)
-              bench.send(
+              rig.send(
                 socket,
-                now.good ? proof : ({ ...proof, signature: benchSignature(keyOf(9)) } as typeof proof),
+                now.good ? proof : ({ ...proof, signature: rigSignature(keyOf(9)) } as typeof proof),
               )
               break
             }
             case 'introduce':
-              bench.send(socket, { type: 'introduce', id: idOf(now.id), to: keyOf(now.key) })
+              rig.send(socket, { type: 'introduce', id: idOf(now.id), to: keyOf(now.key) })
               break
             case 'signal':
-              bench.send(socket, { type: 'signal', id: idOf(now.id), data: `${socket}-${(signals += 1)}` })
+              rig.send(socket, { type: 'signal', id: idOf(now.id), data: `${socket}-${(signals += 1)}` })
               break
             case 'close':
-              bench.send(socket, { type: 'close', id: idOf(now.id), reason: 'done' })
+              rig.send(socket, { type: 'close', id: idOf(now.id), reason: 'done' })
               // The one that closes is told nothing.
-              if (bench.hub.counts().introductions < watch.ends.size) watch.settle(batch)
+              if (rig.hub.counts().introductions < watch.ends.size) watch.settle(batch)
               break
             case 'relay':
-              bench.send(socket, { type: 'relay', id: idOf(now.id) })
+              rig.send(socket, { type: 'relay', id: idOf(now.id) })
               break
             case 'garbage':
-              bench.sendText(socket, '{')
+              rig.sendText(socket, '{')
               break
             case 'binary':
-              bench.handle({ kind: 'binary', socket })
+              rig.handle({ kind: 'binary', socket })
               break
             case 'pong':
-              bench.handle({ kind: 'pong', socket, bytes: 0 })
+              rig.handle({ kind: 'pong', socket, bytes: 0 })
               break
             case 'wait':
-              bench.advance(now.ms)
+              rig.advance(now.ms)
               break
             case 'drain':
-              bench.handle({ kind: 'drain' })
+              rig.handle({ kind: 'drain' })
           }
           watch.settle(batch)
-          const counts = bench.hub.counts()
+          const counts = rig.hub.counts()
           expect(counts.sockets).toBe(watch.live.size)
           expect(counts.registered).toBe(watch.holders.size)
           expect(counts.introductions).toBe(watch.ends.size)
@@ -223,10 +223,10 @@ it.each([
         }
         for (const socket of watch.live) {
           watch.left(socket)
-          bench.leave(socket)
+          rig.leave(socket)
         }
-        bench.advance(600_000)
-        expect(bench.hub.counts()).toEqual({
+        rig.advance(600_000)
+        expect(rig.hub.counts()).toEqual({
           sockets: 0,
           unregistered: 0,
           anonymous: 0,
@@ -235,7 +235,7 @@ it.each([
           targets: 0,
           addresses: 0,
         })
-        expect(bench.hub.nextAtMs).toBeUndefined()
+        expect(rig.hub.nextAtMs).toBeUndefined()
       }),
       { numRuns: 500 },
     )

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { hubCloseCodes } from '../../core/hub-protocol.ts'
 import { defaultLimits } from '../../signal-server/limits.ts'
-import { benchSignature, HubBench, idOf, keyOf } from './hub-bench.ts'
+import { rigSignature, HubRig, idOf, keyOf } from './hub-rig.ts'
 
 const nothing = {
   sockets: 0,
@@ -16,44 +16,44 @@ const nothing = {
 const server = keyOf(1)
 
 /** A registered server and a client that was introduced to it. */
-function introduced(bench = new HubBench()) {
-  const target = bench.registered(server)
-  const client = bench.connect()
-  bench.send(client, { type: 'introduce', id: idOf(1), to: server })
-  bench.take(client)
-  bench.take(target)
-  return { bench, target, client }
+function introduced(rig = new HubRig()) {
+  const target = rig.registered(server)
+  const client = rig.connect()
+  rig.send(client, { type: 'introduce', id: idOf(1), to: server })
+  rig.take(client)
+  rig.take(target)
+  return { rig, target, client }
 }
 
 describe('registering', () => {
   it('takes a proof for any of its names', () => {
-    const bench = new HubBench()
+    const rig = new HubRig()
     for (const name of ['ws://other.test', 'ws://hub.test']) {
-      const socket = bench.connect()
-      bench.send(socket, bench.proof(socket, server, name))
-      expect(bench.take(socket)).toEqual([{ type: 'registered', iceServers: [] }])
+      const socket = rig.connect()
+      rig.send(socket, rig.proof(socket, server, name))
+      expect(rig.take(socket)).toEqual([{ type: 'registered', iceServers: [] }])
     }
   })
 
   it('tells a proof for the name it was dialed by from a bad one', () => {
-    const bench = new HubBench()
+    const rig = new HubRig()
     const codeFor = (name: string) => {
-      const socket = bench.connect()
-      bench.send(socket, bench.proof(socket, server, name))
-      const [answer] = bench.take(socket)
+      const socket = rig.connect()
+      rig.send(socket, rig.proof(socket, server, name))
+      const [answer] = rig.take(socket)
       return answer?.type === 'error' ? answer.code : undefined
     }
     expect(codeFor('ws://elsewhere.test')).toBe('WRONG_HUB')
     expect(codeFor('ws://nowhere.test')).toBe('BAD_SIGNATURE')
-    expect(bench.hub.counts().registered).toBe(0)
+    expect(rig.hub.counts().registered).toBe(0)
   })
 
   it('uses a challenge up, whether the proof is good or not', () => {
-    const bench = new HubBench()
-    const socket = bench.connect()
-    bench.send(socket, { type: 'register', key: server, signature: benchSignature(server) })
-    bench.send(socket, bench.proof(socket, server))
-    expect(bench.take(socket)).toMatchObject([{ code: 'BAD_SIGNATURE' }, { code: 'BAD_SIGNATURE' }])
+    const rig = new HubRig()
+    const socket = rig.connect()
+    rig.send(socket, { type: 'register', key: server, signature: rigSignature(server) })
+    rig.send(socket, rig.proof(socket, server))
+    expect(rig.take(socket)).toMatchObject([{ code: 'BAD_SIGNATURE' }, { code: 'BAD_SIGNATURE' }])
   })
 
   it.each([
@@ -61,76 +61,76 @@ describe('registering', () => {
     [0, 'error'],
     [1, 'error'],
   ])('takes a challenge %i ms from its end with %s', (fromEndMs, type) => {
-    const { bench, client } = introduced()
-    bench.advance(defaultLimits.challengeMs + fromEndMs)
-    bench.send(client, bench.proof(client, keyOf(2)))
-    expect(bench.take(client)).toMatchObject([{ type }])
+    const { rig, client } = introduced()
+    rig.advance(defaultLimits.challengeMs + fromEndMs)
+    rig.send(client, rig.proof(client, keyOf(2)))
+    expect(rig.take(client)).toMatchObject([{ type }])
   })
 
   it('refuses a second key on one socket', () => {
-    const bench = new HubBench()
-    const socket = bench.registered(server)
-    bench.send(socket, bench.proof(socket, keyOf(2)))
-    expect(bench.take(socket)).toMatchObject([{ code: 'INVALID' }])
+    const rig = new HubRig()
+    const socket = rig.registered(server)
+    rig.send(socket, rig.proof(socket, keyOf(2)))
+    expect(rig.take(socket)).toMatchObject([{ code: 'INVALID' }])
   })
 
   it('replaces the older socket and ends its introductions', () => {
-    const { bench, target, client } = introduced()
-    const newer = bench.registered(server)
-    expect(bench.take(target)).toEqual([{ type: 'replaced' }])
-    expect(bench.closed.get(target)).toBe(hubCloseCodes.replaced)
-    expect(bench.take(client)).toEqual([{ type: 'closed', id: idOf(1), reason: 'gone' }])
-    bench.send(client, { type: 'introduce', id: idOf(2), to: server })
-    expect(bench.take(newer)).toEqual([{ type: 'incoming', id: idOf(2) }])
-    bench.leave(target)
-    expect(bench.hub.counts().registered).toBe(1)
+    const { rig, target, client } = introduced()
+    const newer = rig.registered(server)
+    expect(rig.take(target)).toEqual([{ type: 'replaced' }])
+    expect(rig.closed.get(target)).toBe(hubCloseCodes.replaced)
+    expect(rig.take(client)).toEqual([{ type: 'closed', id: idOf(1), reason: 'gone' }])
+    rig.send(client, { type: 'introduce', id: idOf(2), to: server })
+    expect(rig.take(newer)).toEqual([{ type: 'incoming', id: idOf(2) }])
+    rig.leave(target)
+    expect(rig.hub.counts().registered).toBe(1)
   })
 })
 
 describe('introducing', () => {
   it('answers at once when the peer is not there', () => {
-    const bench = new HubBench()
-    const client = bench.connect()
-    bench.send(client, { type: 'introduce', id: idOf(1), to: server })
-    expect(bench.take(client)).toMatchObject([{ code: 'PEER_NOT_FOUND', id: idOf(1) }])
+    const rig = new HubRig()
+    const client = rig.connect()
+    rig.send(client, { type: 'introduce', id: idOf(1), to: server })
+    expect(rig.take(client)).toMatchObject([{ code: 'PEER_NOT_FOUND', id: idOf(1) }])
   })
 
   it('refuses an id in use and a socket that asks for itself', () => {
-    const { bench, target } = introduced()
-    const other = bench.connect()
-    bench.send(other, { type: 'introduce', id: idOf(1), to: server })
-    expect(bench.take(other)).toMatchObject([{ code: 'ID_IN_USE', id: idOf(1) }])
-    bench.send(target, { type: 'introduce', id: idOf(2), to: server })
-    expect(bench.take(target)).toMatchObject([{ code: 'INVALID', id: idOf(2) }])
+    const { rig, target } = introduced()
+    const other = rig.connect()
+    rig.send(other, { type: 'introduce', id: idOf(1), to: server })
+    expect(rig.take(other)).toMatchObject([{ code: 'ID_IN_USE', id: idOf(1) }])
+    rig.send(target, { type: 'introduce', id: idOf(2), to: server })
+    expect(rig.take(target)).toMatchObject([{ code: 'INVALID', id: idOf(2) }])
   })
 
   it('says the same of an id of others as of one that does not exist', () => {
-    const { bench, target, client } = introduced()
-    const stranger = bench.connect()
+    const { rig, target, client } = introduced()
+    const stranger = rig.connect()
     for (const type of ['signal', 'relay', 'close'] as const) {
-      for (const id of [idOf(1), idOf(9)]) bench.send(stranger, { type, id, data: 'x', reason: '' })
-      const [foreign, missing] = bench.take(stranger)
+      for (const id of [idOf(1), idOf(9)]) rig.send(stranger, { type, id, data: 'x', reason: '' })
+      const [foreign, missing] = rig.take(stranger)
       expect(foreign).toMatchObject({ code: 'NO_INTRODUCTION', id: idOf(1) })
       expect({ ...missing, id: idOf(1) }).toEqual(foreign)
     }
-    expect([...bench.take(target), ...bench.take(client)]).toEqual([])
+    expect([...rig.take(target), ...rig.take(client)]).toEqual([])
   })
 
   it('lets only the dialed peer ask for a relay, which this hub has not', () => {
-    const { bench, target, client } = introduced()
-    bench.send(target, { type: 'relay', id: idOf(1) })
-    expect(bench.take(target)).toMatchObject([{ code: 'RELAY_OFF', id: idOf(1) }])
-    bench.send(client, { type: 'relay', id: idOf(1) })
-    expect(bench.take(client)).toMatchObject([{ code: 'INVALID', id: idOf(1) }])
+    const { rig, target, client } = introduced()
+    rig.send(target, { type: 'relay', id: idOf(1) })
+    expect(rig.take(target)).toMatchObject([{ code: 'RELAY_OFF', id: idOf(1) }])
+    rig.send(client, { type: 'relay', id: idOf(1) })
+    expect(rig.take(client)).toMatchObject([{ code: 'INVALID', id: idOf(1) }])
   })
 
   it('ends for both after its life', () => {
-    const { bench, target, client } = introduced(new HubBench({ pingMs: 1e9 }))
-    bench.advance(defaultLimits.introductionMs - 1)
-    expect(bench.hub.counts().introductions).toBe(1)
-    bench.advance(1)
+    const { rig, target, client } = introduced(new HubRig({ pingMs: 1e9 }))
+    rig.advance(defaultLimits.introductionMs - 1)
+    expect(rig.hub.counts().introductions).toBe(1)
+    rig.advance(1)
     const closed = { type: 'closed', id: idOf(1), reason: 'expired' }
-    expect([...bench.take(target), ...bench.take(client)]).toEqual([closed, closed])
+    expect([...rig.take(target), ...rig.take(client)]).toEqual([closed, closed])
   })
 
   it.each([
@@ -141,41 +141,41 @@ describe('introducing', () => {
     ['target', 65, 1],
   ] as const)('takes 64 signals of its %s: of %i, %i are refused', (side, sent, refused) => {
     const ends = introduced()
-    const { bench } = ends
+    const { rig } = ends
     const far = side === 'client' ? ends.target : ends.client
     for (let index = 0; index < sent; index += 1) {
-      bench.send(ends[side], { type: 'signal', id: idOf(1), data: `s${index}` })
+      rig.send(ends[side], { type: 'signal', id: idOf(1), data: `s${index}` })
     }
-    const datas = bench.take(far).map((message) => (message.type === 'signal' ? message.data : ''))
+    const datas = rig.take(far).map((message) => (message.type === 'signal' ? message.data : ''))
     expect(datas).toEqual(Array.from({ length: sent - refused }, (_, index) => `s${index}`))
-    expect(bench.take(ends[side]).length).toBe(refused)
+    expect(rig.take(ends[side]).length).toBe(refused)
   })
 
   it('takes no more at once than an address may make', () => {
-    const bench = new HubBench()
-    for (const number of [1, 2]) bench.registered(keyOf(number))
+    const rig = new HubRig()
+    for (const number of [1, 2]) rig.registered(keyOf(number))
     const clients: number[] = []
     const codes = Array.from({ length: 17 }, (_, index) => {
-      const client = bench.connect('198.51.100.1')
+      const client = rig.connect('198.51.100.1')
       clients.push(client)
-      bench.send(client, { type: 'introduce', id: idOf(index), to: keyOf((index % 2) + 1) })
-      return bench.take(client)[0]
+      rig.send(client, { type: 'introduce', id: idOf(index), to: keyOf((index % 2) + 1) })
+      return rig.take(client)[0]
     })
     expect(codes.slice(0, 16).every((answer) => answer?.type === 'introduced')).toBe(true)
     expect(codes[16]).toMatchObject({ code: 'BUSY', id: idOf(16), retryAfterMs: 5_000 })
     const [one = 0, other = 0] = clients
-    bench.send(one, { type: 'close', id: idOf(0), reason: 'open' })
-    bench.send(other, { type: 'introduce', id: idOf(17), to: keyOf(1) })
-    expect(bench.take(other)).toMatchObject([{ type: 'introduced' }])
+    rig.send(one, { type: 'close', id: idOf(0), reason: 'open' })
+    rig.send(other, { type: 'introduce', id: idOf(17), to: keyOf(1) })
+    expect(rig.take(other)).toMatchObject([{ type: 'introduced' }])
   })
 
   it('takes no more at once for a target than it may have, from all and from one address', () => {
-    const bench = new HubBench({ introductionsPerAddress: 100 })
-    bench.registered(server)
+    const rig = new HubRig({ introductionsPerAddress: 100 })
+    rig.registered(server)
     const ask = (source: string, number: number) => {
-      const client = bench.connect(source)
-      bench.send(client, { type: 'introduce', id: idOf(number), to: server })
-      return bench.take(client)[0]
+      const client = rig.connect(source)
+      rig.send(client, { type: 'introduce', id: idOf(number), to: server })
+      return rig.take(client)[0]
     }
     for (let number = 0; number < 16; number += 1)
       expect(ask('a', number)).toMatchObject({ type: 'introduced' })
@@ -187,16 +187,16 @@ describe('introducing', () => {
   })
 
   it('takes them no faster than an address may ask', () => {
-    const bench = new HubBench()
-    const client = bench.connect()
+    const rig = new HubRig()
+    const client = rig.connect()
     for (let number = 0; number < 21; number += 1) {
-      bench.send(client, { type: 'introduce', id: idOf(number), to: server })
+      rig.send(client, { type: 'introduce', id: idOf(number), to: server })
     }
-    const codes = bench.take(client).map((answer) => (answer.type === 'error' ? answer.code : answer.type))
+    const codes = rig.take(client).map((answer) => (answer.type === 'error' ? answer.code : answer.type))
     expect(codes).toEqual([...Array.from({ length: 20 }, () => 'PEER_NOT_FOUND'), 'RATE'])
-    bench.advance(100)
-    bench.send(client, { type: 'introduce', id: idOf(1), to: server })
-    expect(bench.take(client)).toMatchObject([{ code: 'PEER_NOT_FOUND' }])
+    rig.advance(100)
+    rig.send(client, { type: 'introduce', id: idOf(1), to: server })
+    expect(rig.take(client)).toMatchObject([{ code: 'PEER_NOT_FOUND' }])
   })
 })
 
@@ -205,40 +205,40 @@ describe('sockets', () => {
     ['unregisteredSocketsPerAddress', 16],
     ['socketsPerAddress', 64],
   ] as const)('of one address end at %s', (limit, cap) => {
-    const bench = new HubBench({
+    const rig = new HubRig({
       newSocketsBurstPerAddress: 1_000,
       unregisteredSocketsPerAddress: 1_000,
       [limit]: cap,
     })
-    const taken = Array.from({ length: cap + 1 }, () => bench.tryConnect('192.0.2.1'))
+    const taken = Array.from({ length: cap + 1 }, () => rig.tryConnect('192.0.2.1'))
     expect(taken.slice(0, cap).every((socket) => typeof socket === 'number')).toBe(true)
     expect(taken[cap]).toBe('BUSY')
-    bench.leave(Number(taken[0]))
-    expect(bench.tryConnect('192.0.2.1')).toBeTypeOf('number')
+    rig.leave(Number(taken[0]))
+    expect(rig.tryConnect('192.0.2.1')).toBeTypeOf('number')
   })
 
   it('that have not registered end at their cap over all addresses', () => {
-    const bench = new HubBench()
-    for (let index = 0; index < 1_024; index += 1) expect(bench.tryConnect(`s${index}`)).toBeTypeOf('number')
-    expect(bench.tryConnect('another')).toBe('BUSY')
-    bench.send(1, bench.proof(1, server))
-    expect(bench.tryConnect('another')).toBeTypeOf('number')
+    const rig = new HubRig()
+    for (let index = 0; index < 1_024; index += 1) expect(rig.tryConnect(`s${index}`)).toBeTypeOf('number')
+    expect(rig.tryConnect('another')).toBe('BUSY')
+    rig.send(1, rig.proof(1, server))
+    expect(rig.tryConnect('another')).toBeTypeOf('number')
   })
 
   it('of one address are opened no faster than they may be', () => {
-    const bench = new HubBench({ unregisteredSocketsPerAddress: 1_000 })
-    for (let index = 0; index < 20; index += 1) expect(bench.tryConnect('192.0.2.1')).toBeTypeOf('number')
-    expect(bench.tryConnect('192.0.2.1')).toBe('RATE')
-    bench.advance(199)
-    expect(bench.tryConnect('192.0.2.1')).toBe('RATE')
-    bench.advance(1)
-    expect(bench.tryConnect('192.0.2.1')).toBeTypeOf('number')
+    const rig = new HubRig({ unregisteredSocketsPerAddress: 1_000 })
+    for (let index = 0; index < 20; index += 1) expect(rig.tryConnect('192.0.2.1')).toBeTypeOf('number')
+    expect(rig.tryConnect('192.0.2.1')).toBe('RATE')
+    rig.advance(199)
+    expect(rig.tryConnect('192.0.2.1')).toBe('RATE')
+    rig.advance(1)
+    expect(rig.tryConnect('192.0.2.1')).toBeTypeOf('number')
   })
 
   it('that leave and come again do not get their rates back sooner', () => {
-    const bench = new HubBench()
-    for (let index = 0; index < 20; index += 1) bench.leave(Number(bench.tryConnect('192.0.2.1')))
-    expect(bench.tryConnect('192.0.2.1')).toBe('RATE')
+    const rig = new HubRig()
+    for (let index = 0; index < 20; index += 1) rig.leave(Number(rig.tryConnect('192.0.2.1')))
+    expect(rig.tryConnect('192.0.2.1')).toBe('RATE')
   })
 
   it('of loopback are exempt only when that was asked for', () => {
@@ -246,127 +246,127 @@ describe('sockets', () => {
       [true, 'number'],
       [false, 'string'],
     ] as const) {
-      const bench = new HubBench({ unregisteredSocketsPerAddress: 1 }, exempt)
-      bench.tryConnect('127.0.0.1')
-      expect(bench.tryConnect('127.0.0.1')).toBeTypeOf(answer)
+      const rig = new HubRig({ unregisteredSocketsPerAddress: 1 }, exempt)
+      rig.tryConnect('127.0.0.1')
+      expect(rig.tryConnect('127.0.0.1')).toBeTypeOf(answer)
     }
   })
 
   it('that proved a key end at their cap, but an old key may be proved anew', () => {
-    const bench = new HubBench({ registeredPeers: 2 })
-    bench.registered(keyOf(1))
-    bench.registered(keyOf(2))
-    const third = bench.connect()
-    bench.send(third, bench.proof(third, keyOf(3)))
-    expect(bench.take(third)).toMatchObject([{ code: 'BUSY' }])
-    bench.registered(keyOf(2))
-    expect(bench.hub.counts().registered).toBe(2)
+    const rig = new HubRig({ registeredPeers: 2 })
+    rig.registered(keyOf(1))
+    rig.registered(keyOf(2))
+    const third = rig.connect()
+    rig.send(third, rig.proof(third, keyOf(3)))
+    expect(rig.take(third)).toMatchObject([{ code: 'BUSY' }])
+    rig.registered(keyOf(2))
+    expect(rig.hub.counts().registered).toBe(2)
   })
 
   it('that are clients end at their cap', () => {
-    const { bench, client } = introduced(new HubBench({ anonymousPeers: 1 }))
-    const second = bench.connect()
-    bench.send(second, { type: 'introduce', id: idOf(2), to: server })
-    expect(bench.take(second)).toMatchObject([{ code: 'BUSY' }])
-    bench.leave(client)
-    bench.send(second, { type: 'introduce', id: idOf(2), to: server })
-    expect(bench.take(second)).toMatchObject([{ type: 'introduced' }])
+    const { rig, client } = introduced(new HubRig({ anonymousPeers: 1 }))
+    const second = rig.connect()
+    rig.send(second, { type: 'introduce', id: idOf(2), to: server })
+    expect(rig.take(second)).toMatchObject([{ code: 'BUSY' }])
+    rig.leave(client)
+    rig.send(second, { type: 'introduce', id: idOf(2), to: server })
+    expect(rig.take(second)).toMatchObject([{ type: 'introduced' }])
   })
 
   it('that do nothing are closed at the deadline, counted from when they were accepted', () => {
-    const bench = new HubBench()
-    bench.nowMs = 10_000
-    bench.handle({ kind: 'connected', socket: 99, source: 's', acceptedAtMs: 7_000, dialedAs: [] })
-    bench.advance(1_999)
-    expect(bench.closed.size).toBe(0)
-    bench.advance(1)
-    expect(bench.closed.get(99)).toBe(hubCloseCodes.deadline)
+    const rig = new HubRig()
+    rig.nowMs = 10_000
+    rig.handle({ kind: 'connected', socket: 99, source: 's', acceptedAtMs: 7_000, dialedAs: [] })
+    rig.advance(1_999)
+    expect(rig.closed.size).toBe(0)
+    rig.advance(1)
+    expect(rig.closed.get(99)).toBe(hubCloseCodes.deadline)
   })
 
   it('of clients are closed when they have had no introduction for a while', () => {
-    const { bench, client, target } = introduced(new HubBench({ pingMs: 1e9 }))
-    bench.send(client, { type: 'close', id: idOf(1), reason: 'open' })
-    bench.advance(defaultLimits.idleAnonymousMs - 1)
-    expect(bench.closed.size).toBe(0)
-    bench.advance(1)
-    expect(bench.closed).toEqual(new Map([[client, hubCloseCodes.deadline]]))
-    bench.advance(1e6)
-    expect(bench.closed.has(target)).toBe(false)
+    const { rig, client, target } = introduced(new HubRig({ pingMs: 1e9 }))
+    rig.send(client, { type: 'close', id: idOf(1), reason: 'open' })
+    rig.advance(defaultLimits.idleAnonymousMs - 1)
+    expect(rig.closed.size).toBe(0)
+    rig.advance(1)
+    expect(rig.closed).toEqual(new Map([[client, hubCloseCodes.deadline]]))
+    rig.advance(1e6)
+    expect(rig.closed.has(target)).toBe(false)
   })
 
   it('are pinged, and closed when no pong comes', () => {
-    const bench = new HubBench()
-    const socket = bench.registered(server)
-    bench.advance(25_000)
-    expect(bench.pings).toEqual([socket])
-    bench.handle({ kind: 'pong', socket, bytes: 0 })
-    bench.advance(34_999)
-    expect(bench.pings).toEqual([socket, socket])
-    expect(bench.closed.size).toBe(0)
-    bench.advance(1)
-    expect(bench.closed.get(socket)).toBe(hubCloseCodes.deadline)
+    const rig = new HubRig()
+    const socket = rig.registered(server)
+    rig.advance(25_000)
+    expect(rig.pings).toEqual([socket])
+    rig.handle({ kind: 'pong', socket, bytes: 0 })
+    rig.advance(34_999)
+    expect(rig.pings).toEqual([socket, socket])
+    expect(rig.closed.size).toBe(0)
+    rig.advance(1)
+    expect(rig.closed.get(socket)).toBe(hubCloseCodes.deadline)
   })
 })
 
 describe('rates', () => {
   it('pause a socket after its burst and obey the rest in order at the rate', () => {
-    const bench = new HubBench()
-    const socket = bench.registered(server)
-    for (let index = 0; index < 210; index += 1) bench.send(socket, { type: 'relay', id: idOf(index) })
+    const rig = new HubRig()
+    const socket = rig.registered(server)
+    for (let index = 0; index < 210; index += 1) rig.send(socket, { type: 'relay', id: idOf(index) })
     // One of the burst was the registration.
-    expect(bench.take(socket).length).toBe(199)
-    expect(bench.paused.has(socket)).toBe(true)
-    bench.advance(100)
-    expect(bench.take(socket).length).toBe(5)
-    bench.advance(120)
-    expect(bench.take(socket).map((message) => 'id' in message && message.id)).toEqual(
+    expect(rig.take(socket).length).toBe(199)
+    expect(rig.paused.has(socket)).toBe(true)
+    rig.advance(100)
+    expect(rig.take(socket).length).toBe(5)
+    rig.advance(120)
+    expect(rig.take(socket).map((message) => 'id' in message && message.id)).toEqual(
       [204, 205, 206, 207, 208, 209].map(idOf),
     )
-    expect(bench.paused.has(socket)).toBe(false)
+    expect(rig.paused.has(socket)).toBe(false)
   })
 
   it('count bytes as well', () => {
-    const bench = new HubBench()
-    const socket = bench.connect()
+    const rig = new HubRig()
+    const socket = rig.connect()
     const text = `{"type":"x","pad":"${'x'.repeat(60_000)}"}`
-    for (let index = 0; index < 5; index += 1) bench.sendText(socket, text)
-    expect(bench.take(socket).length).toBe(4)
-    expect(bench.paused.has(socket)).toBe(true)
-    bench.advance(500)
-    expect(bench.take(socket).length).toBe(1)
+    for (let index = 0; index < 5; index += 1) rig.sendText(socket, text)
+    expect(rig.take(socket).length).toBe(4)
+    expect(rig.paused.has(socket)).toBe(true)
+    rig.advance(500)
+    expect(rig.take(socket).length).toBe(1)
   })
 
   it('count pings and pongs as well', () => {
-    const bench = new HubBench()
-    const socket = bench.registered(server)
+    const rig = new HubRig()
+    const socket = rig.registered(server)
     for (let index = 0; index < 200; index += 1)
-      bench.handle({ kind: index % 2 ? 'ping' : 'pong', socket, bytes: 0 })
-    expect(bench.paused.has(socket)).toBe(true)
+      rig.handle({ kind: index % 2 ? 'ping' : 'pong', socket, bytes: 0 })
+    expect(rig.paused.has(socket)).toBe(true)
   })
 
   it('of an address are four times those of a peer, whatever the number of its sockets', () => {
-    const bench = new HubBench({ newSocketsBurstPerAddress: 100 })
-    const sockets = Array.from({ length: 8 }, () => bench.connect('192.0.2.1'))
+    const rig = new HubRig({ newSocketsBurstPerAddress: 100 })
+    const sockets = Array.from({ length: 8 }, () => rig.connect('192.0.2.1'))
     for (const socket of sockets)
-      for (let index = 0; index < 150; index += 1) bench.sendText(socket, '{"type":"x"}')
-    expect(sockets.flatMap((socket) => bench.take(socket)).length).toBe(800)
+      for (let index = 0; index < 150; index += 1) rig.sendText(socket, '{"type":"x"}')
+    expect(sockets.flatMap((socket) => rig.take(socket)).length).toBe(800)
   })
 
   it('close a socket that goes on for too long, and forgive one that calms down', () => {
-    const bench = new HubBench()
-    const [loud, calm] = [bench.registered(server), bench.registered(keyOf(2))]
+    const rig = new HubRig()
+    const [loud, calm] = [rig.registered(server), rig.registered(keyOf(2))]
     const relay = { type: 'relay', id: idOf(1) } as const
-    for (let index = 0; index < 210; index += 1) bench.send(calm, relay)
-    for (let ms = 0; ms < 12_000 && !bench.closed.has(loud); ms += 10) {
-      for (let index = 0; index < 5 && !bench.paused.has(loud); index += 1) bench.send(loud, relay)
-      if (bench.nowMs === 9_000) for (let index = 0; index < 210; index += 1) bench.send(calm, relay)
-      bench.advance(10)
+    for (let index = 0; index < 210; index += 1) rig.send(calm, relay)
+    for (let ms = 0; ms < 12_000 && !rig.closed.has(loud); ms += 10) {
+      for (let index = 0; index < 5 && !rig.paused.has(loud); index += 1) rig.send(loud, relay)
+      if (rig.nowMs === 9_000) for (let index = 0; index < 210; index += 1) rig.send(calm, relay)
+      rig.advance(10)
     }
-    expect(bench.closed.get(loud)).toBe(hubCloseCodes.flood)
-    expect(bench.nowMs).toBeGreaterThanOrEqual(10_000)
-    expect(bench.nowMs).toBeLessThan(11_500)
-    bench.advance(5_000)
-    expect(bench.closed.has(calm)).toBe(false)
+    expect(rig.closed.get(loud)).toBe(hubCloseCodes.flood)
+    expect(rig.nowMs).toBeGreaterThanOrEqual(10_000)
+    expect(rig.nowMs).toBeLessThan(11_500)
+    rig.advance(5_000)
+    expect(rig.closed.has(calm)).toBe(false)
   })
 
   it.each([
@@ -374,59 +374,59 @@ describe('rates', () => {
     [0, undefined],
     [1, hubCloseCodes.flood],
   ])('close at once what waits for %i bytes more than may wait: %s', (more, code) => {
-    const bench = new HubBench({ messagesBurst: 1, waitingBytes: 1_000 })
-    const socket = bench.connect()
-    bench.sendText(socket, '{"type":"x"}')
-    bench.sendText(socket, '{"type":"x"}'.padEnd(500))
-    bench.sendText(socket, '{"type":"x"}'.padEnd(500 + more))
-    expect(bench.closed.get(socket)).toBe(code)
+    const rig = new HubRig({ messagesBurst: 1, waitingBytes: 1_000 })
+    const socket = rig.connect()
+    rig.sendText(socket, '{"type":"x"}')
+    rig.sendText(socket, '{"type":"x"}'.padEnd(500))
+    rig.sendText(socket, '{"type":"x"}'.padEnd(500 + more))
+    expect(rig.closed.get(socket)).toBe(code)
   })
 
   it('close at once what sends on although it is not read', () => {
-    const bench = new HubBench()
-    const socket = bench.connect()
+    const rig = new HubRig()
+    const socket = rig.connect()
     const text = `{"type":"x","pad":"${'x'.repeat(60_000)}"}`
-    for (let index = 0; index < 9; index += 1) bench.sendText(socket, text)
-    expect(bench.closed.get(socket)).toBe(hubCloseCodes.flood)
+    for (let index = 0; index < 9; index += 1) rig.sendText(socket, text)
+    expect(rig.closed.get(socket)).toBe(hubCloseCodes.flood)
   })
 })
 
 describe('messages that are not understood', () => {
   it('are answered', () => {
-    const bench = new HubBench()
-    const socket = bench.connect()
-    bench.sendText(socket, `{"type":"later","id":"${idOf(1)}"}`)
-    bench.sendText(socket, `{"type":"introduce","id":"${idOf(1)}"}`)
-    expect(bench.take(socket)).toMatchObject([
+    const rig = new HubRig()
+    const socket = rig.connect()
+    rig.sendText(socket, `{"type":"later","id":"${idOf(1)}"}`)
+    rig.sendText(socket, `{"type":"introduce","id":"${idOf(1)}"}`)
+    expect(rig.take(socket)).toMatchObject([
       { code: 'UNKNOWN_MESSAGE', id: idOf(1) },
       { code: 'INVALID', id: idOf(1), message: 'to of introduce is malformed' },
     ])
   })
 
   it.each(['', '{', '[]', '"x"'])('close the socket when they are %j', (text) => {
-    const bench = new HubBench()
-    const socket = bench.connect()
-    bench.sendText(socket, text)
-    expect(bench.closed.get(socket)).toBe(hubCloseCodes.protocol)
+    const rig = new HubRig()
+    const socket = rig.connect()
+    rig.sendText(socket, text)
+    expect(rig.closed.get(socket)).toBe(hubCloseCodes.protocol)
   })
 })
 
 describe('leaving', () => {
   it('tells the other side of each introduction and leaves nothing behind', () => {
-    const { bench, target, client } = introduced()
-    bench.leave(client)
-    expect(bench.take(target)).toEqual([{ type: 'closed', id: idOf(1), reason: 'gone' }])
-    bench.leave(target)
-    bench.advance(60_000)
-    expect(bench.hub.counts()).toEqual(nothing)
-    expect(bench.hub.nextAtMs).toBeUndefined()
+    const { rig, target, client } = introduced()
+    rig.leave(client)
+    expect(rig.take(target)).toEqual([{ type: 'closed', id: idOf(1), reason: 'gone' }])
+    rig.leave(target)
+    rig.advance(60_000)
+    expect(rig.hub.counts()).toEqual(nothing)
+    expect(rig.hub.nextAtMs).toBeUndefined()
   })
 
   it('sends everyone away a little apart when the hub drains', () => {
-    const bench = new HubBench()
-    const sockets = [1, 2, 3, 4].map((number) => bench.registered(keyOf(number)))
-    bench.handle({ kind: 'drain' })
-    const waits = sockets.flatMap((socket) => bench.take(socket))
+    const rig = new HubRig()
+    const sockets = [1, 2, 3, 4].map((number) => rig.registered(keyOf(number)))
+    rig.handle({ kind: 'drain' })
+    const waits = sockets.flatMap((socket) => rig.take(socket))
     expect(waits).toEqual(
       [0, 1_250, 2_500, 3_750].map((reconnectAfterMs) => ({
         type: 'restarting',
@@ -434,15 +434,15 @@ describe('leaving', () => {
         tryForMs: 60_000,
       })),
     )
-    for (const socket of sockets) expect(bench.closed.get(socket)).toBe(hubCloseCodes.restarting)
-    expect(bench.hub.counts().sockets).toBe(0)
+    for (const socket of sockets) expect(rig.closed.get(socket)).toBe(hubCloseCodes.restarting)
+    expect(rig.hub.counts().sockets).toBe(0)
   })
 
   it('takes as long for that as a hub needs to let so many in again', () => {
-    const bench = new HubBench({ registrationsPerSecond: 0.1, registrationsBurst: 10 })
-    const sockets = [1, 2, 3, 4].map((number) => bench.registered(keyOf(number)))
-    bench.handle({ kind: 'drain' })
-    const waits = sockets.flatMap((socket) => bench.take(socket))
+    const rig = new HubRig({ registrationsPerSecond: 0.1, registrationsBurst: 10 })
+    const sockets = [1, 2, 3, 4].map((number) => rig.registered(keyOf(number)))
+    rig.handle({ kind: 'drain' })
+    const waits = sockets.flatMap((socket) => rig.take(socket))
     expect(waits).toMatchObject([0, 10_000, 20_000, 30_000].map((reconnectAfterMs) => ({ reconnectAfterMs })))
   })
 })

@@ -8,7 +8,7 @@ import type { Bytes } from '../../core/types.ts'
 import type { Keys } from '../../plugs/keys.ts'
 import { Records } from '../../signal-server/records.ts'
 import { addressOf, forge, keysOf, recordOf } from '../support/records.ts'
-import { benchEpochMs as now, HubBench } from './hub-bench.ts'
+import { rigEpochMs as now, HubRig } from './hub-rig.ts'
 
 let keys: Keys
 let other: Keys
@@ -19,36 +19,35 @@ beforeAll(async () => {
 })
 
 /** A hub, and a socket that is registered there with `keys`. */
-function registered(bench = new HubBench()) {
-  const socket = bench.registered(keys.publicKey)
+function registered(rig = new HubRig()) {
+  const socket = rig.registered(keys.publicKey)
   const publish = (record: Bytes, from = socket) => {
-    bench.send(from, { type: 'record', record })
-    return bench.take(from)
+    rig.send(from, { type: 'record', record })
+    return rig.take(from)
   }
-  const find = ({ publicKey }: Keys = keys) =>
-    bench.hub.records.find(toBase64Url(publicKey), now + bench.nowMs)
-  return { bench, socket, publish, find }
+  const find = ({ publicKey }: Keys = keys) => rig.hub.records.find(toBase64Url(publicKey), now + rig.nowMs)
+  return { rig, socket, publish, find }
 }
 
 describe('publishing', () => {
   it('keeps the record that comes with a registration, as its bytes', async () => {
-    const { bench, find } = registered()
+    const { rig, find } = registered()
     const record = await recordOf(other, { sequence: now })
-    const socket = bench.connect()
-    bench.send(socket, { ...bench.proof(socket, other.publicKey), record } as never)
-    expect(bench.take(socket)).toEqual([{ type: 'registered', iceServers: [] }])
+    const socket = rig.connect()
+    rig.send(socket, { ...rig.proof(socket, other.publicKey), record } as never)
+    expect(rig.take(socket)).toEqual([{ type: 'registered', iceServers: [] }])
     expect(find(other)).toEqual(record)
   })
 
   it('keeps the registration when it refuses the record with it', () => {
-    const bench = new HubBench()
-    const socket = bench.connect()
-    bench.send(socket, { ...bench.proof(socket, keys.publicKey), record: Uint8Array.of(1) } as never)
-    expect(bench.take(socket)).toMatchObject([
+    const rig = new HubRig()
+    const socket = rig.connect()
+    rig.send(socket, { ...rig.proof(socket, keys.publicKey), record: Uint8Array.of(1) } as never)
+    expect(rig.take(socket)).toMatchObject([
       { type: 'registered' },
       { type: 'error', code: 'RECORD_INVALID' },
     ])
-    expect(bench.hub.counts().registered).toBe(1)
+    expect(rig.hub.counts().registered).toBe(1)
   })
 
   it('says nothing when it takes a record, the same bytes again among them', async () => {
@@ -89,29 +88,29 @@ describe('publishing', () => {
   })
 
   it('refuses one from a socket that has not registered, an introduced one included', async () => {
-    const { bench, publish, find } = registered()
+    const { rig, publish, find } = registered()
     const record = await recordOf(keys, { sequence: now })
-    const stranger = bench.connect()
+    const stranger = rig.connect()
     expect(publish(record, stranger)).toMatchObject([{ code: 'RECORD_INVALID' }])
     expect(find()).toBeUndefined()
   })
 
   it('refuses one from a socket that was replaced, which is gone', async () => {
-    const { bench, socket, publish, find } = registered()
-    bench.registered(keys.publicKey)
-    bench.take(socket)
+    const { rig, socket, publish, find } = registered()
+    rig.registered(keys.publicKey)
+    rig.take(socket)
     expect(publish(await recordOf(keys, { sequence: now }), socket)).toEqual([])
     expect(find()).toBeUndefined()
   })
 
   it('is not undone by leaving: a record lives until it expires', async () => {
-    const { bench, socket, publish, find } = registered(new HubBench({ pingMs: 1e9 }))
+    const { rig, socket, publish, find } = registered(new HubRig({ pingMs: 1e9 }))
     const record = await recordOf(keys, { sequence: now, expiresAtMs: now + 1000 })
     publish(record)
-    bench.leave(socket)
-    bench.advance(999)
+    rig.leave(socket)
+    rig.advance(999)
     expect(find()).toEqual(record)
-    bench.advance(1)
+    rig.advance(1)
     expect(find()).toBeUndefined()
   })
 
@@ -127,29 +126,29 @@ describe('publishing', () => {
   })
 
   it.each([-1, 0, 1])('is refused over the rate of a peer, which recovers (%i over)', async (over) => {
-    const { bench, publish, find } = registered()
-    const { recordsBurst: burst, recordsPerSecond } = bench.limits
+    const { rig, publish, find } = registered()
+    const { recordsBurst: burst, recordsPerSecond } = rig.limits
     const records = await Promise.all(
       Array.from({ length: burst + over }, (_, index) => recordOf(keys, { sequence: now + index })),
     )
     const refused = records.flatMap((record) => publish(record))
     const rate = { type: 'error', code: 'RATE', retryAfterMs: 1000 / recordsPerSecond }
     expect(refused).toMatchObject(over > 0 ? [rate] : [])
-    bench.advance(1000 / recordsPerSecond)
+    rig.advance(1000 / recordsPerSecond)
     const last = records.at(-1) ?? new Uint8Array()
     expect(publish(last)).toEqual([])
     expect(find()).toEqual(last)
   })
 
   it.each([-1, 0, 1])('makes room with the record of who is not here (%i over)', async (over) => {
-    const bench = new HubBench({ recordKeys: 4 })
-    const present = registered(bench)
+    const rig = new HubRig({ recordKeys: 4 })
+    const present = registered(rig)
     present.publish(await recordOf(keys, { sequence: now }))
     for (let number = 2; number <= 4 + over; number += 1) {
       const own = await keysOf(number)
-      const socket = bench.registered(own.publicKey)
+      const socket = rig.registered(own.publicKey)
       expect(present.publish(await recordOf(own, { sequence: now }), socket)).toEqual([])
-      bench.leave(socket)
+      rig.leave(socket)
     }
     expect(present.find()).toBeDefined()
     expect(present.find(await keysOf(2)) === undefined).toBe(over > 0)
@@ -237,8 +236,8 @@ describe('the directory as a whole', () => {
     const everyone = await Promise.all([1, 2, 3].map(keysOf))
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 60 }), async (events) => {
-        let bench = new HubBench({ pingMs: 1e12, recordsBurst: 100 })
-        let sockets = everyone.map(({ publicKey }) => bench.registered(publicKey))
+        let rig = new HubRig({ pingMs: 1e12, recordsBurst: 100 })
+        let sockets = everyone.map(({ publicKey }) => rig.registered(publicKey))
         let passedMs = 0
         const signed: { offer: Offer; bytes: Bytes; expiresAtMs: number }[] = []
         const last = [now, now, now]
@@ -264,8 +263,8 @@ describe('the directory as a whole', () => {
             if (remembered.length === 0) taken[peer] = []
             const highest = Math.max(-1, ...remembered.map(({ offer }) => offer.sequence))
             const isValid = delivered.expiresAtMs >= nowMs - limits.record.skewMs
-            bench.send(sockets[peer] ?? 0, { type: 'record', record: delivered.bytes })
-            const codes = bench
+            rig.send(sockets[peer] ?? 0, { type: 'record', record: delivered.bytes })
+            const codes = rig
               .take(sockets[peer] ?? 0)
               .map((answer) => (answer.type === 'error' ? answer.code : answer.type))
             const expected = !isValid ? ['RECORD_INVALID'] : sequence < highest ? ['RECORD_STALE'] : []
@@ -273,11 +272,11 @@ describe('the directory as a whole', () => {
             if (expected.length === 0) taken[peer]?.push(delivered)
           } else if (happened.kind === 'pass' && 'ms' in happened) {
             passedMs += happened.ms
-            bench.advance(happened.ms)
+            rig.advance(happened.ms)
           } else if (happened.kind === 'restart') {
-            bench = new HubBench({ pingMs: 1e12, recordsBurst: 100 })
-            bench.advance(passedMs)
-            sockets = everyone.map(({ publicKey }) => bench.registered(publicKey))
+            rig = new HubRig({ pingMs: 1e12, recordsBurst: 100 })
+            rig.advance(passedMs)
+            sockets = everyone.map(({ publicKey }) => rig.registered(publicKey))
             taken = [[], [], []]
           }
           for (const [peer, own] of everyone.entries()) {
@@ -286,7 +285,7 @@ describe('the directory as a whole', () => {
               (a, b) => b.offer.sequence - a.offer.sequence,
             )
             const isShown = newest !== undefined && !newest.offer.withdrawn && newest.expiresAtMs > nowMs
-            expect(bench.hub.records.find(toBase64Url(own.publicKey), nowMs)).toEqual(
+            expect(rig.hub.records.find(toBase64Url(own.publicKey), nowMs)).toEqual(
               isShown ? newest.bytes : undefined,
             )
           }

@@ -11,7 +11,7 @@ import { startHub } from '../../signal-server/index.ts'
 import { IceServers } from '../../signal-server/turn.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
 import { type Coturn, startCoturn } from './coturn.ts'
-import { HubBench, idOf, keyOf } from './hub-bench.ts'
+import { HubRig, idOf, keyOf } from './hub-rig.ts'
 import { TurnClient } from './turn-client.ts'
 
 const halfMs = 30 * 60_000
@@ -121,23 +121,23 @@ describe('the servers that peers are told', () => {
 
 describe('the hub', () => {
   /** Its two clocks go on together. */
-  function benchWithTurn(options = {}) {
-    const bench: HubBench = new HubBench(
+  function rigWithTurn(options = {}) {
+    const rig: HubRig = new HubRig(
       {},
       false,
-      new IceServers({ turn, iceServers: [stun], ...options }, () => startMs + bench.nowMs),
+      new IceServers({ turn, iceServers: [stun], ...options }, () => startMs + rig.nowMs),
     )
-    return bench
+    return rig
   }
 
   it('gives TURN with `registered` and `introduced`, each its own', () => {
-    const bench = benchWithTurn()
-    const server = bench.connect()
-    bench.send(server, bench.proof(server, keyOf(1)))
-    const [registered] = bench.take(server)
-    const client = bench.connect('192.0.2.77')
-    bench.send(client, { type: 'introduce', id: idOf(1), to: keyOf(1) })
-    const [introduced] = bench.take(client)
+    const rig = rigWithTurn()
+    const server = rig.connect()
+    rig.send(server, rig.proof(server, keyOf(1)))
+    const [registered] = rig.take(server)
+    const client = rig.connect('192.0.2.77')
+    rig.send(client, { type: 'introduce', id: idOf(1), to: keyOf(1) })
+    const [introduced] = rig.take(client)
     if (registered?.type !== 'registered' || introduced?.type !== 'introduced') throw new Error('unexpected')
     expect(registered.iceServers).toHaveLength(2)
     expect(introduced.iceServers).toHaveLength(2)
@@ -145,32 +145,32 @@ describe('the hub', () => {
   })
 
   it('renews them over the same socket at half their life, as long as the peer is there', () => {
-    const bench = benchWithTurn()
-    const server = bench.registered(keyOf(1))
+    const rig = rigWithTurn()
+    const server = rig.registered(keyOf(1))
     const renewals: string[] = []
-    bench.onEffect = (effect) => {
-      if (effect.kind === 'ping') bench.handle({ kind: 'pong', socket: server, bytes: 0 })
+    rig.onEffect = (effect) => {
+      if (effect.kind === 'ping') rig.handle({ kind: 'pong', socket: server, bytes: 0 })
       if (effect.kind !== 'send' || effect.message.type !== 'ice-servers') return
-      const { username, leftMs } = credentialOf(effect.message, startMs + bench.nowMs)
+      const { username, leftMs } = credentialOf(effect.message, startMs + rig.nowMs)
       expect(leftMs).toBeGreaterThan(2 * halfMs - 1001)
       renewals.push(username)
     }
-    bench.advance(3 * halfMs)
+    rig.advance(3 * halfMs)
     expect(new Set(renewals).size).toBe(3)
-    bench.leave(server)
-    bench.advance(3 * halfMs)
+    rig.leave(server)
+    rig.advance(3 * halfMs)
     expect(renewals).toHaveLength(3)
-    expect(bench.hub.nextAtMs).toBeUndefined()
+    expect(rig.hub.nextAtMs).toBeUndefined()
   })
 
   it('says nothing again where nothing ends', () => {
-    const bench = benchWithTurn({ turn: undefined, iceServers: [own] })
-    const server = bench.registered(keyOf(1))
-    bench.onEffect = (effect) => {
-      if (effect.kind === 'ping') bench.handle({ kind: 'pong', socket: server, bytes: 0 })
+    const rig = rigWithTurn({ turn: undefined, iceServers: [own] })
+    const server = rig.registered(keyOf(1))
+    rig.onEffect = (effect) => {
+      if (effect.kind === 'ping') rig.handle({ kind: 'pong', socket: server, bytes: 0 })
       expect(effect).not.toMatchObject({ message: { type: 'ice-servers' } })
     }
-    bench.advance(3 * halfMs)
+    rig.advance(3 * halfMs)
   })
 })
 

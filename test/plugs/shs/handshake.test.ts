@@ -3,23 +3,24 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { concat, fromHex, fromText } from '../../../core/bytes.ts'
 import { MultiserverError } from '../../../core/errors.ts'
 import { createPair } from '../../../core/pair.ts'
-import type { ByteStream, Secured } from '../../../core/types.ts'
+import type { ByteStream } from '../../../core/types.ts'
 import { defaultAppKey } from '../../../plugs/app-key.ts'
 import { keyToString, type Keys } from '../../../plugs/keys.ts'
 import shs from '../../../plugs/shs/index.ts'
 import {
   accept,
   connect,
+  exchange,
   failure,
   inPieces,
   makeKeys,
   securePair,
   settleBoth,
-  smallOrderKeys,
   talk,
   tapWrites,
   trackTimers,
 } from './helpers.ts'
+import { lowOrderKeys } from '../../support/low-order.ts'
 
 let clientKeys: Keys
 let serverKeys: Keys
@@ -180,7 +181,7 @@ describe('a hostile or broken peer of shs', () => {
   })
 
   it('cannot crash anybody with a one-time key of small order and a valid MAC', async () => {
-    for (const key of smallOrderKeys) {
+    for (const key of lowOrderKeys.map(fromHex)) {
       const challenge = concat(sodium.crypto_auth(key, fromHex(defaultAppKey)), key)
       for (const secure of [
         (inner: ByteStream) => connect(client(), section, inner),
@@ -372,13 +373,3 @@ describe('aborting a dial or an accept', () => {
     expect(timers.stop()).toBe(0)
   })
 })
-
-async function exchange(c: Secured, s: Secured): Promise<void> {
-  const [fromServer, fromClient] = await Promise.all([
-    talk(c, fromText('hi bob')),
-    talk(s, fromText('hi alice')),
-  ])
-  expect(fromServer).toEqual(fromText('hi alice'))
-  expect(fromClient).toEqual(fromText('hi bob'))
-  await Promise.all([c.stream.closed, s.stream.closed])
-}

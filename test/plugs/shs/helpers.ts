@@ -1,4 +1,5 @@
-import { concat, fromHex } from '../../../core/bytes.ts'
+import { expect } from 'vitest'
+import { concat, fromText } from '../../../core/bytes.ts'
 import { createPair } from '../../../core/pair.ts'
 import type { Bytes, ByteStream, Secured, Transform } from '../../../core/types.ts'
 import { keysFromSeed, type Keys } from '../../../plugs/keys.ts'
@@ -9,7 +10,7 @@ export function makeKeys(number: number): Promise<Keys> {
 }
 
 /** A signal that never aborts. */
-export function noSignal(): AbortSignal {
+function noSignal(): AbortSignal {
   return new AbortController().signal
 }
 
@@ -141,6 +142,17 @@ export async function talk({ stream }: Secured, words: Uint8Array): Promise<Uint
   return heard
 }
 
+/** Each side says a word, hears the other's, and all is closed. */
+export async function exchange(c: Secured, s: Secured): Promise<void> {
+  const [fromServer, fromClient] = await Promise.all([
+    talk(c, fromText('hi bob')),
+    talk(s, fromText('hi alice')),
+  ])
+  expect(fromServer).toEqual(fromText('hi alice'))
+  expect(fromClient).toEqual(fromText('hi bob'))
+  await Promise.all([c.stream.closed, s.stream.closed])
+}
+
 /** What each side rejects with, undefined where it does not. */
 export async function settleBoth(connecting: Promise<Secured>, accepting: Promise<Secured>) {
   const [c, s] = await Promise.allSettled([connecting, accepting])
@@ -148,14 +160,3 @@ export async function settleBoth(connecting: Promise<Secured>, accepting: Promis
     outcome.status === 'rejected' ? outcome.reason : undefined
   return { client: reason(c), server: reason(s) }
 }
-
-/** X25519 points whose product with any secret is zero, from the blacklist that implementations share. */
-export const smallOrderKeys = [
-  '0000000000000000000000000000000000000000000000000000000000000000',
-  '0100000000000000000000000000000000000000000000000000000000000000',
-  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
-  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-].map(fromHex)

@@ -12,21 +12,21 @@ import { keyToString, type Keys } from '../../../plugs/keys.ts'
 import { serverFailures } from '../../../plugs/shs2/failures.ts'
 import { shakeAsClient, shakeAsServer } from '../../../plugs/shs2/handshake.ts'
 import shs2 from '../../../plugs/shs2/index.ts'
-import type { Bytes, ByteStream, Secured } from '../../../core/types.ts'
+import type { Bytes, ByteStream } from '../../../core/types.ts'
 import {
   accept,
   connect,
+  exchange,
   failure,
   inPieces,
   makeKeys,
   securePair,
   settleBoth,
-  smallOrderKeys,
   streamOf,
-  talk,
   tapWrites,
   trackTimers,
 } from '../shs/helpers.ts'
+import { lowOrderKeys } from '../../support/low-order.ts'
 
 let clientKeys: Keys
 let serverKeys: Keys
@@ -162,7 +162,7 @@ describe('a shs2 peer that is somebody else', () => {
   })
 
   it('is refused when its one-time key is of small order', async () => {
-    for (const key of smallOrderKeys) {
+    for (const key of lowOrderKeys.map(fromHex)) {
       const [a, b] = createPair()
       const accepting = failure(accept(server(), b))
       await a.write(concat(key, sodium.randombytes_buf(1216)))
@@ -335,12 +335,6 @@ const badKeys = [
   // The base point and the point of order 2 added: outside the prime-order subgroup, of no small order.
   '9599999999999999999999999999999999999999999999999999999999999999',
 ].map(fromHex)
-
-async function exchange(c: Secured, s: Secured): Promise<void> {
-  const [heard] = await Promise.all([talk(c, fromText('hi bob')), talk(s, fromText('hi alice'))])
-  expect(heard).toEqual(fromText('hi alice'))
-  await Promise.all([c.stream.closed, s.stream.closed])
-}
 
 /** A client that does everything right but for the key that it says it has. */
 async function claim(inner: ByteStream, claimed: Uint8Array): Promise<Bytes | null> {

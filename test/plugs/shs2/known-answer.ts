@@ -84,7 +84,7 @@ export function reproduceRekey(vector: Shs2Vector, crypto: NoiseCrypto): Partial
   }
 }
 
-export function keyed(key: string, nonce: number, crypto: NoiseCrypto): Direction {
+function keyed(key: string, nonce: number, crypto: NoiseCrypto): Direction {
   const [sending, receiving] = [new CipherState(crypto), new CipherState(crypto)]
   for (const cipher of [sending, receiving]) {
     cipher.initializeKey(fromHex(key))
@@ -93,7 +93,7 @@ export function keyed(key: string, nonce: number, crypto: NoiseCrypto): Directio
   return direction(sending, receiving)
 }
 
-export interface Direction {
+interface Direction {
   /** The frame of `body`, which the other end has opened. */
   carry(body: Uint8Array): Bytes
   carryGoodbye(): Bytes

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HubBench, idOf, keyOf } from '../hub-bench.ts'
+import { HubRig, idOf, keyOf } from '../hub-rig.ts'
 import { connectTo, join, nextOf, start } from './started.ts'
 
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
@@ -79,29 +79,29 @@ describe('the address that a limit counts by', () => {
 
 describe('no signature is checked', () => {
   it('for more peers than the hub may have', () => {
-    const bench = new HubBench({ registeredPeers: 2 })
-    for (const number of [1, 2]) bench.registered(keyOf(number))
-    const checked = bench.checks
-    const third = bench.connect()
-    bench.send(third, bench.proof(third, keyOf(3)))
-    expect(bench.take(third)).toMatchObject([{ code: 'BUSY' }])
-    expect(bench.checks).toBe(checked)
+    const rig = new HubRig({ registeredPeers: 2 })
+    for (const number of [1, 2]) rig.registered(keyOf(number))
+    const checked = rig.checks
+    const third = rig.connect()
+    rig.send(third, rig.proof(third, keyOf(3)))
+    expect(rig.take(third)).toMatchObject([{ code: 'BUSY' }])
+    expect(rig.checks).toBe(checked)
   })
 
   it('for more registrations than the hub takes in this time, and says when to come again', () => {
-    const bench = new HubBench({ registrationsBurst: 2, registrationsPerSecond: 10 })
-    for (const number of [1, 2]) bench.registered(keyOf(number))
-    const checked = bench.checks
+    const rig = new HubRig({ registrationsBurst: 2, registrationsPerSecond: 10 })
+    for (const number of [1, 2]) rig.registered(keyOf(number))
+    const checked = rig.checks
     const turns = [3, 4, 5].map((number) => {
-      const socket = bench.connect()
-      bench.send(socket, bench.proof(socket, keyOf(number)))
-      const [answer] = bench.take(socket)
-      expect(bench.closed.get(socket)).toBe(1012)
+      const socket = rig.connect()
+      rig.send(socket, rig.proof(socket, keyOf(number)))
+      const [answer] = rig.take(socket)
+      expect(rig.closed.get(socket)).toBe(1012)
       return answer?.type === 'restarting' ? answer.reconnectAfterMs : undefined
     })
     // One after another, at four fifths of the rate.
     expect(turns).toEqual([125, 250, 375])
-    expect(bench.checks).toBe(checked)
+    expect(rig.checks).toBe(checked)
   })
 
   it('for a challenge that was used, which takes no turn from others however often it is said', () => {
@@ -118,18 +118,18 @@ describe('no signature is checked', () => {
   })
 
   it('for a challenge that was used, nor for one that is over', () => {
-    const bench = new HubBench()
-    bench.registered(keyOf(1))
-    const socket = bench.connect()
-    bench.send(socket, bench.proof(socket, keyOf(2), 'ws://nowhere.test'))
-    const checked = bench.checks
-    bench.send(socket, bench.proof(socket, keyOf(2)))
-    expect(bench.take(socket)).toMatchObject([{ code: 'BAD_SIGNATURE' }, { code: 'BAD_SIGNATURE' }])
-    const late = bench.connect()
-    bench.send(late, { type: 'introduce', id: idOf(1), to: keyOf(1) })
-    bench.advance(bench.limits.challengeMs)
-    bench.send(late, bench.proof(late, keyOf(2)))
-    expect(bench.take(late).at(-1)).toMatchObject({ code: 'BAD_SIGNATURE' })
-    expect(bench.checks).toBe(checked)
+    const rig = new HubRig()
+    rig.registered(keyOf(1))
+    const socket = rig.connect()
+    rig.send(socket, rig.proof(socket, keyOf(2), 'ws://nowhere.test'))
+    const checked = rig.checks
+    rig.send(socket, rig.proof(socket, keyOf(2)))
+    expect(rig.take(socket)).toMatchObject([{ code: 'BAD_SIGNATURE' }, { code: 'BAD_SIGNATURE' }])
+    const late = rig.connect()
+    rig.send(late, { type: 'introduce', id: idOf(1), to: keyOf(1) })
+    rig.advance(rig.limits.challengeMs)
+    rig.send(late, rig.proof(late, keyOf(2)))
+    expect(rig.take(late).at(-1)).toMatchObject({ code: 'BAD_SIGNATURE' })
+    expect(rig.checks).toBe(checked)
   })
 })

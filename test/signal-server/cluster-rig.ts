@@ -7,7 +7,7 @@ import { decodeClusterMessage, encodeClusterMessage } from '../../signal-server/
 import { Register } from '../../signal-server/cluster/register.ts'
 import { IceServers } from '../../signal-server/turn.ts'
 import type { ClusterEffect, SocketEffect } from '../../signal-server/hub-effects.ts'
-import { HubBench } from './hub-bench.ts'
+import { HubRig } from './hub-rig.ts'
 
 /** What the bus does with the next thing that is said: gives it, loses it, gives it twice; and when. */
 export interface Fate {
@@ -33,11 +33,11 @@ interface Letter {
 }
 
 /** Hubs with one register and a bus that is not to be relied on; time passes only where the test says so. */
-export class BenchCluster {
+export class ClusterRig {
   /** Epochs begin at 1. */
   nowMs = 1_000_000
   readonly register = new Register()
-  readonly members: BenchNode[]
+  readonly members: RigNode[]
   readonly #letters: Letter[] = []
   #order = 0
   #fate = 0
@@ -46,7 +46,7 @@ export class BenchCluster {
   constructor() {
     this.members = Array.from(
       { length: nodes },
-      (_, index) => new BenchNode(this, toBase64Url(new Uint8Array(16).fill(index))),
+      (_, index) => new RigNode(this, toBase64Url(new Uint8Array(16).fill(index))),
     )
   }
 
@@ -81,11 +81,11 @@ export class BenchCluster {
 }
 
 /** One hub with its announcements, as cluster-node.ts keeps them. */
-export class BenchNode {
+export class RigNode {
   readonly name: string
-  readonly #cluster: BenchCluster
+  readonly #cluster: ClusterRig
   readonly announcements = new Announcements()
-  readonly bench: HubBench
+  readonly rig: HubRig
   isDead = false
   #isJoined = false
   #isAsking = false
@@ -94,17 +94,17 @@ export class BenchNode {
   /** The last introduction that each socket knows of, and how many signals it has sent in it. */
   readonly knows = new Map<number, { id: string; signals: number }>()
 
-  constructor(cluster: BenchCluster, name: string) {
+  constructor(cluster: ClusterRig, name: string) {
     this.name = name
     this.#cluster = cluster
-    this.bench = new HubBench(
+    this.rig = new HubRig(
       { introductionsPerSecondPerAddress: 1000, introductionsBurstPerAddress: 1000 },
       false,
       new IceServers(),
       name,
     )
-    this.bench.onClusterEffect = (effect) => queueMicrotaskLike(() => this.#do(effect))
-    this.bench.onEffect = (effect) => this.#hear(effect)
+    this.rig.onClusterEffect = (effect) => queueMicrotaskLike(() => this.#do(effect))
+    this.rig.onEffect = (effect) => this.#hear(effect)
     const pending: (() => void)[] = []
     const queueMicrotaskLike = (work: () => void) => pending.push(work)
     this.flush = () => {
@@ -117,25 +117,25 @@ export class BenchNode {
   readonly flush: () => void
 
   get nextAtMs(): number {
-    return this.isDead ? Infinity : Math.min(this.bench.hub.nextAtMs ?? Infinity, this.#renewAtMs)
+    return this.isDead ? Infinity : Math.min(this.rig.hub.nextAtMs ?? Infinity, this.#renewAtMs)
   }
 
   /** Does what the hub wants, after the hub has said all of it. */
   act(work: () => void): void {
     if (this.isDead) return
-    this.bench.nowMs = this.#cluster.nowMs
+    this.rig.nowMs = this.#cluster.nowMs
     work()
     this.flush()
     this.#ask()
   }
 
   hear(event: ClusterEvent): void {
-    this.act(() => this.bench.handle({ kind: 'cluster', event }))
+    this.act(() => this.rig.handle({ kind: 'cluster', event }))
   }
 
   advance(): void {
     this.act(() => {
-      this.bench.handle({ kind: 'time' })
+      this.rig.handle({ kind: 'time' })
       if (this.#renewAtMs > this.#cluster.nowMs) return
       this.#renewAtMs = this.#cluster.nowMs + claimMs
       for (let shard = 0; shard < shards; shard += 1) this.announcements.renew(shard)

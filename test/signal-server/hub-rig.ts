@@ -10,13 +10,13 @@ import { Hub, type HubEvent } from '../../signal-server/hub.ts'
 import { type HubLimits, limitsWith } from '../../signal-server/limits.ts'
 import { IceServers } from '../../signal-server/turn.ts'
 
-export const benchName = 'ws://hub.test'
+const rigName = 'ws://hub.test'
 
-/** The Unix time at which every bench begins. */
-export const benchEpochMs = 1_763_888_400_000
+/** The Unix time at which every rig begins. */
+export const rigEpochMs = 1_763_888_400_000
 
 /** A hub with a clock that the test moves, and what every socket got from it. */
-export class HubBench {
+export class HubRig {
   readonly hub: Hub
   readonly limits: HubLimits
   nowMs = 0
@@ -41,15 +41,15 @@ export class HubBench {
     this.limits = limitsWith(changes)
     this.hub = new Hub({
       limits: this.limits,
-      hubNames: () => ['ws://other.test', benchName],
+      hubNames: () => ['ws://other.test', rigName],
       checkProof: (signature, message) => {
         this.checks += 1
-        return isBenchProof(signature, message)
+        return isRigProof(signature, message)
       },
       randomBytes: (length) => new Uint8Array(length).fill((this.#randoms += 1)),
       iceServers,
       exemptLoopback,
-      unixNowMs: () => benchEpochMs + this.nowMs,
+      unixNowMs: () => rigEpochMs + this.nowMs,
       node,
     })
   }
@@ -83,9 +83,9 @@ export class HubBench {
     return socket
   }
 
-  proof(socket: number, key: Uint8Array<ArrayBuffer>, hubName = benchName): PeerMessage {
+  proof(socket: number, key: Uint8Array<ArrayBuffer>, hubName = rigName): PeerMessage {
     const challenge = this.challenges.get(socket) ?? new Uint8Array(32)
-    return { type: 'register', key, signature: benchSignature(registerBytes(hubName, challenge, key)) }
+    return { type: 'register', key, signature: rigSignature(registerBytes(hubName, challenge, key)) }
   }
 
   send(socket: number, message: PeerMessage): void {
@@ -142,7 +142,7 @@ export function idOf(number: number): string {
 }
 
 /** Stands for a signature: 64 bytes that only this message gives. */
-export function benchSignature(message: Uint8Array): Uint8Array<ArrayBuffer> {
+export function rigSignature(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const signature = new Uint8Array(64)
   for (const [index, byte] of message.entries()) {
     const at = index % 64
@@ -151,6 +151,6 @@ export function benchSignature(message: Uint8Array): Uint8Array<ArrayBuffer> {
   return signature
 }
 
-function isBenchProof(signature: Uint8Array, message: Uint8Array): boolean {
-  return benchSignature(message).every((byte, index) => byte === signature[index])
+function isRigProof(signature: Uint8Array, message: Uint8Array): boolean {
+  return rigSignature(message).every((byte, index) => byte === signature[index])
 }
