@@ -14,9 +14,10 @@ import { type HubEffect, HubEffects } from './hub-effects.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
-import { Peers, type Refusal } from './peers.ts'
+import { type Guest, Peers, type Refusal } from './peers.ts'
 import type { ProofChecker } from './proof.ts'
 import { Records, type RecordStore } from './records.ts'
+import type { RelayDesk } from './relay-events.ts'
 import { Requests } from './requests.ts'
 import type { IceServers } from './turn.ts'
 
@@ -32,6 +33,8 @@ export interface HubOptions {
   /** With a clock of its own: TURN credentials end at a time of day. */
   iceServers: IceServers
   exemptLoopback: boolean
+  /** Where circuits are to be had. @default none: peers are told that this hub does not relay */
+  relay?: RelayDesk | undefined
   /** Unix time, which records are dated with; everything else goes by the time of `handle`. */
   unixNowMs: () => number
   observer?: HubObserver | undefined
@@ -106,6 +109,11 @@ export class Hub {
     return this.#peers.refusal(source, nowMs)
   }
 
+  /** Counts a socket that is no peer's, such as one of the relay. Ask `refusal` first. */
+  admit(source: string, nowMs: number): Guest {
+    return this.#peers.admit(source, nowMs)
+  }
+
   /** What is to be done about `event`. `nowMs` is of a clock that never goes back. */
   handle(event: HubEvent, nowMs: number): HubEffect[] {
     // What is due comes first: nothing may be obeyed after its deadline because a timer was late.
@@ -121,14 +129,17 @@ export class Hub {
 
   #welcome(event: Extract<HubEvent, { kind: 'connected' }>, nowMs: number): void {
     const challenge = Uint8Array.from(this.#options.randomBytes(32))
-    const peer = this.#peers.add({ ...event, challenge }, nowMs)
+    const names = this.#options.hubNames()
+    // Among its own names only: what a request says it has dialed decides nothing.
+    const hubName = names.find((name) => event.dialedAs.includes(name)) ?? names[0] ?? ''
+    const peer = this.#peers.add({ ...event, hubName, challenge }, nowMs)
     this.#effects.send(peer, {
       type: 'welcome',
-      hub: this.#options.hubNames()[0] ?? '',
+      hub: names[0] ?? '',
       challenge,
       limits: { ...this.#options.limits },
       iceServers: this.#options.iceServers.stunOnly(),
-      relay: false,
+      relay: this.#options.relay !== undefined,
     })
   }
 

@@ -10,6 +10,8 @@ export interface Introduction {
   readonly server: Peer
   signalsOfClient: number
   signalsOfServer: number
+  /** Whether a circuit was opened for it: there is one at most. */
+  isRelayed: boolean
   expiry: Alarm | undefined
 }
 
@@ -73,6 +75,7 @@ export class Introductions {
       server,
       signalsOfClient: 0,
       signalsOfServer: 0,
+      isRelayed: false,
       expiry: undefined,
     }
     introduction.expiry = this.#alarms.set(nowMs + this.#limits.introductionMs, (laterMs) =>

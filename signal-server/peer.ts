@@ -20,6 +20,8 @@ export interface Peer {
   readonly intake: Intake
   /** Names under which it may have dialed this hub. They explain a refusal and never decide one. */
   readonly dialedAs: readonly string[]
+  /** The name of this hub that it seems to have dialed: what it is told of is found under that name. */
+  readonly hubName: string
   stage: Stage
   /** Taken away by the first attempt to answer it. */
   challenge: { readonly bytes: Uint8Array; readonly untilMs: number } | undefined

@@ -1,5 +1,6 @@
 import { fromBase64Url, toBase64Url } from '../core/bytes.ts'
 import { goneReason, type IceServer, openReason, type PeerMessage } from '../core/hub-protocol.ts'
+import { relayPath } from '../core/relay-protocol.ts'
 import { readRecord } from '../core/record.ts'
 import type { Bytes } from '../core/types.ts'
 import type { Alarms } from './alarms.ts'
@@ -11,6 +12,7 @@ import type { Peer } from './peer.ts'
 import type { Peers } from './peers.ts'
 import { type ProofChecker, refuseProof } from './proof.ts'
 import type { RecordStore } from './records.ts'
+import type { RelayDesk } from './relay-events.ts'
 import type { IceServers } from './turn.ts'
 
 export interface RequestsOptions {
@@ -23,6 +25,7 @@ export interface RequestsOptions {
   records: RecordStore
   unixNowMs: () => number
   iceServers: IceServers
+  relay?: RelayDesk | undefined
   observer?: HubObserver | undefined
 }
 
@@ -54,7 +57,7 @@ export class Requests {
       case 'signal':
         return this.#forward(peer, message.id, message.data, receivedAtMs)
       case 'relay':
-        return this.#refuseRelay(peer, message.id)
+        return this.#openRelay(peer, message.id, nowMs)
       case 'close':
         return this.#close(peer, message.id, message.reason, nowMs)
     }
@@ -174,13 +177,30 @@ export class Requests {
     effects.send(otherEnd(introduction, peer), { type: 'signal', id, data }, receivedAtMs)
   }
 
-  #refuseRelay(peer: Peer, id: string): void {
+  /** The dialed peer asks, which is its consent; both are told where, each with a token of its own. */
+  #openRelay(peer: Peer, id: string, nowMs: number): void {
     const introduction = this.#introductionOf(peer, id)
     if (introduction === undefined) return
-    const { effects } = this.#options
-    if (introduction.server === peer)
-      effects.refuse(peer, 'RELAY_OFF', { id, message: 'this hub does not relay' })
-    else effects.refuse(peer, 'INVALID', { id, message: 'only the dialed peer may ask for a relay' })
+    const { effects, relay } = this.#options
+    const { client, server } = introduction
+    if (peer !== server) {
+      return effects.refuse(peer, 'INVALID', { id, message: 'only the dialed peer may ask for a relay' })
+    }
+    if (relay === undefined)
+      return effects.refuse(peer, 'RELAY_OFF', { id, message: 'this hub does not relay' })
+    if (introduction.isRelayed) {
+      return effects.refuse(peer, 'INVALID', { id, message: 'an introduction has one relay' })
+    }
+    const answer = relay.open({ client: relayOwner(client), server: relayOwner(server) }, nowMs)
+    if (answer.kind === 'refused') {
+      return effects.refuse(peer, answer.code, { id, message: answer.message })
+    }
+    introduction.isRelayed = true
+    const { tokens, limits } = answer
+    const tell = (end: Peer, token: Bytes) =>
+      effects.send(end, { type: 'relay', id, url: `${end.hubName}${relayPath}`, token, limits })
+    tell(client, tokens.client)
+    tell(server, tokens.server)
   }
 
   #close(peer: Peer, id: string, reason: string, nowMs: number): void {
@@ -213,4 +233,9 @@ export class Requests {
     for (const peer of told) effects.send(peer, { type: 'closed', id, reason })
     for (const peer of [client, server]) peers.noteIntroductionEnded(peer, nowMs)
   }
+}
+
+/** Whose use of the relay it is: that of a key, or of an address that is limited. */
+function relayOwner({ key, account }: Peer): string | undefined {
+  return key ?? (account.exempt ? undefined : account.source)
 }

@@ -17,6 +17,9 @@ import { HubMetrics, type MetricsSources } from './metrics.ts'
 import { addMetricsRoute, type MetricsAccess } from './metrics-route.ts'
 import { addPeersRoutes } from './peers-routes.ts'
 import { loadProofChecker } from './proof.ts'
+import { Relay } from './relay.ts'
+import { addRelayRoute } from './relay-route.ts'
+import { RelaySockets } from './relay-sockets.ts'
 import { HubSockets } from './sockets.ts'
 import { provideWebSockets, refuseSocket } from './websockets.ts'
 import { IceServers, type IceServersOptions } from './turn.ts'
@@ -35,6 +38,11 @@ export interface HubPluginOptions extends IceServersOptions {
   exemptLoopback?: boolean | undefined
   /** Whether `GET /peers` shows the records of those who asked for that. @default false */
   listing?: boolean | undefined
+  /**
+   * Whether peers that have no better way yet may send their bytes through this hub, within its limits. Nothing of
+   * them can be read here. @default false; of `startHub`, true
+   */
+  relay?: boolean | undefined
   /** A directory with an `index.html` to be served beside the hub. */
   page?: string | undefined
   /**
@@ -94,8 +102,17 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const metrics = createMetrics(app, options, {
     counts: () => state.counts(),
     queuedBytes: () => sockets.queuedBytes,
+    relay: () =>
+      relay === undefined ? undefined : { counts: relay.counts(), queuedBytes: relay.queuedBytes },
     limits,
   })
+  const relay =
+    options.relay === true
+      ? new RelaySockets(
+          new Relay({ limits, randomBytes: (length) => randomBytes(length), observer: metrics }),
+          limits,
+        )
+      : undefined
   const state: Hub = new Hub({
     limits,
     hubNames: () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix)),
@@ -103,17 +120,20 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     randomBytes: (length) => randomBytes(length),
     iceServers: new IceServers(options),
     exemptLoopback: options.exemptLoopback ?? false,
+    relay,
     unixNowMs: Date.now,
     observer: metrics,
   })
   const sockets = new HubSockets(state, limits, metrics)
 
-  await provideWebSockets(app, limits)
+  await provideWebSockets(app, limits, { relay: relay !== undefined })
   addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
   if (options.page !== undefined && options.page !== '') {
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
-  addHubRoute(app, sockets, rememberAccept(app, limits.registerMs), options.page)
+  const acceptedAtMs = rememberAccept(app, limits.registerMs)
+  addHubRoute(app, sockets, acceptedAtMs, options.page)
+  if (relay !== undefined) addRelayRoute(app, { hub: state, sockets, relay, acceptedAtMs })
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
   addPeersRoutes(app, {
     limits,
@@ -127,7 +147,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
   app.addHook('preClose', async () => {
     health.leave()
-    await sockets.drain()
+    await Promise.all([sockets.drain(), relay?.drain()])
   })
   await options.extend?.(app)
 }
@@ -168,11 +188,12 @@ function addHubRoute(
   acceptedAtMs: (request: FastifyRequest) => number,
   page: string | undefined,
 ): void {
+  const terms = { subprotocol: hubSubprotocol, refusal: (source: string) => sockets.refusal(source) }
   app.route({
     method: 'GET',
     url: '/',
     config: { isHub: true },
-    preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, sockets) : undefined),
+    preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, terms) : undefined),
     handler: (_request, reply) => serveRoot(reply, page),
     wsHandler: (socket, request) => {
       logSocket(socket, request)

@@ -97,7 +97,7 @@ export const settingGroups = {
       help: 'Limits to change. /limits shows all of them with their values.',
     },
   },
-  'STUN and TURN': {
+  'STUN, TURN and relay': {
     iceServers: {
       env: 'ICE_SERVERS',
       type: iceServers,
@@ -121,6 +121,12 @@ export const settingGroups = {
       type: yesOrNo,
       byDefault: 'yes',
       help: 'Whether clients that have not proved a key are given TURN too.',
+    },
+    relay: {
+      env: 'RELAY',
+      type: yesOrNo,
+      byDefault: 'yes',
+      help: 'Pass on the sealed bytes of peers that have no better way to each other yet, within the limits.',
     },
   },
   Operation: {

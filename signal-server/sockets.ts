@@ -83,7 +83,16 @@ export class HubSockets {
       ? data
       : Buffer.concat(Array.isArray(data) ? data : [new Uint8Array(data)])
     this.#observer?.received(bytes.length)
+    // The app's own bound may be a little higher, for the relay.
+    if (bytes.length > this.#limits.messageBytes) return this.#refuseLong(id)
     this.#tell({ kind: 'message', socket: id, text: bytes.toString(), bytes: bytes.length })
+  }
+
+  #refuseLong(id: SocketId): void {
+    const line = this.#lines.get(id)
+    if (line === undefined || line.isClosing) return
+    this.#close(line, messageTooBig, 'a message is too long')
+    this.#tell({ kind: 'disconnected', socket: id })
   }
 
   #tell(event: HubEvent): void {
@@ -176,6 +185,9 @@ export class HubSockets {
     )
   }
 }
+
+/** RFC 6455, section 7.4.1. */
+const messageTooBig = 1009
 
 /** A clock that no one can set, in milliseconds. */
 export function nowMs(): number {

@@ -57,7 +57,7 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
     app = createApp(options, limits, certificate)
     if (options.tls !== undefined && certificate !== undefined)
       await renew(app, options.tls, certificate, health)
-    await hub(app, { ...options, health })
+    await hub(app, { ...options, relay: options.relay ?? true, health })
     await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
     return runningHub(app, options, limits, health)
   } catch (cause) {
@@ -152,6 +152,7 @@ function whatIsOn(options: StartHubOptions, limits: HubLimits): Record<string, u
     origins: options.origins ?? 'any',
     iceServers: iceServers?.flatMap(({ urls }) => urls) ?? [],
     turn: options.turn?.urls ?? [],
+    relay: options.relay ?? true,
     metrics: typeof metrics === 'object' ? 'with a token' : metrics,
     tls: options.tls !== undefined,
     page: options.page !== undefined && options.page !== '',
