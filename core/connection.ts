@@ -1,6 +1,7 @@
 import { MultiserverError, toError } from './errors.ts'
 import { limits } from './limits.ts'
 import { WriteQueue } from './write-queue.ts'
+import type { StageTimes } from './stage-times.ts'
 import type { Bytes, ByteStream, Path } from './types.ts'
 
 export interface ConnectionFacts {
@@ -18,6 +19,8 @@ export interface ConnectionFacts {
   readonly strength: number
   /** How long close() waits for the peer's end. */
   readonly lingerMs?: number | undefined
+  /** Of the side that dialed. */
+  readonly stageMs?: StageTimes | undefined
 }
 
 /**
@@ -38,6 +41,7 @@ export class Connection implements AsyncIterable<Bytes> {
   readonly closed: Promise<void>
   readonly #stream: ByteStream
   readonly #lingerMs: number
+  readonly #stageMs: StageTimes | undefined
   readonly #writes: WriteQueue
   #lastRead: Promise<Bytes | null> | undefined
   #endOfStream = false
@@ -57,6 +61,7 @@ export class Connection implements AsyncIterable<Bytes> {
     this.binding = facts.binding
     this.strength = facts.strength
     this.#lingerMs = Math.min(facts.lingerMs ?? limits.connection.lingerMs, limits.timer.longestMs)
+    this.#stageMs = facts.stageMs
     this.closed = stream.closed
     this.#writes = new WriteQueue(stream, (thrown) => this.#fail(thrown))
   }
@@ -76,9 +81,13 @@ export class Connection implements AsyncIterable<Bytes> {
     return this.#stream.info?.onPath?.(listener) ?? (() => undefined)
   }
 
-  /** Figures for people: what they are depends on the transport. */
+  /**
+   * Figures for people: what they are depends on the transport. `stageMs` of a connection that was dialed: how long each
+   * stage of that took, in milliseconds.
+   */
   stats(): Record<string, unknown> {
-    return this.#stream.info?.stats?.() ?? {}
+    const figures = this.#stream.info?.stats?.() ?? {}
+    return this.#stageMs === undefined ? figures : { ...figures, stageMs: { ...this.#stageMs } }
   }
 
   /** The next bytes, never empty, or null once the peer has ended or this side has closed. Served in order. */

@@ -83,6 +83,8 @@ export const limits = {
     candidates: 32,
   },
   session: {
+    /** After opening: by then ICE has settled for a pair of candidates. */
+    lookAtPairMs: [1_000, 5_000, 20_000],
     /** HELLO comes first on a path and at once, or the path is no path of ours. */
     helloTimeoutMs: 5_000,
     /** What may be sent before the peer has told its limit. */
@@ -113,13 +115,38 @@ export const limits = {
     /** A path that has been silent this long is asked, and dead when the answer is not there in time. */
     pingAfterMs: 5_000,
     pongTimeoutMs: 7_000,
+    /** A timer that fires this much later than asked for: the process was held up, or the machine slept. */
+    lateTimerMs: 1_000,
     /** The server leaves the closing to the client for this long, so that nothing in flight is dropped. */
     serverCloseMs: 2_000,
     /** After RESET: what is in flight, the RESET itself above all, still leaves. */
     resetCloseMs: 2_000,
     paths: 4,
+    /** How long the client leaves a worse path beside a better one, so that what is under way there arrives. */
+    worseCloseMs: 5_000,
     /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */
     earlyFrames: 8,
+  },
+  resume: {
+    /** How long a connection outlives its last path. */
+    resumeMs: 60_000,
+    /** The server waits longer by this: the client's last try must find it. */
+    serverGraceMs: 15_000,
+    /** A client whose both directions are finished may not know whether the server knows; then it gives up asking. */
+    lingerMs: 10_000,
+    /** Dialing again: full jitter under a bound that doubles between these. */
+    shortestBackoffMs: 500,
+    longestBackoffMs: 5_000,
+    /** Each stage of such a dial, the last one (ICE and DTLS) apart: what hangs in a dead network is begun anew. */
+    stageTimeoutMs: 5_000,
+    pathTimeoutMs: 15_000,
+    /** Waiting is counted in steps of this, one of which is lost at most when the machine sleeps. */
+    tickMs: 5_000,
+    /** Of the servers of this process, and what they may hold unacknowledged and unread; the longest suspended goes first. */
+    suspended: 1_024,
+    suspendedBytes: 64 * 1024 * 1024,
+    /** Finished sessions that a client may still ask about; each costs some hundred bytes. */
+    finished: 4_096,
   },
   hub: {
     /** Registering again after the socket was lost: full jitter under a bound that doubles between these. */
@@ -127,6 +154,9 @@ export const limits = {
     longestBackoffMs: 60_000,
     /** A registration this old has shown that the hub is well. */
     healthyAfterMs: 60_000,
+    /** While a peer waits for its path: the bound, and how long the hub may take to show that it is still there. */
+    urgentBackoffMs: 5_000,
+    urgentProbeMs: 3_000,
     /** From the start of the WebSocket to `welcome`, and from `register` to `registered`. */
     answerTimeoutMs: 10_000,
     /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */

@@ -4,6 +4,7 @@ import { Connection } from './connection.ts'
 import { abortReason, untilAborted } from './deadline.ts'
 import { MultiserverError, toError } from './errors.ts'
 import { HandshakeGate } from './handshake-gate.ts'
+import { timeStages } from './stage-times.ts'
 import type * as t from './types.ts'
 
 /** A transport and then its transforms; a transport alone is a stack of one. */
@@ -130,8 +131,9 @@ export class Stack {
     address: string,
     target: t.Target,
     secures: readonly t.SecureTarget[],
-    { signal, lingerMs, reach, onProgress }: RouteContext,
+    { signal, lingerMs, reach, ...context }: RouteContext,
   ): Promise<Connection> {
+    const { onProgress, stageMs } = timeStages(context.onProgress)
     try {
       const raw = await untilAborted(
         target.dial({
@@ -144,16 +146,16 @@ export class Stack {
         signal,
         (late) => late.abort(abortReason(signal)),
       )
-      onProgress?.('transport')
+      onProgress('transport')
       const steps = secures.map(
         (secure): Step =>
           async (inner) =>
             checkKey(await secure.connect(inner, { signal }), secure.key),
       )
       const { stream, remote, auth, binding } = await runSteps(raw, steps, signal)
-      onProgress?.('secured')
-      const { strength } = this
-      return new Connection(stream, { address, role: 'client', remote, auth, binding, strength, lingerMs })
+      onProgress('secured')
+      const facts = { address, remote, auth, binding, strength: this.strength, lingerMs, stageMs }
+      return new Connection(stream, { ...facts, role: 'client' })
     } catch (thrown) {
       throw withAddress(toError(thrown, 'CONNECT_FAILED'), address)
     }

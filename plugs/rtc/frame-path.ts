@@ -2,9 +2,12 @@ import type { Bytes, Path } from '../../core/types.ts'
 
 /** One way for the frames of a session: a data channel, or a relay circuit. It is open when the session gets it. */
 export interface FramePath {
+  /** May change while it stands, which `onKind` tells: ICE goes over to a better pair. */
   readonly kind: Path
   /** The far side's network address, where it is known and no relay's: what limits count by. */
   readonly source?: string | undefined
+  /** Of the pair of ICE candidates in use. */
+  readonly candidates?: CandidateTypes | undefined
   /** The largest message that the far side takes. */
   readonly maxFrameBytes: number
   /** Bytes handed over that have not left yet. */
@@ -19,9 +22,19 @@ export interface FramePath {
   readonly closed: Promise<void>
 }
 
+/** Each `host`, `srflx`, `prflx` or `relay`. */
+export interface CandidateTypes {
+  readonly local: string
+  readonly remote: string
+}
+
 export interface FramePathHandlers {
   onMessage(message: Bytes): void
   /** Where the path can tell: its queue has drained. */
   onDrain(): void
+  /** Where the path can tell: nothing gets through at the moment, which may pass. */
+  onDoubt(): void
+  /** `kind` is another. */
+  onKind(): void
   onClose(): void
 }

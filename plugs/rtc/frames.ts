@@ -1,3 +1,4 @@
+import { MultiserverError } from '../../core/errors.ts'
 import type { Bytes } from '../../core/types.ts'
 
 /**
@@ -76,6 +77,13 @@ export function decodeFrame(message: Bytes): Frame | null {
     default:
       return null
   }
+}
+
+/** What a RESET of the peer means to whoever reads and writes. */
+export function resetError(code: number, text: string): MultiserverError {
+  const why = code === resetCodes.aborted ? 'the peer aborted the connection' : `the peer reset it (${code})`
+  const printable = text.replace(/[^\x20-\x7e]/g, '?')
+  return new MultiserverError('PEER_RESET', printable === '' ? why : `${why}: ${printable}`)
 }
 
 function encodeBody(frame: Frame): Bytes {

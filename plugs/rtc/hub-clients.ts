@@ -7,8 +7,14 @@ import type { Scope } from '../../core/types.ts'
  */
 const sockets = new Map<string, { socket: HubSocket; users: number }>()
 
-/** A socket to the hub, which may be as near as `reach` says, and the function that gives it back. */
-export function borrowHubSocket(url: string, reach?: Scope): { socket: HubSocket; giveBack: () => void } {
+/**
+ * A socket to the hub, which may be as near as `reach` says, and the function that gives it back; one that seems dead is
+ * lent to nobody else.
+ */
+export function borrowHubSocket(
+  url: string,
+  reach?: Scope,
+): { socket: HubSocket; giveBack: (seemsDead?: boolean) => void } {
   // What one dial may reach, another may not.
   const name = `${reach ?? 'anywhere'} ${url}`
   const shared = sockets.get(name) ?? open(name, url, reach)
@@ -16,13 +22,12 @@ export function borrowHubSocket(url: string, reach?: Scope): { socket: HubSocket
   let mine = true
   return {
     socket: shared.socket,
-    giveBack() {
+    giveBack(seemsDead = false) {
       if (!mine) return
       mine = false
       shared.users -= 1
-      if (shared.users > 0) return
-      forget(name, shared.socket)
-      shared.socket.close()
+      if (seemsDead || shared.users === 0) forget(name, shared.socket)
+      if (shared.users === 0) shared.socket.close()
     },
   }
 }

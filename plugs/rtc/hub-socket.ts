@@ -124,6 +124,15 @@ export class HubSocket {
     return !this.isOver
   }
 
+  /** Gives the socket up unless the hub says something in this time: any answer will do. */
+  ask(timeoutMs: number): void {
+    if (this.#error !== undefined) return
+    clearTimeout(this.#silence)
+    // There is no such introduction, and the hub says so.
+    this.send({ type: 'close', id: randomId(), reason: 'are you there?' })
+    this.#silence = setTimeout(() => this.#drop('has fallen silent'), timeoutMs)
+  }
+
   close(): void {
     if (this.#error !== undefined) return
     // Whoever is being introduced to me need not wait for a path.
@@ -192,11 +201,7 @@ export class HubSocket {
   #watch(): void {
     clearTimeout(this.#silence)
     if (this.#error !== undefined) return
-    this.#silence = setTimeout(() => {
-      // There is no such introduction, and the hub says so: any answer will do.
-      this.send({ type: 'close', id: randomId(), reason: 'are you there?' })
-      this.#silence = setTimeout(() => this.#drop('has fallen silent'), probeTimeoutMs)
-    }, silentAfterMs)
+    this.#silence = setTimeout(() => this.ask(probeTimeoutMs), silentAfterMs)
   }
 
   #drop(why: string): void {

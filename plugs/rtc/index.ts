@@ -1,18 +1,22 @@
 import { formatArgument, sectionArgument } from '../../core/address.ts'
 import { copy } from '../../core/bytes.ts'
+import { abortReason } from '../../core/deadline.ts'
 import { checkPublicKey, ready } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { hubUrlOf } from '../../core/hub-name.ts'
 import { classifyHost } from '../../core/ip.ts'
 import { checkReach } from '../../core/reach.ts'
+import { limits } from '../../core/limits.ts'
 import { loadWebRtc, type WebRtc } from '#wrtc'
 import { publishStack, type PublishStackOptions } from '../directory/publish-stack.ts'
 import { borrowHubSocket } from './hub-clients.ts'
 import { randomId } from './hub-socket.ts'
-import { introduceClient, type IntroductionOptions } from './introduction.ts'
+import { introduceClient, type ClientIntroduction, type IntroductionOptions } from './introduction.ts'
+import { redial } from './redial.ts'
 import { addAcceptor } from './registrar.ts'
 import { Session } from './session.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
+import type { FramePath } from './frame-path.ts'
 import type { ByteStream, DialContext, ListenContext, Listener, Scope, Transport } from '../../core/types.ts'
 
 export interface RtcOptions {
@@ -29,6 +33,8 @@ export interface RtcOptions {
    * this stack's own address, and what `address` gives. @default true
    */
   publish?: boolean | PublishStackOptions | undefined
+  /** How long a connection outlives its last path, in milliseconds, and the client looks for another; 0: not at all. @default 60,000 */
+  resumeMs?: number | undefined
   /** WebRTC to use instead of the browser's, or of the package wrtc. */
   wrtc?: WebRtc | undefined
 }
@@ -65,23 +71,43 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
   if (!checkPublicKey(remoteKey)) {
     throw new MultiserverError('ADDRESS_INVALID', `${address}: nobody can prove this key`, { address })
   }
+  const client = {
+    serverKey: copy(remoteKey),
+    transforms,
+    session: crypto.getRandomValues(new Uint8Array(16)),
+  }
   const introduction = await introductionOptions(hubUrl, options)
-  const { socket, giveBack } = borrowHubSocket(hubUrl, reach)
-  const session = crypto.getRandomValues(new Uint8Array(16))
+  const findPath = (over: AbortSignal): Promise<void> =>
+    redial(
+      session,
+      (attempt) => introduce({ ...client, ...attempt, resume: true }, introduction, reach),
+      over,
+    )
+  const { resumeMs = limits.resume.resumeMs } = options
+  const path = await introduce({ ...client, signal, onProgress, resume: false }, introduction, reach)
+  onProgress?.('path')
+  const session = new Session({ id: client.session, role: 'client', address, resumeMs, findPath })
+  const onAbort = () => session.abort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  session.addPath(path)
+  await session.opened.finally(() => signal.removeEventListener('abort', onAbort))
+  return session
+}
+
+/** Borrows a socket to the hub for as long as the introduction takes. */
+async function introduce(
+  client: ClientIntroduction,
+  introduction: IntroductionOptions,
+  reach: Scope | undefined,
+): Promise<FramePath> {
+  const { signal, onProgress } = client
+  const { socket, giveBack } = borrowHubSocket(introduction.hubUrl, reach)
   try {
     const channel = socket.openChannel(randomId())
     socket.welcome.then(() => signal.aborted || onProgress?.('hub')).catch(() => undefined)
-    const client = { serverKey: copy(remoteKey), session, transforms, signal, onProgress }
-    const path = await introduceClient(channel, client, introduction)
-    onProgress?.('path')
-    const stream = new Session({ id: session, role: 'client', address })
-    const onAbort = () => stream.abort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    stream.addPath(path)
-    await stream.opened.finally(() => signal.removeEventListener('abort', onAbort))
-    return stream
+    return await introduceClient(channel, client, introduction)
   } finally {
-    giveBack()
+    giveBack(signal.aborted && abortReason(signal).code === 'TIMEOUT')
   }
 }
 
@@ -104,6 +130,7 @@ async function listen(
     signal: stop.signal,
     transforms,
     section,
+    resumeMs: options.resumeMs ?? limits.resume.resumeMs,
     accept,
     onError,
     onConnectionError,

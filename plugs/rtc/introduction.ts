@@ -31,6 +31,8 @@ export interface ClientIntroduction {
   readonly serverKey: Bytes
   /** 16 bytes. */
   readonly session: Bytes
+  /** Whether the server should know the session: then this is to be another path for it. */
+  readonly resume: boolean
   readonly transforms: readonly string[]
   readonly signal: AbortSignal
   readonly onProgress?: ((stage: DialStage) => void) | undefined
@@ -39,19 +41,20 @@ export interface ClientIntroduction {
 /** The signals of either side, as far as they come after the first two. */
 type LaterSignals = Pick<Signals<CandidateSignal, Signal>, 'seal' | 'open'>
 
-/** What a server decides about an offer before it makes anything: a refusal, or whom to give the path to. */
-export type OfferVerdict<T> = { readonly refused: RefusalCode } | { readonly acceptor: T }
+/** What a server decides about an offer before it makes anything: a refusal, or whom the path is for. */
+export type OfferVerdict<T> = { readonly refused: RefusalCode } | { readonly taker: T }
 
 /**
  * The client's side: asks the hub for the server, offers, and gives the path once it is open.
- * @throws PEER_NOT_FOUND, BUSY, HUB_REFUSED, SIGNAL_INVALID, CONNECT_FAILED, RTC_LIMIT
+ * @throws PEER_NOT_FOUND, BUSY, HUB_REFUSED, SIGNAL_INVALID, CONNECT_FAILED, RTC_LIMIT; PATH_LOST when the server does
+ *   not know the session any more
  */
 export async function introduceClient(
   channel: IntroductionChannel,
   client: ClientIntroduction,
   options: IntroductionOptions,
 ): Promise<FramePath> {
-  const { serverKey, session, transforms, signal, onProgress } = client
+  const { serverKey, session, resume, transforms, signal, onProgress } = client
   let link: WebRtcLink | undefined
   const release = (reason: string) => {
     link?.close()
@@ -71,20 +74,21 @@ export async function introduceClient(
     const offer: Offer = {
       kind: 'offer',
       session,
-      resume: false,
+      resume,
       transforms: [...transforms],
       relay: 'never',
       sdp,
     }
     channel.sendSignal(await signals.seal(offer))
     const reply = await signals.open(await channel.nextSignal())
-    if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID')
+    if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID', resume)
     onProgress?.('answered')
     link.accept(rebuilt(reply.sdp, 'answer'))
     return await connect(link, channel, signals, candidates, options, signal)
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     release(error.code)
+    await link?.closed
     throw error
   } finally {
     signal.removeEventListener('abort', onAbort)
@@ -94,6 +98,8 @@ export async function introduceClient(
 export interface ServerIntroduction<T> {
   readonly identity: Identity
   readonly iceServers: readonly IceServer[]
+  /** Aborts when the server listens no more. */
+  readonly signal: AbortSignal
   /** Called once the offer has opened. */
   readonly judge: (offer: Offer) => OfferVerdict<T>
 }
@@ -112,7 +118,7 @@ export interface IntroductionTarget {
 export async function introduceServer<T extends IntroductionTarget>(
   channel: IntroductionChannel,
   server: ServerIntroduction<T>,
-): Promise<{ path: FramePath; session: Bytes; acceptor: T } | null> {
+): Promise<{ path: FramePath; taker: T } | null> {
   let link: WebRtcLink | undefined
   try {
     const signals = createServerSignals({ id: idBytes(channel), identity: server.identity })
@@ -121,10 +127,10 @@ export async function introduceServer<T extends IntroductionTarget>(
     if ('refused' in verdict) return await refuse(channel, signals, verdict.refused)
     const sdp = rebuildSdp(offer.sdp, 'offer')
     if (sdp === null) return await refuse(channel, signals, 'INVALID')
-    const { acceptor } = verdict
-    const { options } = acceptor
+    const { taker } = verdict
+    const { options } = taker
     // Of its own for each introduction: dozens may be under way.
-    const signal = AbortSignal.any([acceptor.signal])
+    const signal = AbortSignal.any([taker.signal, server.signal])
     const candidates = new CandidateOutlet(options.filter)
     link = await makeLinkOrRefuse(channel, signals, () =>
       makeLink(false, server.iceServers, options, candidates),
@@ -135,7 +141,7 @@ export async function introduceServer<T extends IntroductionTarget>(
     const refuseRelay = async () =>
       channel.sendSignal(await signals.seal({ kind: 'refused', code: 'RELAY_OFF' }))
     const path = await connect(link, channel, signals, candidates, options, signal, refuseRelay)
-    return { path, session: offer.session, acceptor }
+    return { path, taker }
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     link?.close()
@@ -257,7 +263,10 @@ async function refuse(
   return null
 }
 
-function refusedError(code: RefusalCode): MultiserverError {
+function refusedError(code: RefusalCode, resume: boolean): MultiserverError {
+  if (code === 'NO_SESSION' && resume) {
+    return new MultiserverError('PATH_LOST', 'the path was lost, and the peer has given the connection up')
+  }
   switch (code) {
     case 'BUSY':
       return new MultiserverError('BUSY')

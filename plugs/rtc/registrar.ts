@@ -1,25 +1,26 @@
 import { toBase64 } from '../../core/bytes.ts'
-import { untilAborted } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { limits } from '../../core/limits.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
-import { introduceServer, type IntroductionTarget, type OfferVerdict } from './introduction.ts'
+import { introduceServer, type OfferVerdict } from './introduction.ts'
 import { Registration, type Publisher } from './registration.ts'
-import { Session } from './session.ts'
+import {
+  joinServerSessions,
+  type PathTaker,
+  type ServerSessions,
+  type SessionOwner,
+} from './server-sessions.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
-import type { Bytes, ByteStream, Identity } from '../../core/types.ts'
+import type { Bytes, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Offer } from './signal-payload.ts'
 
 const { unopened, underWay, perSecond, burst } = limits.introduction
 
 /** A listening rtc stack: it gets the connections whose address has its transforms. */
-export interface Acceptor extends IntroductionTarget {
+export interface Acceptor extends SessionOwner {
   readonly transforms: readonly string[]
-  /** What `address` of a connection begins with, for example `rtc:hub.example.com`. */
-  readonly section: string
-  readonly accept: (stream: ByteStream) => void
   readonly onError: (error: Error) => void
   readonly onConnectionError: (error: Error) => void
 }
@@ -82,14 +83,19 @@ class Registrar {
   readonly #identity: Identity
   readonly #forget: () => void
   readonly #acceptors = new Set<Acceptor>()
-  readonly #sessions = new Set<string>()
+  readonly #sessions: ServerSessions
+  readonly #leaveSessions: () => void
   readonly #rate = new TokenBucket({ perSecond, burst }, performance.now())
   readonly #underWay = new Set<Promise<unknown>>()
+  readonly #stop = new AbortController()
   #unopened = 0
 
   constructor(hubUrl: string, identity: Identity, forget: () => void) {
     this.#identity = identity
     this.#forget = forget
+    const { sessions, leave } = joinServerSessions(identity.publicKey, () => this.registration.hurry())
+    this.#sessions = sessions
+    this.#leaveSessions = leave
     this.registration = new Registration({
       hubUrl,
       identity,
@@ -100,6 +106,7 @@ class Registrar {
         for (const acceptor of this.#acceptors) acceptor.onError(error)
         this.publisher?.onError(error)
       },
+      isUrgent: () => sessions.someSuspended,
     })
   }
 
@@ -129,8 +136,10 @@ class Registrar {
   async #closeIfUnused(): Promise<void> {
     if (this.#acceptors.size > 0 || this.publisher !== undefined) return
     this.#forget()
+    this.#stop.abort()
     await this.registration.close()
     await Promise.all(this.#underWay)
+    this.#leaveSessions()
   }
 
   #onIncoming(channel: IntroductionChannel, iceServers: readonly IceServer[]): void {
@@ -147,8 +156,9 @@ class Registrar {
       opened()
       return this.#judge(offer)
     }
-    const introducing = introduceServer(channel, { identity: this.#identity, iceServers, judge })
-      .then((introduced) => introduced && this.#begin(introduced))
+    const { signal } = this.#stop
+    const introducing = introduceServer(channel, { identity: this.#identity, iceServers, signal, judge })
+      .then((introduced) => introduced?.taker.take(introduced.path))
       .catch((thrown: unknown) => {
         const error = toError(thrown, 'CONNECT_FAILED')
         for (const acceptor of this.#acceptors) acceptor.onConnectionError(error)
@@ -160,28 +170,13 @@ class Registrar {
     this.#underWay.add(introducing)
   }
 
-  #judge({ transforms, resume, session }: Offer): OfferVerdict<Acceptor> {
-    // Sessions are not resumed yet: one that is known is a repetition, one that should be known is gone.
-    if (resume || this.#sessions.has(toBase64(session))) return { refused: 'NO_SESSION' }
+  #judge({ transforms, resume, session }: Offer): OfferVerdict<PathTaker> {
+    const known = this.#sessions.find(session)
+    if (resume !== (known !== undefined)) return { refused: 'NO_SESSION' }
+    if (known !== undefined) return { taker: known }
     const acceptor = [...this.#acceptors].find((each) => each.transforms.join('~') === transforms.join('~'))
-    return acceptor === undefined ? { refused: 'NO_STACK' } : { acceptor }
-  }
-
-  async #begin({ path, session: id, acceptor }: Introduced): Promise<void> {
-    const { section: address } = acceptor
-    const session = new Session({ id, role: 'server', address, source: path.source })
-    const name = toBase64(id)
-    this.#sessions.add(name)
-    void session.closed.then(() => this.#sessions.delete(name))
-    session.addPath(path)
-    try {
-      await untilAborted(session.opened, acceptor.signal, () => undefined)
-    } catch (thrown) {
-      session.abort(toError(thrown, 'CONNECT_FAILED'))
-      throw thrown
-    }
-    acceptor.accept(session)
+    return acceptor === undefined
+      ? { refused: 'NO_STACK' }
+      : { taker: this.#sessions.begin(session, acceptor) }
   }
 }
-
-type Introduced = NonNullable<Awaited<ReturnType<typeof introduceServer<Acceptor>>>>

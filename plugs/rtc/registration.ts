@@ -7,7 +7,14 @@ import { HubSocket, type RecordRefusal } from './hub-socket.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 
-const { answerTimeoutMs, healthyAfterMs, longestBackoffMs, shortestBackoffMs } = limits.hub
+const {
+  answerTimeoutMs,
+  healthyAfterMs,
+  longestBackoffMs,
+  shortestBackoffMs,
+  urgentBackoffMs,
+  urgentProbeMs,
+} = limits.hub
 
 /** Who has a record to show wherever its key is registered. */
 export interface Publisher {
@@ -28,6 +35,8 @@ export interface RegistrationOptions {
   readonly publisher?: (() => Publisher | undefined) | undefined
   /** HUB_LOST, once for each loss, and HUB_REPLACED, after which there is no more to come. */
   readonly onError: (error: MultiserverError) => void
+  /** Whether a peer waits for a path now, so that nobody may wait long for the hub. */
+  readonly isUrgent?: (() => boolean) | undefined
 }
 
 /** Keeps a key registered at a hub: registers again whenever the socket was lost, until it is closed or replaced. */
@@ -46,7 +55,9 @@ export class Registration {
   #tellLoss = true
   #failures = 0
   #tryQuicklyUntil = 0
-  #pauseMs = 0
+  /** By the clock of performance.now(): a hub that restarts has said when it will be there. */
+  #notBefore = 0
+  #isPausing = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #stopped = false
 
@@ -75,12 +86,22 @@ export class Registration {
     return this.#isRegistered && this.#socket !== undefined && this.#socket.answered()
   }
 
+  /** The path of a peer is in trouble, and my own network may be the reason: looks after the hub at once. */
+  hurry(): void {
+    if (this.#isRegistered) this.#socket?.ask(urgentProbeMs)
+    else if (this.#isPausing && !this.#stopped) {
+      clearTimeout(this.#timer)
+      this.#connectLater()
+    }
+  }
+
   async close(): Promise<void> {
     this.#stop(new MultiserverError('ABORTED', 'the registration was closed'))
     await this.#socket?.closed
   }
 
   #connect(): void {
+    this.#isPausing = false
     let registeredAt: number | undefined
     const socket = new HubSocket(this.#options.hubUrl, {
       onRegistered: () => {
@@ -100,8 +121,8 @@ export class Registration {
         this.#options.onError(error)
       },
       onRestarting: ({ reconnectAfterMs, tryForMs }) => {
-        this.#pauseMs = reconnectAfterMs
-        this.#tryQuicklyUntil = performance.now() + reconnectAfterMs + tryForMs
+        this.#notBefore = performance.now() + reconnectAfterMs
+        this.#tryQuicklyUntil = this.#notBefore + tryForMs
       },
       onRecordRefused: (refusal) => this.#options.publisher?.()?.onRecordRefused(refusal),
       onRefused: (error) => {
@@ -148,9 +169,11 @@ export class Registration {
   /** Full jitter under a bound that doubles with each failure; a hub that restarts has said when to come. */
   #connectLater(): void {
     const restarting = performance.now() < this.#tryQuicklyUntil
-    const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestBackoffMs)
-    const delayMs = this.#pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
-    this.#pauseMs = 0
+    const longestMs = this.#options.isUrgent?.() === true ? urgentBackoffMs : longestBackoffMs
+    const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestMs)
+    const pauseMs = Math.max(0, this.#notBefore - performance.now())
+    const delayMs = pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
+    this.#isPausing = true
     this.#timer = setTimeout(() => this.#connect(), delayMs)
   }
 

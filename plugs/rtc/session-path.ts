@@ -3,12 +3,20 @@ import { limits } from '../../core/limits.ts'
 import { Flight } from './flight.ts'
 import { decodeFrame, encodeFrame, makeDataFrame, type Frame } from './frames.ts'
 import type { Bytes, Path } from '../../core/types.ts'
-import type { FramePath } from './frame-path.ts'
+import type { CandidateTypes, FramePath } from './frame-path.ts'
 
-const { frameBytes, helloTimeoutMs, lookAgainMs, pingAfterMs, pongTimeoutMs, queuedBytes, queuedFrames } =
-  limits.session
+const {
+  frameBytes,
+  helloTimeoutMs,
+  lateTimerMs,
+  lookAgainMs,
+  pingAfterMs,
+  pongTimeoutMs,
+  queuedBytes,
+  queuedFrames,
+} = limits.session
 
-type Hello = Extract<Frame, { type: 'hello' }>
+export type Hello = Extract<Frame, { type: 'hello' }>
 
 export interface SessionPathEvents {
   /** The peer's HELLO has come: frames may go both ways. */
@@ -17,6 +25,8 @@ export interface SessionPathEvents {
   onFrame(frame: Exclude<Frame, { type: 'ping' }> | null): void
   /** The queue of a path that was full has room again. */
   onRoom(): void
+  /** `isDoubtful` or `kind` has changed. */
+  onChange(): void
   /** Once: closed, silent for too long, or not speaking our protocol. */
   onLost(): void
 }
@@ -24,10 +34,15 @@ export interface SessionPathEvents {
 /** A path as a session uses it: HELLO first, at most so much queued, and asked whether it still lives. */
 export class SessionPath {
   readonly flight = new Flight()
+  /** Whether the peer's HELLO came, once that is known. */
+  readonly opened: Promise<boolean>
   readonly #path: FramePath
   readonly #session: Bytes
   readonly #events: SessionPathEvents
+  #resolveOpened: (isOpen: boolean) => void = () => undefined
   #state: 'waiting' | 'open' | 'lost' = 'waiting'
+  #openedAt = Infinity
+  #isDoubtful = false
   #heardAt = performance.now()
   #timer: ReturnType<typeof setTimeout> | undefined
   #roomTimer: ReturnType<typeof setTimeout> | undefined
@@ -43,6 +58,7 @@ export class SessionPath {
     this.#path = path
     this.#session = session
     this.#events = events
+    this.opened = new Promise((resolve) => (this.#resolveOpened = resolve))
   }
 
   get kind(): Path {
@@ -51,6 +67,20 @@ export class SessionPath {
 
   get isOpen(): boolean {
     return this.#state === 'open'
+  }
+
+  /** By the clock of performance.now(). */
+  get openedAt(): number {
+    return this.#openedAt
+  }
+
+  /** Nothing gets through at the moment, as far as the path itself can tell. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful
+  }
+
+  get candidates(): CandidateTypes | undefined {
+    return this.#path.candidates
   }
 
   get closed(): Promise<void> {
@@ -66,11 +96,13 @@ export class SessionPath {
     return Math.min(this.#path.maxFrameBytes, frameBytes)
   }
 
-  start(received: number, limit: number): void {
+  start({ received, limit }: { received: number; limit: number }): void {
     this.send({ type: 'hello', session: this.#session, received, limit })
     this.#path.start({
       onMessage: (message) => this.#receive(message),
       onDrain: () => this.#lookForRoom(),
+      onDoubt: () => this.#doubt(),
+      onKind: () => this.#events.onChange(),
       onClose: () => this.#lose(),
     })
     if (this.#state === 'waiting') this.#timer = setTimeout(() => this.#lose(), helloTimeoutMs)
@@ -108,6 +140,7 @@ export class SessionPath {
     this.#state = 'lost'
     clearTimeout(this.#timer)
     clearTimeout(this.#roomTimer)
+    this.#resolveOpened(false)
     this.#path.close()
   }
 
@@ -131,12 +164,17 @@ export class SessionPath {
   #receive(message: Bytes): void {
     if (this.#state === 'lost') return
     this.#heardAt = performance.now()
+    if (this.#isDoubtful) this.#trust()
     const frame = decodeFrame(message)
     if (this.#state === 'waiting') {
       if (frame?.type !== 'hello' || !equalBytes(frame.session, this.#session)) return this.#lose()
       this.#state = 'open'
+      this.#openedAt = this.#heardAt
       this.#watch(pingAfterMs)
       this.#events.onOpen(frame)
+      this.#resolveOpened(true)
+      // Tells how long a round trip is.
+      if (this.isOpen) this.ping()
     } else if (frame?.type === 'ping') {
       this.#answer(frame.id)
     } else {
@@ -157,6 +195,18 @@ export class SessionPath {
     else this.#unansweredPing = id
   }
 
+  #doubt(): void {
+    if (this.#state !== 'open' || this.#isDoubtful) return
+    this.#isDoubtful = true
+    this.ping()
+    this.#events.onChange()
+  }
+
+  #trust(): void {
+    this.#isDoubtful = false
+    this.#events.onChange()
+  }
+
   /** Looks `delayMs` from now whether anything was heard meanwhile; asks when not. */
   #watch(delayMs: number): void {
     clearTimeout(this.#timer)
@@ -173,7 +223,7 @@ export class SessionPath {
     this.#timer = setTimeout(() => {
       if (this.#heardAt >= askedAt) return this.#watch(pingAfterMs)
       // A timer this late means that the machine slept: the peer may be there, so it is asked again.
-      if (performance.now() - askedAt < pongTimeoutMs + pingAfterMs) return this.#lose()
+      if (performance.now() - askedAt < pongTimeoutMs + lateTimerMs) return this.#lose()
       this.ping()
       return this.#awaitAnswer()
     }, pongTimeoutMs)

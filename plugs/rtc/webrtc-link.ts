@@ -1,8 +1,8 @@
 import Peer from 'simple-peer/simplepeer.min.js'
 import { view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
-import { isLoopbackSource, parseIp, sourceOf } from '../../core/ip.ts'
 import { limits } from '../../core/limits.ts'
+import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes } from '../../core/types.ts'
@@ -71,14 +71,13 @@ export class WebRtcLink {
       })
       peer.once('close', () => reject(lost(failure)))
     })
-    peer.on('iceStateChange', (_connection: string, gathering: string) => {
+    peer.on('iceStateChange', (connection: string, gathering: string) => {
       if (gathering === 'complete') options.onCandidate(null)
+      if (connection === 'disconnected') early.doubt()
     })
     this.opened = new Promise((resolve, reject) => {
       peer.once('connect', () => {
-        void describePath(kept.connection()).then((facts) => {
-          resolve(this.#asPath(facts, early, kept.onDrain))
-        })
+        void describePair(kept.connection()).then((facts) => resolve(this.#asPath(facts, early, kept)))
       })
       peer.once('close', () => reject(lost(failure)))
     })
@@ -109,10 +108,23 @@ export class WebRtcLink {
     }
   }
 
-  #asPath(facts: PathFacts, early: EarlyMessages, onDrain: (listener: () => void) => void): FramePath {
+  #asPath(first: PairFacts, early: EarlyMessages, kept: KeptConnection): FramePath {
     const peer = this.#peer
+    let facts = first
+    const stopWatching = watchPair(kept.connection(), (now) => {
+      const isOther = now.kind !== facts.kind
+      facts = now
+      if (isOther) early.change()
+    })
+    void this.closed.then(stopWatching)
     return {
-      ...facts,
+      source: first.source,
+      get kind() {
+        return facts.kind
+      },
+      get candidates() {
+        return facts.candidates
+      },
       maxFrameBytes: Math.min(this.#peerMessageBytes, limits.session.frameBytes),
       get queuedBytes() {
         return peer.bufferSize
@@ -125,7 +137,7 @@ export class WebRtcLink {
         }
       },
       start(handlers) {
-        onDrain(() => handlers.onDrain())
+        kept.onDrain(() => handlers.onDrain())
         early.start(handlers)
       },
       close: () => peer.destroy(),
@@ -154,12 +166,14 @@ function asRtcIceServer({ urls, username, credential }: IceServer): RTCIceServer
   return username === undefined || credential === undefined ? { urls } : { urls, username, credential }
 }
 
+interface KeptConnection {
+  readonly webRtc: WebRtc
+  readonly connection: () => RTCPeerConnection | undefined
+  readonly onDrain: (listener: () => void) => void
+}
+
 /** Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. */
-function keepConnection(webRtc: WebRtc): {
-  webRtc: WebRtc
-  connection: () => RTCPeerConnection | undefined
-  onDrain: (listener: () => void) => void
-} {
+function keepConnection(webRtc: WebRtc): KeptConnection {
   let connection: RTCPeerConnection | undefined
   let channel: RTCDataChannel | undefined
   function makeConnection(config?: RTCConfiguration): RTCPeerConnection {
@@ -173,26 +187,6 @@ function keepConnection(webRtc: WebRtc): {
     webRtc: { ...webRtc, RTCPeerConnection: makeConnection as unknown as typeof RTCPeerConnection },
     connection: () => connection,
     onDrain: (listener) => channel?.addEventListener('bufferedamountlow', listener),
-  }
-}
-
-type PathFacts = Pick<FramePath, 'kind' | 'source'>
-
-/** `turn` when either end of the pair in use is a relayed one. What can't be told counts as direct. */
-async function describePath(connection: RTCPeerConnection | undefined): Promise<PathFacts> {
-  const reports = new Map<string, Record<string, unknown>>()
-  const stats = await connection?.getStats().catch(() => undefined)
-  stats?.forEach((report: { id: string }) => reports.set(report.id, { ...report }))
-  const transport = [...reports.values()].find((report) => report['selectedCandidatePairId'] !== undefined)
-  const pair = reports.get(String(transport?.['selectedCandidatePairId']))
-  const local = reports.get(String(pair?.['localCandidateId']))
-  const remote = reports.get(String(pair?.['remoteCandidateId']))
-  if (remote?.['candidateType'] === 'relay') return { kind: 'turn' }
-  const address = remote?.['address'] ?? remote?.['ip']
-  const source = typeof address === 'string' && parseIp(address) !== null ? sourceOf(address) : undefined
-  return {
-    kind: local?.['candidateType'] === 'relay' ? 'turn' : 'direct',
-    source: source === undefined || isLoopbackSource(source) ? undefined : source,
   }
 }
 
@@ -213,6 +207,14 @@ class EarlyMessages {
     this.#handlers = handlers
     for (const message of this.#waiting.splice(0)) handlers.onMessage(message)
     if (this.#closed) handlers.onClose()
+  }
+
+  doubt(): void {
+    this.#handlers?.onDoubt()
+  }
+
+  change(): void {
+    this.#handlers?.onKind()
   }
 
   close(): void {

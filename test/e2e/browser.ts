@@ -19,6 +19,8 @@ export interface Browsers {
   openPageApart(): Promise<Page>
   /** What the pages threw, or were forbidden by their content security policy. */
   readonly problems: readonly string[]
+  /** The hub loses all its sockets, is away while `meanwhile` runs, and comes back where it was. */
+  restartHub(meanwhile?: () => Promise<unknown>): Promise<void>
   close(): Promise<void>
 }
 
@@ -26,7 +28,7 @@ export interface Browsers {
 export async function startBrowser(): Promise<Browsers> {
   const directory = await mkdtemp(join(tmpdir(), 'multiserver-e2e-'))
   await buildHarness(directory)
-  const hub = await startHub({ port: 0, exemptLoopback: true, page: directory })
+  let hub = await startHub({ port: 0, exemptLoopback: true, page: directory })
   const browser = await chromium.launch(chromiumLaunch)
   const context = await browser.newContext()
   const pageUrl = hub.url.replace(/^ws/, 'http')
@@ -36,6 +38,12 @@ export async function startBrowser(): Promise<Browsers> {
     openPage: () => openPage(context, pageUrl, problems),
     openPageApart: async () => openPage(await browser.newContext(), pageUrl, problems),
     problems,
+    async restartHub(meanwhile) {
+      const port = Number(new URL(hub.url).port)
+      await hub.close()
+      await meanwhile?.()
+      hub = await startHub({ port, exemptLoopback: true, page: directory })
+    },
     async close() {
       await browser.close()
       await hub.close()

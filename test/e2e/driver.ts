@@ -28,6 +28,8 @@ export function drivePage(page: Page): DrivenPeer {
 
 export interface Desktop extends DrivenPeer {
   stop(): Promise<void>
+  /** Sends its process a signal: SIGSTOP, SIGCONT, SIGKILL. */
+  kill(signal: NodeJS.Signals): void
 }
 
 /** A peer in a process of its own that nobody can dial but through the hub, or one that listens for WebSockets. */
@@ -39,6 +41,7 @@ export function startDesktop(where: { readonly hub: string } | 'ws'): Desktop {
   const exited = once(child, 'exit')
   return new Proxy(peer as Desktop, {
     get(target, name, receiver) {
+      if (name === 'kill') return (signal: NodeJS.Signals) => child.kill(signal)
       if (name !== 'stop') return Reflect.get(target, name, receiver) as unknown
       return async () => {
         if (child.connected) child.disconnect()

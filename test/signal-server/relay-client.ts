@@ -82,5 +82,5 @@ export async function openCircuit(
 ): Promise<[RelayClient, RelayClient]> {
   const ends = await Promise.all([joinRelay(told[0]), joinRelay(told[1])])
   await Promise.all(ends.map((end) => end.until(() => end.texts.includes('open'))))
-  return ends as [RelayClient, RelayClient]
+  return ends
 }

@@ -9,7 +9,7 @@ export interface FakePathOptions {
 
 /** One end of a path in memory: what the session sends is kept, what it is to hear is said by the test. */
 export class FakePath implements FramePath {
-  readonly kind: Path
+  kind: Path
   readonly maxFrameBytes: number
   readonly closed: Promise<void>
   /** What the session sent, oldest first. */
@@ -62,6 +62,17 @@ export class FakePath implements FramePath {
   drain(): void {
     this.queuedBytes = 0
     this.#handlers?.onDrain()
+  }
+
+  /** Tells the session that nothing gets through at the moment. */
+  doubt(): void {
+    this.#handlers?.onDoubt()
+  }
+
+  /** Becomes another kind of path. */
+  become(kind: Path): void {
+    this.kind = kind
+    this.#handlers?.onKind()
   }
 
   /** The frames sent since it was last asked. */

@@ -12,7 +12,10 @@ const [, , transport, hub] = process.argv
 const keys = await generateKeys()
 const call = createPeer({
   MultiServer,
-  stacks: [shs({ keys }), shs2({ keys })].map((secret) => [transport === 'ws' ? ws() : rtc({ hub }), secret]),
+  stacks: [shs({ keys }), shs2({ keys })].map((secret) => [
+    transport === 'ws' ? ws() : rtc({ hub, resumeMs: 15_000 }),
+    secret,
+  ]),
   publicKey: keys.publicKey,
   createHash: () => createHash('sha256'),
   memoryBytes() {

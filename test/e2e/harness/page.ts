@@ -13,6 +13,8 @@ declare global {
     callPeer: (name: string, args: readonly unknown[]) => Promise<Outcome>
     /** The key that this origin keeps under `name`. */
     loadKey: (name: string) => Promise<string>
+    /** Takes the newest WebRTC path away, as far as either side can tell. */
+    losePath: () => void
   }
 }
 
@@ -20,12 +22,22 @@ const peer = startPeer()
 window.callPeer = async (name, args) => (await peer)(name, args)
 window.loadKey = async (name) => keyToString((await loadOrCreateKeys(name)).publicKey)
 
+const channels: RTCDataChannel[] = []
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  override createDataChannel(label: string, init?: RTCDataChannelInit): RTCDataChannel {
+    const channel = super.createDataChannel(label, init)
+    channels.push(channel)
+    return channel
+  }
+}
+window.losePath = () => channels.at(-1)?.close()
+
 async function startPeer(): Promise<Window['callPeer']> {
   const keys = await generateKeys()
   return createPeer({
     MultiServer,
     stacks: [shs({ keys }), shs2({ keys })].flatMap((secret): StackInput[] => [
-      [rtc({ hub: `ws://${location.host}` }), secret],
+      [rtc({ hub: `ws://${location.host}`, resumeMs: 15_000 }), secret],
       [ws(), secret],
     ]),
     publicKey: keys.publicKey,

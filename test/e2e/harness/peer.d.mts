@@ -8,6 +8,8 @@ export interface DrivenPeer {
   /** The next connection that came in. */
   accepted(): Promise<number>
   describe(connection: number): Promise<Description>
+  /** What `connection.stats()` tells, as JSON has it. */
+  stats(connection: number): Promise<Record<string, unknown>>
   /** This peer's own key. */
   key(): Promise<string>
   /**

@@ -29,6 +29,7 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
       const { role, path = null, remote } = connections[number]
       return { role, path, remote: toHex(remote) }
     },
+    stats: (number) => JSON.parse(JSON.stringify(connections[number].stats())),
     key: () => toHex(publicKey),
     exchange: (number, options) => exchange(connections[number], options, createHash),
     offer(number, bytes) {

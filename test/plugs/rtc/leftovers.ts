@@ -3,22 +3,30 @@ import type { WebRtc } from '../../../plugs/rtc/wrtc.ts'
 
 const wrtc = createRequire(import.meta.url)('wrtc') as WebRtc
 
-/** WebRTC that keeps every connection it makes, with what it was made with. */
+/** WebRTC that keeps every connection it makes, with what it was made with, and its data channel. */
 export function countingWebRtc(): {
   webRtc: WebRtc
   connections: RTCPeerConnection[]
+  channels: RTCDataChannel[]
   configurations: (RTCConfiguration | undefined)[]
 } {
   const connections: RTCPeerConnection[] = []
+  const channels: RTCDataChannel[] = []
   const configurations: (RTCConfiguration | undefined)[] = []
   function makeConnection(configuration?: RTCConfiguration): RTCPeerConnection {
     const connection = new wrtc.RTCPeerConnection(configuration)
     connections.push(connection)
     configurations.push(configuration)
+    const create = connection.createDataChannel.bind(connection)
+    connection.createDataChannel = (label, init) => {
+      const channel = create(label, init)
+      channels.push(channel)
+      return channel
+    }
     return connection
   }
   const RTCPeerConnection = makeConnection as unknown as typeof globalThis.RTCPeerConnection
-  return { webRtc: { ...wrtc, RTCPeerConnection }, connections, configurations }
+  return { webRtc: { ...wrtc, RTCPeerConnection }, connections, channels, configurations }
 }
 
 /** What keeps this process alive now: sockets, servers, timers. */

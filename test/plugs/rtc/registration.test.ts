@@ -1,9 +1,10 @@
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { toBase64Url } from '../../../core/bytes.ts'
 import { createIdentity, ready } from '../../../core/ed25519.ts'
 import { type MultiserverError } from '../../../core/errors.ts'
+import { limits } from '../../../core/limits.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
 import rtc from '../../../plugs/rtc/index.ts'
@@ -99,6 +100,69 @@ describe('a registration', () => {
     expect(afterMs).toBeGreaterThan(690)
     await until(() => registration.isRegistered, 'registered again')
     expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+    await registration.close()
+    await hub.close()
+  })
+
+  it('asks its hub at once when it is to hurry, and is made again when that has nothing to say', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    const hub = await FakeHub.start()
+    const { registration } = await register({ hubUrl: hub.url })
+    await registration.registered
+    const peer = await hub.peer(0)
+    const isQuestion = ({ type }: { type: string }) => type === 'close'
+    registration.hurry()
+    await peer.heardThat(isQuestion, 1)
+    // Any word will do.
+    peer.say({ type: 'ice-servers', iceServers: [] })
+    await new Promise((resolve) => peer.socket.once('pong', resolve).ping())
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
+    expect(registration.isRegistered).toBe(true)
+    registration.hurry()
+    await peer.heardThat(isQuestion, 2)
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
+    expect(registration.isRegistered).toBe(false)
+    await vi.advanceTimersByTimeAsync(2 * limits.hub.shortestBackoffMs)
+    await hub.peer(1)
+    await registration.close()
+    await hub.close()
+    vi.useRealTimers()
+  })
+
+  it('that hurries waits at most 5 s for its next try, after however many failures', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    vi.spyOn(Math, 'random').mockReturnValue(0.999)
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url, isUrgent: () => true })
+    await registration.registered
+    const { port } = hub
+    await hub.close()
+    await until(() => errors.length > 0, 'the loss is reported')
+    // Without a bound the seventh pause would be of 64 s.
+    for (let failures = 0; failures < 8; failures++) await vi.advanceTimersByTimeAsync(60_000)
+    const back = await FakeHub.start({}, port)
+    registration.hurry()
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentBackoffMs)
+    await back.peer(0)
+    await until(() => registration.isRegistered, 'registered again')
+    await registration.close()
+    await back.close()
+    vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
+
+  it('does not hurry before its hub is back, which has said when that is', async () => {
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url, isUrgent: () => true })
+    await registration.registered
+    const peer = await hub.peer(0)
+    peer.say({ type: 'restarting', reconnectAfterMs: 700, tryForMs: 10_000 })
+    const told = performance.now()
+    peer.socket.close(1012)
+    await until(() => errors.length > 0, 'the loss is reported')
+    registration.hurry()
+    await hub.peer(1)
+    expect(performance.now() - told).toBeGreaterThan(690)
     await registration.close()
     await hub.close()
   })

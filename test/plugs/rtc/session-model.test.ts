@@ -1,17 +1,25 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { MultiserverError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
+import { redial } from '../../../plugs/rtc/redial.ts'
+import { joinServerSessions, type ServerSessions } from '../../../plugs/rtc/server-sessions.ts'
 import { Session } from '../../../plugs/rtc/session.ts'
-import { FakeLink } from '../../support/fake-path.ts'
+import { deferred } from '../../support/deferred.ts'
+import { FakeLink, type FakeLinkOptions } from '../../support/fake-path.ts'
 import type { Path } from '../../../core/types.ts'
+import type { IntroductionOptions } from '../../../plugs/rtc/introduction.ts'
 
-const id = new Uint8Array(16).fill(6)
 const realImmediate = setImmediate
+const { largestWindowBytes, unacknowledgedBytes } = limits.session
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  // Of the jitter: what fast-check finds must come again with its seed.
+  vi.spyOn(Math, 'random').mockReturnValue(0.5)
 })
 afterEach(() => {
+  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 
@@ -19,8 +27,8 @@ type Who = 0 | 1
 type Step =
   | { readonly do: 'write'; readonly who: Who; readonly bytes: number }
   | { readonly do: 'read'; readonly who: Who; readonly chunks: number }
-  | { readonly do: 'end' | 'abort' | 'loseData'; readonly who: Who; readonly link: number }
-  | { readonly do: 'pass'; readonly ms: number }
+  | { readonly do: 'end' | 'abort' | 'loseData' | 'doubt'; readonly who: Who; readonly link: number }
+  | { readonly do: 'pass' | 'outage'; readonly ms: number }
   | {
       readonly do: 'add'
       readonly kind: Path
@@ -63,38 +71,51 @@ const peaceful: fc.WeightedArbitrary<Step>[] = [
       frame: fc.constantFrom(1024, 16_384, 65_536),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('break' as const, 'silence' as const), link }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('loseData' as const), who, link }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('break' as const, 'silence' as const), link }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constantFrom('loseData' as const, 'doubt' as const), who, link }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('outage' as const), ms: fc.nat(4000) }) },
 ]
+const longOutage: fc.WeightedArbitrary<Step> = {
+  weight: 1,
+  arbitrary: fc.record({ do: fc.constant('outage' as const), ms: fc.nat(120_000) }),
+}
 const aborting: fc.WeightedArbitrary<Step> = {
   weight: 1,
   arbitrary: fc.record({ do: fc.constant('abort' as const), who, link }),
 }
 
 describe('two sessions over paths that come and go', () => {
-  it('bring everything across and close in peace while one path lives', async () => {
-    await holds(fc.array(fc.oneof(...peaceful), { minLength: 20, maxLength: 60 }), async (steps) => {
-      const pair = new Pair({ keepFirst: true })
-      for (const step of steps) await pair.take(step)
+  it('bring everything across and close in peace as long as the client finds another path', async () => {
+    await holds(fc.array(fc.oneof(...peaceful), { minLength: 20, maxLength: 60 }), async (given) => {
+      const pair = await Pair.open({ resumeMs: 600_000 })
+      for (const step of given) await pair.take(step)
       await pair.finish()
       expect(pair.sides.map(({ failures }) => failures)).toEqual([[], []])
       const [one, other] = pair.sides
       expect([one.read, other.read]).toEqual([other.written, one.written])
+      resumes += pair.resumes
     })
-  })
+    expect(resumes).toBeGreaterThan(400)
+  }, 60_000)
 
-  it('read a prefix of what was written, and then an end or an error, whatever happens', async () => {
-    await holds(
-      fc.array(fc.oneof(...peaceful, aborting), { minLength: 20, maxLength: 60 }),
-      async (steps) => {
-        const pair = new Pair({ keepFirst: false })
-        for (const step of steps) await pair.take(step)
+  it.each([0, 10_000])(
+    'read a prefix of what was written, and then an end or an error, whatever happens, with %i ms to resume',
+    async (resumeMs) => {
+      const any = fc.oneof(...peaceful, longOutage, aborting)
+      await holds(fc.array(any, { minLength: 20, maxLength: 60 }), async (given) => {
+        const pair = await Pair.open({ resumeMs })
+        for (const step of given) await pair.take(step)
         await pair.finish()
-      },
-    )
-  })
+      })
+    },
+    60_000,
+  )
 })
 
+let resumes = 0
 let steps = 0
 
 async function holds(arbitrary: fc.Arbitrary<Step[]>, run: (steps: Step[]) => Promise<void>): Promise<void> {
@@ -180,19 +201,64 @@ class Side {
   }
 }
 
+let sessions = 0
+
+/** A client and a server with its registry, and what a hub would do between them. */
 class Pair {
   readonly sides: readonly [Side, Side]
-  readonly #keepFirst: boolean
-  #links: FakeLink[] = []
+  readonly #id: Uint8Array<ArrayBuffer>
+  readonly #registry: ServerSessions
+  readonly #leave: () => void
+  readonly #links: FakeLink[]
+  #downUntil = 0
+  /** What the next dial brings. */
+  #next: FakeLinkOptions = { kind: 'turn', delayMs: 10 }
 
-  constructor({ keepFirst }: { keepFirst: boolean }) {
-    const make = (role: 'client' | 'server', mark: number) =>
-      new Side(new Session({ id, role, address: `rtc:${role}` }), mark)
-    this.sides = [make('client', 0), make('server', 1)]
+  private constructor(
+    id: Uint8Array<ArrayBuffer>,
+    sides: readonly [Session, Session],
+    links: FakeLink[],
+    { sessions: registry, leave }: ReturnType<typeof joinServerSessions>,
+  ) {
+    this.#id = id
+    this.sides = [new Side(sides[0], 0), new Side(sides[1], 1)]
     this.sides[0].follow(this.sides[1])
     this.sides[1].follow(this.sides[0])
-    this.#keepFirst = keepFirst
-    this.#add(new FakeLink({ kind: 'turn', delayMs: 10 }))
+    this.#links = links
+    this.#registry = registry
+    this.#leave = leave
+  }
+
+  static async open({ resumeMs }: { resumeMs: number }): Promise<Pair> {
+    const id = new Uint8Array(16)
+    new DataView(id.buffer).setUint32(0, sessions++)
+    const joined = joinServerSessions(new Uint8Array(32), () => undefined)
+    const client: Session = new Session({
+      id,
+      role: 'client',
+      address: 'rtc:server',
+      resumeMs,
+      findPath: (over) => redial(client, ({ signal }) => pair.#dial(signal), over),
+    })
+    const accepted = deferred<Session>()
+    const owner = {
+      options: {} as IntroductionOptions,
+      signal: new AbortController().signal,
+      section: 'rtc:client',
+      resumeMs,
+      accept: (stream: unknown) => accepted.resolve(stream as Session),
+    }
+    const first = new FakeLink({ kind: 'turn', delayMs: 10 })
+    client.addPath(first.ends[0])
+    void joined.sessions.begin(id, owner).take(first.ends[1])
+    await passTime(30)
+    const pair: Pair = new Pair(id, [client, await accepted.promise], [first], joined)
+    return pair
+  }
+
+  /** Paths that were found by the client for want of one. */
+  get resumes(): number {
+    return Number(this.sides[0].session.info.stats?.()['resumes'])
   }
 
   async take(step: Step): Promise<void> {
@@ -213,11 +279,13 @@ class Pair {
       case 'pass':
         await passTime(step.ms)
         break
+      case 'outage':
+        this.#downUntil = performance.now() + step.ms
+        for (const each of this.#links) each.silence()
+        break
       case 'add':
-        // A fifth path would push out the first.
-        if (this.#links.filter((each) => !each.isOver).length < limits.session.paths) {
-          this.#add(new FakeLink({ ...step, maxFrameBytes: step.frame }))
-        }
+        this.#next = { ...step, maxFrameBytes: step.frame }
+        if (performance.now() >= this.#downUntil) this.#add()
         break
       case 'break':
         this.#choose(step.link)?.break()
@@ -227,12 +295,19 @@ class Pair {
         break
       case 'loseData':
         this.#choose(step.link)?.loseData(step.who)
+        break
+      case 'doubt':
+        this.#choose(step.link)?.ends[step.who].doubt()
     }
     await turns()
+    for (const { session } of this.sides) {
+      expect(session.heldBytes).toBeLessThanOrEqual(unacknowledgedBytes + largestWindowBytes)
+    }
   }
 
   /** Both write no more and read to the end; nothing may be left half an hour later. */
   async finish(): Promise<void> {
+    this.#downUntil = 0
     for (const side of this.sides) {
       side.end()
       side.wantChunks(Infinity)
@@ -245,24 +320,42 @@ class Pair {
       vi.advanceTimersToNextTimer()
       await turns()
     }
-    await turns()
+    this.#leave()
     for (const each of this.#links) each.break()
+    await turns()
   }
 
-  #add(added: FakeLink): void {
-    this.#links.push(added)
-    for (const [index, side] of this.sides.entries()) {
-      const end = added.ends[index]
-      if (end !== undefined && !side.isOver) side.session.addPath(end)
+  /** What the client does at a loss: an introduction of a while, which the server may refuse. */
+  async #dial(signal: AbortSignal): Promise<FakeLink['ends'][0]> {
+    const until = performance.now() + 3 * (this.#next.delayMs ?? 0)
+    while (performance.now() < Math.max(until, this.#downUntil)) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      if (signal.aborted) throw new MultiserverError('TIMEOUT')
     }
-    if (this.sides.some(({ isOver }) => isOver)) added.break()
+    const taker = this.#registry.find(this.#id)
+    if (taker === undefined) throw new MultiserverError('PATH_LOST')
+    const made = this.#makeLink()
+    void taker.take(made.ends[1])
+    return made.ends[0]
+  }
+
+  /** A path that nobody needed. */
+  #add(): void {
+    const taker = this.#registry.find(this.#id)
+    if (taker === undefined || this.sides[0].isOver) return
+    const made = this.#makeLink()
+    this.sides[0].session.addPath(made.ends[0])
+    void taker.take(made.ends[1])
+  }
+
+  #makeLink(): FakeLink {
+    const made = new FakeLink(this.#next)
+    this.#links.push(made)
+    return made
   }
 
   #choose(index: number): FakeLink | undefined {
-    const [first, ...others] = this.#links
-    const living = [...(this.#keepFirst || first === undefined ? [] : [first]), ...others].filter(
-      (each) => !each.isOver,
-    )
+    const living = this.#links.filter((each) => !each.isOver)
     return living[index % Math.max(living.length, 1)]
   }
 }

@@ -34,7 +34,7 @@ describe('a path of a session', () => {
   it('takes a HELLO that came before the session had the path', async () => {
     const path = new FakePath()
     path.deliver(hello())
-    const session = new Session({ id, role: 'server', address: 'rtc:test' })
+    const session = new Session({ id, role: 'server', address: 'rtc:test', resumeMs: 0 })
     session.addPath(path)
     await session.opened
     session.abort()
@@ -166,6 +166,15 @@ describe('a path of a session', () => {
     const others = Array.from({ length: 4 }, () => openPath(session))
     expect(path.isClosed).toBe(true)
     expect(others.every((other) => !other.isClosed)).toBe(true)
+    session.abort()
+  })
+
+  it('gives way to no path on which HELLO has not come, however many those are', () => {
+    const { session, path } = open()
+    const silent = Array.from({ length: 10 }, () => new FakePath())
+    for (const each of silent) session.addPath(each)
+    expect(path.isClosed).toBe(false)
+    expect(silent.map(({ isClosed }) => isClosed)).toEqual([...Array(6).fill(true), ...Array(4).fill(false)])
     session.abort()
   })
 
@@ -722,7 +731,7 @@ describe('a session that loses its last path', () => {
   })
 
   it('fails with the error that it is given when no path could be had', async () => {
-    const session = new Session({ id, role: 'client', address: 'rtc:test' })
+    const session = new Session({ id, role: 'client', address: 'rtc:test', resumeMs: 0 })
     session.fail(new MultiserverError('CONNECT_FAILED'))
     await expect(session.opened).rejects.toMatchObject({ code: 'CONNECT_FAILED' })
     await session.closed
@@ -851,7 +860,7 @@ interface Started {
 
 /** A session with one path; the HELLO of the peer has not come. */
 function start(role: 'client' | 'server' = 'client', options?: FakePathOptions): Started {
-  const session = new Session({ id, role, address: 'rtc:test' })
+  const session = new Session({ id, role, address: 'rtc:test', resumeMs: 0 })
   const path = new FakePath(options)
   session.addPath(path)
   return { session, path }
@@ -873,8 +882,8 @@ function openPath(session: Session, options?: FakePathOptions): FakePath {
 /** Two sessions over one path. */
 function connect(delayMs: number): { client: Session; server: Session; link: FakeLink } {
   const link = new FakeLink({ delayMs })
-  const client = new Session({ id, role: 'client', address: 'rtc:server' })
-  const server = new Session({ id, role: 'server', address: 'rtc:client' })
+  const client = new Session({ id, role: 'client', address: 'rtc:server', resumeMs: 0 })
+  const server = new Session({ id, role: 'server', address: 'rtc:client', resumeMs: 0 })
   client.addPath(link.ends[0])
   server.addPath(link.ends[1])
   return { client, server, link }

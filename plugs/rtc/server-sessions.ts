@@ -1,0 +1,170 @@
+import { toBase64 } from '../../core/bytes.ts'
+import { untilAborted } from '../../core/deadline.ts'
+import { MultiserverError, toError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import { Session } from './session.ts'
+import { SessionPath } from './session-path.ts'
+import type { ByteStream, Bytes } from '../../core/types.ts'
+import type { FramePath } from './frame-path.ts'
+import type { IntroductionTarget } from './introduction.ts'
+
+const { finished: mostFinished, suspended: mostSuspended, suspendedBytes } = limits.resume
+
+/** Whom a path is for; what it does with it settles when that is known. */
+export interface PathTaker extends IntroductionTarget {
+  take(path: FramePath): Promise<void>
+}
+
+/** What new sessions are made for. */
+export interface SessionOwner extends IntroductionTarget {
+  /** What `address` of a connection begins with. */
+  readonly section: string
+  readonly resumeMs: number
+  readonly accept: (stream: ByteStream) => void
+}
+
+/** Those of every key of this process, longest suspended first. */
+const suspended = new Set<Session>()
+
+/** One for each own key: a client may come back through another hub, or to a stack that began to listen later. */
+const kept = new Map<string, ServerSessions>()
+
+/** The sessions of an own key. `onTrouble` is called when one of them is without a path or may soon be. */
+export function joinServerSessions(
+  key: Uint8Array,
+  onTrouble: () => void,
+): { sessions: ServerSessions; leave: () => void } {
+  const name = toBase64(key)
+  const sessions = kept.get(name) ?? new ServerSessions(() => kept.delete(name))
+  kept.set(name, sessions)
+  return { sessions, leave: sessions.join(onTrouble) }
+}
+
+/** Sessions of one server key by their ids: those that live, and for a while what those were that finished. */
+export class ServerSessions {
+  readonly #forget: () => void
+  readonly #troubleListeners = new Set<() => void>()
+  readonly #living = new Map<string, PathTaker & { session: Session }>()
+  /** Oldest first. */
+  readonly #finished = new Map<string, PathTaker & { until: number }>()
+
+  constructor(forget: () => void) {
+    this.#forget = forget
+  }
+
+  get someSuspended(): boolean {
+    return [...this.#living.values()].some(({ session }) => session.isSuspended)
+  }
+
+  join(onTrouble: () => void): () => void {
+    this.#troubleListeners.add(onTrouble)
+    return () => {
+      this.#troubleListeners.delete(onTrouble)
+      this.#forgetWhenIdle()
+    }
+  }
+
+  /** Who takes another path for a session that is known. */
+  find(id: Bytes): PathTaker | undefined {
+    const name = toBase64(id)
+    const finished = this.#finished.get(name)
+    if (finished !== undefined && finished.until > performance.now()) return finished
+    return this.#living.get(name)
+  }
+
+  /** Who takes the first path of a new session. */
+  begin(id: Bytes, owner: SessionOwner): PathTaker {
+    return { options: owner.options, signal: owner.signal, take: (path) => this.#begin(id, owner, path) }
+  }
+
+  async #begin(id: Bytes, owner: SessionOwner, path: FramePath): Promise<void> {
+    // The same offer twice: an introduction changes nothing in a session that exists.
+    if (this.find(id) !== undefined) return path.close()
+    const { section: address, resumeMs } = owner
+    const session: Session = new Session({
+      id,
+      role: 'server',
+      address,
+      source: path.source,
+      resumeMs,
+      onTrouble: () => this.#troubleListeners.forEach((listener) => listener()),
+      onSuspension: (isSuspended) => (isSuspended ? keepSuspended(session) : suspended.delete(session)),
+    })
+    this.#keep(id, session, owner)
+    session.addPath(path)
+    try {
+      await untilAborted(session.opened, ownSignal(owner), () => undefined)
+    } catch (thrown) {
+      session.abort(toError(thrown, 'CONNECT_FAILED'))
+      throw thrown
+    }
+    owner.accept(session)
+  }
+
+  #keep(id: Bytes, session: Session, owner: SessionOwner): void {
+    const { options, resumeMs } = owner
+    const name = toBase64(id)
+    const take = async (path: FramePath) => {
+      await session.addPath(path).opened
+    }
+    this.#living.set(name, { session, options, signal: session.over, take })
+    const onOver = () => {
+      this.#living.delete(name)
+      if (session.isDone && resumeMs > 0) this.#remember(id, session.received, owner)
+      this.#forgetWhenIdle()
+    }
+    session.over.addEventListener('abort', onOver, { once: true })
+  }
+
+  #remember(id: Bytes, received: number, owner: SessionOwner): void {
+    const { options, signal, resumeMs } = owner
+    const take = (path: FramePath) => answerFinished(path, id, received, ownSignal(owner))
+    const until = performance.now() + resumeMs
+    this.#finished.set(toBase64(id), { options, signal, take, until })
+    for (const [oldest, entry] of this.#finished) {
+      if (this.#finished.size <= mostFinished && entry.until > performance.now()) break
+      this.#finished.delete(oldest)
+    }
+  }
+
+  /** Nobody can ask any more, and nothing is left that one could ask about. */
+  #forgetWhenIdle(): void {
+    if (this.#troubleListeners.size === 0 && this.#living.size === 0) this.#forget()
+  }
+}
+
+/** Dozens may wait at a time, and Node warns of more than ten listeners on one signal. */
+function ownSignal({ signal }: SessionOwner): AbortSignal {
+  return AbortSignal.any([signal])
+}
+
+/** The longest suspended go first when there are too many, or they hold too much. */
+function keepSuspended(session: Session): void {
+  suspended.add(session)
+  let bytes = 0
+  for (const each of suspended) bytes += each.heldBytes
+  for (const oldest of suspended) {
+    if (suspended.size <= mostSuspended && bytes <= suspendedBytes) return
+    bytes -= oldest.heldBytes
+    oldest.fail(new MultiserverError('PATH_LOST', 'too many connections wait for another path'))
+  }
+}
+
+/** Tells a client that its end has come, and that is all: HELLO says so, and PONG that this is all there was to ask. */
+async function answerFinished(
+  framePath: FramePath,
+  session: Bytes,
+  received: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const ignore = () => undefined
+  const events = { onOpen: ignore, onFrame: ignore, onRoom: ignore, onChange: ignore, onLost: ignore }
+  const path = new SessionPath(framePath, session, events)
+  const close = () => path.close()
+  const timer = setTimeout(close, limits.session.serverCloseMs)
+  signal.addEventListener('abort', close, { once: true })
+  path.start({ received, limit: received - 1 })
+  await path.closed
+  clearTimeout(timer)
+  signal.removeEventListener('abort', close)
+}

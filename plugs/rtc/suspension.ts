@@ -1,0 +1,100 @@
+import { MultiserverError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import { startAwakeTimer } from './awake-timer.ts'
+
+const { lingerMs, serverGraceMs } = limits.resume
+
+export interface SuspensionOptions {
+  readonly role: 'client' | 'server'
+  /** How long the client looks for another path once the last is lost; the server waits a little longer. 0: not at all. */
+  readonly resumeMs: number
+  /**
+   * How a client dials again: called when the path in use is lost or in doubt. Goes on until `signal` aborts or no path is
+   * needed, and settles when nothing of it is left; rejects when no path can ever come.
+   */
+  readonly findPath?: ((signal: AbortSignal) => Promise<void>) | undefined
+  /** The path in use is lost or in doubt: for a server, who only waits. */
+  readonly onTrouble?: (() => void) | undefined
+  /** There is no path from now on, or there is one again, or nothing to wait for. */
+  readonly onSuspension?: ((isSuspended: boolean) => void) | undefined
+}
+
+/** What a suspension asks of its session. */
+export interface Suspended {
+  /** Aborts when the session can have no more use for a path. */
+  readonly over: AbortSignal
+  readonly needsPath: boolean
+  fail(error: Error): void
+}
+
+/** The time that a session spends without a path, how long that may be, and the search for another. */
+export class Suspension {
+  readonly #options: SuspensionOptions
+  readonly #session: Suspended
+  #stopWaiting: (() => void) | undefined
+  #search: Promise<void> | undefined
+  #resumes = 0
+
+  constructor(options: SuspensionOptions, session: Suspended) {
+    this.#options = options
+    this.#session = session
+  }
+
+  get isOn(): boolean {
+    return this.#stopWaiting !== undefined
+  }
+
+  /** How often it ended with a path. */
+  get resumes(): number {
+    return this.#resumes
+  }
+
+  /** Settles with the search that is under way, if one is. */
+  get released(): Promise<void> | undefined {
+    return this.#search
+  }
+
+  /**
+   * Waits, and looks, for another path; false when there is nothing to wait for. Whoever is done has none, but a client
+   * that can't know whether the server is.
+   */
+  begin(isDone: boolean): boolean {
+    const { role, resumeMs, onSuspension } = this.#options
+    if (resumeMs === 0 || (isDone && role === 'server')) return false
+    if (!this.isOn) {
+      const clientMs = isDone ? Math.min(lingerMs, resumeMs) : resumeMs
+      const waitMs = role === 'client' ? clientMs : resumeMs + serverGraceMs
+      const giveUp = () => this.#session.fail(new MultiserverError('PATH_LOST'))
+      this.#stopWaiting = startAwakeTimer(waitMs, giveUp)
+      onSuspension?.(true)
+    }
+    this.look()
+    return true
+  }
+
+  end({ hasPath }: { hasPath: boolean }): void {
+    if (this.#stopWaiting === undefined) return
+    this.#stopWaiting()
+    this.#stopWaiting = undefined
+    if (hasPath) this.#resumes += 1
+    this.#options.onSuspension?.(false)
+  }
+
+  /** The path in use is lost or in doubt: another one would be of use. */
+  look(): void {
+    this.#options.onTrouble?.()
+    this.#searchUnlessUnderWay()
+  }
+
+  #searchUnlessUnderWay(): void {
+    const { findPath, resumeMs } = this.#options
+    if (findPath === undefined || resumeMs === 0 || this.#search !== undefined) return
+    this.#search = findPath(this.#session.over)
+      .catch((error: Error) => this.#session.fail(error))
+      .finally(() => {
+        this.#search = undefined
+        // Lost again while the last search was coming to its end.
+        if (this.#session.needsPath) this.#searchUnlessUnderWay()
+      })
+  }
+}

@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { MultiserverError, type ErrorCode } from '../../../core/errors.ts'
+import { limits } from '../../../core/limits.ts'
+import { redial, type Introduce } from '../../../plugs/rtc/redial.ts'
+import { Session } from '../../../plugs/rtc/session.ts'
+import { FakePath } from '../../support/fake-path.ts'
+import type { DialStage } from '../../../core/types.ts'
+
+const id = new Uint8Array(16).fill(6)
+const { longestBackoffMs, pathTimeoutMs, resumeMs, shortestBackoffMs, stageTimeoutMs } = limits.resume
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  vi.spyOn(Math, 'random').mockReturnValue(1)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+describe('dialing again', () => {
+  it('waits with full jitter under a bound that doubles from 0.5 to 5 s', async () => {
+    const { session, path, attempts } = open(() => Promise.reject(new MultiserverError('PEER_NOT_FOUND')))
+    path.close()
+    await vi.advanceTimersByTimeAsync(30_000)
+    const pauses = attempts.map((at, index) => at - (attempts[index - 1] ?? 0))
+    expect(pauses.slice(0, 6)).toEqual([500, 1000, 2000, 4000, longestBackoffMs, longestBackoffMs])
+    session.abort()
+    await session.closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('does not wait when the path is only in doubt, and brings another', async () => {
+    const { session, path, attempts } = open(() => Promise.resolve(greeting()))
+    path.doubt()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(attempts).toEqual([0])
+    expect(session.needsPath).toBe(false)
+    expect(path.isClosed).toBe(false)
+    session.abort()
+  })
+
+  it.each<ErrorCode>([
+    'PEER_NOT_FOUND',
+    'HUB_LOST',
+    'HUB_REFUSED',
+    'BUSY',
+    'SIGNAL_INVALID',
+    'CONNECT_FAILED',
+    'RTC_LIMIT',
+  ])('goes on after %s', async (code) => {
+    const { session, path, attempts } = open(() =>
+      attempts.length < 3 ? Promise.reject(new MultiserverError(code)) : Promise.resolve(greeting()),
+    )
+    path.close()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(session.info.stats?.()).toMatchObject({ resumes: 1 })
+    expect(attempts).toHaveLength(3)
+    session.abort()
+  })
+
+  it('ends the stream at once when the server does not know the session any more', async () => {
+    const { session, path } = open(() => Promise.reject(new MultiserverError('PATH_LOST', 'given up')))
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs)
+    await expect(session.read()).rejects.toThrow('given up')
+    await session.closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('tries again after a path that brought no HELLO', async () => {
+    const { session, path, attempts } = open(() =>
+      Promise.resolve(attempts.length < 2 ? new FakePath() : greeting()),
+    )
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs + limits.session.helloTimeoutMs + 1000)
+    expect(attempts).toHaveLength(2)
+    expect(session.needsPath).toBe(false)
+    session.abort()
+  })
+
+  it.each<[DialStage[], number]>([
+    [[], stageTimeoutMs],
+    [['hub'], stageTimeoutMs],
+    [['hub', 'introduced'], stageTimeoutMs],
+    [['hub', 'introduced', 'answered'], pathTimeoutMs],
+  ])('begins anew when nothing follows on %j', async (stages, timeoutMs) => {
+    const { session, path, attempts } = open(({ signal, onProgress }) => {
+      for (const stage of stages) onProgress(stage)
+      return new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason as Error)),
+      )
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs + timeoutMs + 2 * shortestBackoffMs - 1)
+    expect(attempts).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(attempts).toHaveLength(2)
+    session.abort()
+    await session.closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('leaves no timer when a stage is told of after the attempt is over', async () => {
+    let tell: (stage: DialStage) => void = () => undefined
+    const { session, path } = open(({ onProgress }) => {
+      tell = onProgress
+      return Promise.resolve(greeting())
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs)
+    tell('hub')
+    session.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+/** A session with a path, whose client dials again in this way; when it did so, in milliseconds. */
+function open(introduce: Introduce): { session: Session; path: FakePath; attempts: number[] } {
+  const attempts: number[] = []
+  const startedAt = performance.now()
+  const session: Session = new Session({
+    id,
+    role: 'client',
+    address: 'rtc:test',
+    resumeMs,
+    findPath: (over) => {
+      const attempt: Introduce = (context) => {
+        attempts.push(performance.now() - startedAt)
+        return introduce(context)
+      }
+      return redial(session, attempt, over)
+    },
+  })
+  const path = greeting()
+  session.addPath(path)
+  return { session, path, attempts }
+}
+
+/** A path on which the peer has said HELLO. */
+function greeting(): FakePath {
+  const path = new FakePath()
+  path.deliver({ type: 'hello', session: id, received: 0, limit: 0 })
+  return path
+}

@@ -1,0 +1,97 @@
+import { createHash, randomFillSync } from 'node:crypto'
+import { toBase64 } from '../../../core/bytes.ts'
+import { MultiServer } from '../../../core/multiserver.ts'
+import { generateKeys } from '../../../plugs/keys.ts'
+import rtc, { type RtcOptions } from '../../../plugs/rtc/index.ts'
+import shs from '../../../plugs/shs/index.ts'
+import { areClosed, countingWebRtc, until } from './leftovers.ts'
+import type { Connection } from '../../../core/connection.ts'
+
+/** A peer of this process that listens at the hub and can dial. */
+export async function listenAt(hubUrl: string, options: RtcOptions = {}) {
+  const { webRtc, connections, channels } = countingWebRtc()
+  const keys = await generateKeys()
+  const ms = MultiServer([[rtc({ ...options, hub: hubUrl, wrtc: webRtc }), shs({ keys })]])
+  const accepted: Connection[] = []
+  const close = ms.server(
+    (connection) => accepted.push(connection),
+    () => undefined,
+  )
+  await close.listening
+  return {
+    ms,
+    accepted,
+    connections,
+    isRegistered: () => ms.status().stacks.every(({ state }) => state === 'listening'),
+    channels,
+    address: `rtc:${new URL(hubUrl).host.replace(':', '!:')}~shs:${toBase64(keys.publicKey)}`,
+    async close() {
+      for (const connection of accepted) connection.abort()
+      await close()
+      await until(() => areClosed(connections), 'every WebRTC connection is closed', 20_000)
+    },
+  }
+}
+
+export type Pair = Awaited<ReturnType<typeof connectPair>>
+
+/** Two peers of this process and a connection between them. */
+export async function connectPair(hubUrl: string, options: RtcOptions = {}) {
+  const listening = await listenAt(hubUrl, options)
+  const { webRtc, connections, channels } = countingWebRtc()
+  const ms = MultiServer([[rtc({ ...options, wrtc: webRtc }), shs({ keys: await generateKeys() })]])
+  const dial = () => ms.client(listening.address)
+  const client = await dial()
+  await until(() => listening.accepted.length === 1, 'it is accepted')
+  const [server] = listening.accepted
+  if (server === undefined) throw new Error('nobody was accepted')
+  return {
+    client,
+    server,
+    clientLinks: connections,
+    clientChannels: channels,
+    serverChannels: listening.channels,
+    dial,
+    isRegistered: listening.isRegistered,
+    async close() {
+      client.abort()
+      await client.closed
+      await listening.close()
+      await until(() => areClosed(connections), 'every WebRTC connection is closed', 20_000)
+    },
+  }
+}
+
+/** What a transfer comes to at one end. */
+export interface Transferred {
+  readonly receivedBytes: number
+  readonly sentSha256: string
+  readonly receivedSha256: string
+}
+
+/** Sends so many random bytes and reads to the end, both at once. */
+export async function transfer(
+  connection: Connection,
+  bytes: number,
+  onRead: (count: number) => void,
+): Promise<Transferred> {
+  const [sent, received] = [createHash('sha256'), createHash('sha256')]
+  let receivedBytes = 0
+  const writing = async () => {
+    const chunk = new Uint8Array(64 * 1024)
+    for (let rest = bytes; rest > 0; rest -= chunk.length) {
+      sent.update(randomFillSync(chunk))
+      await connection.write(chunk)
+    }
+    await connection.end()
+  }
+  const reading = async () => {
+    for await (const chunk of connection) {
+      received.update(chunk)
+      receivedBytes += chunk.length
+      onRead(receivedBytes)
+    }
+  }
+  await Promise.all([writing(), reading()])
+  return { receivedBytes, sentSha256: sent.digest('hex'), receivedSha256: received.digest('hex') }
+}

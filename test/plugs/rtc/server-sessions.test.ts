@@ -1,0 +1,253 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { limits } from '../../../core/limits.ts'
+import {
+  joinServerSessions,
+  type ServerSessions,
+  type SessionOwner,
+} from '../../../plugs/rtc/server-sessions.ts'
+import { FakePath } from '../../support/fake-path.ts'
+import type { ByteStream, Bytes } from '../../../core/types.ts'
+import type { IntroductionOptions } from '../../../plugs/rtc/introduction.ts'
+
+const { finished, resumeMs, serverGraceMs, suspended, suspendedBytes } = limits.resume
+const key = new Uint8Array(32).fill(1)
+
+let leaves: (() => void)[] = []
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+})
+afterEach(() => {
+  for (const leave of leaves.splice(0)) leave()
+  vi.useRealTimers()
+})
+
+describe('the sessions of a key', () => {
+  it('are the same for all who join, and known until they are over', async () => {
+    const sessions = join()
+    const { stream } = await begin(sessions, 1)
+    expect(join()).toBe(sessions)
+    expect(sessions.find(id(1))).toBeDefined()
+    expect(sessions.find(id(2))).toBeUndefined()
+    stream.abort()
+    expect(sessions.find(id(1))).toBeUndefined()
+  })
+
+  it('are not those of another key', async () => {
+    const { stream } = await begin(join(), 1)
+    expect(join(new Uint8Array(32)).find(id(1))).toBeUndefined()
+    stream.abort()
+  })
+
+  it('outlive those who listened, as long as one lives', async () => {
+    const sessions = join()
+    const { stream } = await begin(sessions, 1)
+    leaves.splice(0).forEach((leave) => leave())
+    expect(join().find(id(1))).toBeDefined()
+    stream.abort()
+    leaves.splice(0).forEach((leave) => leave())
+    expect(join()).not.toBe(sessions)
+  })
+
+  it('go on over another path, while the old one seems alive too', async () => {
+    const sessions = join()
+    const { stream, path } = await begin(sessions, 1)
+    const other = await resume(sessions, 1)
+    expect(path.isClosed).toBe(false)
+    other.take()
+    await stream.write(new Uint8Array(5))
+    expect(other.take()).toContainEqual(expect.objectContaining({ type: 'data', offset: 0 }))
+    stream.abort()
+  })
+
+  it('are not changed by a path whose HELLO names another', async () => {
+    const sessions = join()
+    const { stream, path } = await begin(sessions, 1)
+    const other = new FakePath()
+    const taking = sessions.find(id(1))?.take(other)
+    other.deliver({ type: 'hello', session: id(2), received: 0, limit: 0 })
+    await taking
+    expect(other.isClosed).toBe(true)
+    path.take()
+    await stream.write(new Uint8Array(5))
+    expect(path.take()).toContainEqual(expect.objectContaining({ type: 'data' }))
+    stream.abort()
+  })
+
+  it('begin once, however often the same offer comes', async () => {
+    const sessions = join()
+    const again = sessions.begin(id(1), owner().owner)
+    const { stream } = await begin(sessions, 1)
+    const path = new FakePath()
+    await again.take(path)
+    expect(path.isClosed).toBe(true)
+    stream.abort()
+  })
+
+  it('are forgotten when the first path brings no HELLO', async () => {
+    const sessions = join()
+    const beginning = sessions.begin(id(1), owner().owner).take(new FakePath())
+    const failing = expect(beginning).rejects.toMatchObject({ code: 'PATH_LOST' })
+    await vi.advanceTimersByTimeAsync(limits.session.helloTimeoutMs)
+    await failing
+    expect(sessions.find(id(1))).toBeUndefined()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('are told of by trouble, and ended by the time', async () => {
+    const onTrouble = vi.fn()
+    const { sessions, leave } = joinServerSessions(key, onTrouble)
+    leaves.push(leave)
+    const { stream, path } = await begin(sessions, 1)
+    expect(sessions.someSuspended).toBe(false)
+    path.close()
+    expect(onTrouble).toHaveBeenCalledOnce()
+    expect(sessions.someSuspended).toBe(true)
+    await vi.advanceTimersByTimeAsync(resumeMs + serverGraceMs)
+    await stream.closed
+    expect(sessions.find(id(1))).toBeUndefined()
+    expect(sessions.someSuspended).toBe(false)
+  })
+})
+
+describe('a finished session', () => {
+  it('is remembered, and whoever asks is told that its end has come', async () => {
+    const sessions = join()
+    await finish(sessions, 1)
+    const path = await resume(sessions, 1, false)
+    expect(path.take()).toEqual([
+      { type: 'hello', session: id(1), received: 4, limit: 3 },
+      { type: 'ping', id: expect.any(Number) },
+    ])
+    path.deliver({ type: 'ack', received: 1, limit: 0 }, { type: 'ping', id: 9 })
+    expect(path.take()).toEqual([{ type: 'pong', id: 9 }])
+    await vi.advanceTimersByTimeAsync(limits.session.serverCloseMs)
+    expect(path.isClosed).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('is forgotten after a while', async () => {
+    const sessions = join()
+    await finish(sessions, 1)
+    await vi.advanceTimersByTimeAsync(resumeMs - 1)
+    expect(sessions.find(id(1))).toBeDefined()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(sessions.find(id(1))).toBeUndefined()
+  })
+
+  it('is the first to be forgotten when there are more than 4,096', async () => {
+    const sessions = join()
+    for (let count = 0; count <= finished; count++) await finish(sessions, count)
+    expect(sessions.find(id(0))).toBeUndefined()
+    expect(sessions.find(id(1))).toBeDefined()
+    expect(sessions.find(id(finished))).toBeDefined()
+  })
+
+  it('that ended badly is not remembered', async () => {
+    const sessions = join()
+    const { stream, path } = await begin(sessions, 1)
+    path.deliver({ type: 'reset', code: 2, text: '' })
+    await stream.closed
+    expect(sessions.find(id(1))).toBeUndefined()
+  })
+
+  it('answers no longer than its owner listens', async () => {
+    const sessions = join()
+    const stop = await finish(sessions, 1)
+    const path = await resume(sessions, 1, false)
+    stop.abort()
+    expect(path.isClosed).toBe(true)
+    await vi.advanceTimersByTimeAsync(0)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('sessions that wait for a path', () => {
+  it('are at most 1,024: the one that has waited longest goes', async () => {
+    const sessions = join()
+    const streams: ByteStream[] = []
+    for (let count = 0; count <= suspended; count++) {
+      const { stream, path } = await begin(sessions, count)
+      streams.push(stream)
+      path.close()
+    }
+    await expect(streams[0]?.read()).rejects.toMatchObject({ code: 'PATH_LOST' })
+    expect(sessions.find(id(0))).toBeUndefined()
+    expect(sessions.find(id(1))).toBeDefined()
+    // Who has come back does not count.
+    await resume(sessions, 1)
+    const { stream, path } = await begin(sessions, suspended + 1)
+    streams.push(stream)
+    path.close()
+    expect(sessions.find(id(2))).toBeDefined()
+    for (const each of streams) each.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('hold at most 64 MiB, unacknowledged and unread', async () => {
+    const sessions = join()
+    const streams: ByteStream[] = []
+    const each = limits.session.unacknowledgedBytes
+    for (let count = 0; count <= suspendedBytes / each; count++) {
+      const { stream, path } = await begin(sessions, count)
+      await stream.write(new Uint8Array(each))
+      streams.push(stream)
+      path.close()
+    }
+    expect(sessions.find(id(0))).toBeUndefined()
+    expect(sessions.find(id(1))).toBeDefined()
+    for (const stream of streams) stream.abort()
+  })
+})
+
+function join(of: Uint8Array = key): ServerSessions {
+  const { sessions, leave } = joinServerSessions(of, () => undefined)
+  leaves.push(leave)
+  return sessions
+}
+
+function owner(): { owner: SessionOwner; stop: AbortController; accepted: ByteStream[] } {
+  const stop = new AbortController()
+  const accepted: ByteStream[] = []
+  const options = {} as IntroductionOptions
+  const accept = (stream: ByteStream) => accepted.push(stream)
+  return { owner: { options, signal: stop.signal, section: 'rtc:test', resumeMs, accept }, stop, accepted }
+}
+
+/** A session that has its first path. */
+async function begin(sessions: ServerSessions, number: number) {
+  const { owner: of, stop, accepted } = owner()
+  const path = new FakePath()
+  const beginning = sessions.begin(id(number), of).take(path)
+  path.deliver({ type: 'hello', session: id(number), received: 0, limit: 0 })
+  await beginning
+  const [stream] = accepted
+  if (stream === undefined) throw new Error('it was not accepted')
+  return { stream, path, stop }
+}
+
+/** One of three bytes that both sides have finished. */
+async function finish(sessions: ServerSessions, number: number): Promise<AbortController> {
+  const { stream, path, stop } = await begin(sessions, number)
+  path.deliver({ type: 'data', offset: 0, bytes: new Uint8Array(3) }, { type: 'end', offset: 3 })
+  const ending = stream.end()
+  path.deliver({ type: 'ack', received: 1, limit: 0 })
+  await ending
+  path.close()
+  await stream.closed
+  return stop
+}
+
+async function resume(sessions: ServerSessions, number: number, isTaken = true): Promise<FakePath> {
+  const path = new FakePath()
+  const taking = sessions.find(id(number))?.take(path)
+  path.deliver({ type: 'hello', session: id(number), received: isTaken ? 0 : 1, limit: 0 })
+  if (isTaken) await taking
+  return path
+}
+
+function id(number: number): Bytes {
+  const bytes = new Uint8Array(16)
+  new DataView(bytes.buffer).setUint32(0, number)
+  return bytes
+}
