@@ -74,6 +74,8 @@ export const defaultLimits = {
   /** Of a circuit, both directions together: enough for a conversation, and for a picture now and then. */
   relayBytesPerSecond: 256 * 1024,
   relayBytesPerSecondPerPeer: 1024 * 1024,
+  /** What a frame costs of these rates beside its bytes: many small ones are work too. */
+  relayFrameCostBytes: 256,
   relayBytes: 1024 ** 3,
   relayBytesPerDayPerPeer: 10 * 1024 ** 3,
   relayMs: 12 * 60 * 60_000,

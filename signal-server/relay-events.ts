@@ -22,6 +22,8 @@ export type RelayEvent =
   | { kind: 'connected'; socket: SocketId; acceptedAtMs: number }
   | { kind: 'text'; socket: SocketId; text: string }
   | { kind: 'frame'; socket: SocketId; bytes: number }
+  /** A ping or pong of WebSocket, which goes no further. */
+  | { kind: 'control'; socket: SocketId; bytes: number }
   | { kind: 'disconnected'; socket: SocketId }
   | { kind: 'time' }
   /** Everyone is sent away, and nothing is opened any more. */

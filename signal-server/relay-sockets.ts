@@ -63,6 +63,11 @@ export class RelaySockets implements RelayDesk {
     const line: Line = { socket, guest, other: undefined, isHeld: false, isAhead: false, isClosing: false }
     this.#lines.set(id, line)
     socket.on('message', (data, isBinary) => this.#receive(id, line, data, isBinary))
+    for (const kind of ['ping', 'pong'] as const) {
+      socket.on(kind, (data: Buffer) => {
+        if (!line.isClosing) this.#tell({ kind: 'control', socket: id, bytes: data.length })
+      })
+    }
     socket.on('close', () => this.#remove(id, line))
     this.#tell({ kind: 'connected', socket: id, acceptedAtMs })
   }

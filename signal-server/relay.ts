@@ -3,19 +3,19 @@
  * sockets that show the two tokens of a circuit, holds them to their limits, and never looks at what passes.
  *
  *   relay-events.ts    what it hears and says
+ *   relay-circuit.ts   one of its circuits
  *   relay-accounts.ts  what each peer has of it
  *   relay-sockets.ts   the WebSockets: they carry, and pause who sends more than the far side reads
  */
 import { createHash } from 'node:crypto'
-import { relayCloseCodes, relayFrameBytes } from '../core/relay-protocol.ts'
+import { relayCloseCodes } from '../core/relay-protocol.ts'
 import { toBase64Url } from '../core/bytes.ts'
-import { TokenBucket } from '../core/token-bucket.ts'
-import type { Bytes } from '../core/types.ts'
 import { type Alarm, Alarms } from './alarms.ts'
 import type { RelayObserver, RelayOutcome, RelayRefusal } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { SocketId } from './peer.ts'
-import { type RelayAccount, RelayAccounts } from './relay-accounts.ts'
+import { RelayAccounts } from './relay-accounts.ts'
+import { Circuit, type End } from './relay-circuit.ts'
 import type {
   RelayAnswer,
   RelayCounts,
@@ -30,28 +30,6 @@ export interface RelayOptions {
   /** That many bytes which nobody can guess. */
   randomBytes: (length: number) => Uint8Array
   observer?: RelayObserver | undefined
-}
-
-interface End {
-  readonly circuit: Circuit
-  readonly account: RelayAccount | undefined
-  readonly tokenName: string
-  socket: SocketId | undefined
-  /** While the rates do not allow it to be read. */
-  held: Alarm | undefined
-}
-
-interface Circuit {
-  ends: readonly End[]
-  readonly rate: TokenBucket
-  bytes: number
-  /** A frame passed last. */
-  passedAtMs: number
-  isOpen: boolean
-  isOver: boolean
-  /** Until both ends must be there; then until the circuit has lived long enough. */
-  deadline: Alarm | undefined
-  idle: Alarm | undefined
 }
 
 export class Relay implements RelayDesk {
@@ -95,32 +73,17 @@ export class Relay implements RelayDesk {
       this.#options.observer?.relayRefused(refusal.code)
       return { kind: 'refused', ...refusal }
     }
-    const limits = this.#limits
-    const bytes = limits.relayBytesPerSecond
-    const circuit: Circuit = {
-      ends: [],
-      rate: new TokenBucket({ perSecond: bytes, burst: bytes }, nowMs),
-      bytes: 0,
-      passedAtMs: nowMs,
-      isOpen: false,
-      isOver: false,
-      deadline: undefined,
-      idle: undefined,
-    }
-    const [client, server] = [
-      this.#newEnd(circuit, owners.client, nowMs),
-      this.#newEnd(circuit, owners.server, nowMs),
-    ]
-    circuit.ends = [client.end, server.end]
+    const { limits, randomBytes } = this.#options
+    const client = Uint8Array.from(randomBytes(32))
+    const server = Uint8Array.from(randomBytes(32))
+    const tokenNames = { client: nameOf(toBase64Url(client)), server: nameOf(toBase64Url(server)) }
+    const circuit = new Circuit({ limits, accounts: this.#accounts, owners, tokenNames }, nowMs)
+    for (const end of circuit.ends) this.#byToken.set(end.tokenName, end)
     this.#circuits.add(circuit)
     circuit.deadline = this.#alarms.set(nowMs + limits.relayTokenMs, (laterMs) =>
       this.#finish(circuit, 'expired', relayCloseCodes.gone, 'the other end did not come', laterMs),
     )
-    return {
-      kind: 'opened',
-      tokens: { client: client.token, server: server.token },
-      limits: this.#limitsOf(circuit, nowMs),
-    }
+    return { kind: 'opened', tokens: { client, server }, limits: circuit.told(nowMs) }
   }
 
   /** What is to be done about `event`. `nowMs` is of a clock that never goes back. */
@@ -136,6 +99,9 @@ export class Relay implements RelayDesk {
         break
       case 'frame':
         this.#pass(event.socket, event.bytes, nowMs)
+        break
+      case 'control':
+        this.#control(event.socket, event.bytes, nowMs)
         break
       case 'disconnected':
         this.#leave(event.socket, nowMs)
@@ -163,33 +129,6 @@ export class Relay implements RelayDesk {
     return undefined
   }
 
-  #newEnd(circuit: Circuit, owner: string | undefined, nowMs: number): { end: End; token: Bytes } {
-    const token = Uint8Array.from(this.#options.randomBytes(32))
-    const account = owner === undefined ? undefined : this.#accounts.enter(owner, nowMs)
-    const end: End = {
-      circuit,
-      account,
-      tokenName: nameOf(toBase64Url(token)),
-      socket: undefined,
-      held: undefined,
-    }
-    this.#byToken.set(end.tokenName, end)
-    return { end, token }
-  }
-
-  /** As its peers are told them. `bytes` is what is left for it now; other circuits of a peer may use that up before. */
-  #limitsOf(circuit: Circuit, nowMs: number): Record<string, number> {
-    const { relayBytes, relayBytesPerSecond, relayMs, relayIdleMs } = this.#limits
-    const left = accountsOf(circuit).map((account) => this.#accounts.bytesLeft(account, nowMs))
-    return {
-      bytes: Math.min(relayBytes, ...left),
-      bytesPerSecond: relayBytesPerSecond,
-      lifeMs: relayMs,
-      idleMs: relayIdleMs,
-      frameBytes: relayFrameBytes,
-    }
-  }
-
   // --- sockets ---
 
   #await(socket: SocketId, acceptedAtMs: number): void {
@@ -209,8 +148,8 @@ export class Relay implements RelayDesk {
     this.#bySocket.set(socket, end)
     end.socket = socket
     this.#effects.push({ kind: 'settle', socket })
-    const [first, second] = end.circuit.ends.map((each) => each.socket)
-    if (first !== undefined && second !== undefined) this.#begin(end.circuit, [first, second], nowMs)
+    const sockets = end.circuit.sockets()
+    if (sockets !== undefined) this.#begin(end.circuit, sockets, nowMs)
   }
 
   #begin(circuit: Circuit, sockets: readonly [SocketId, SocketId], nowMs: number): void {
@@ -243,32 +182,28 @@ export class Relay implements RelayDesk {
 
   #pass(socket: SocketId, bytes: number, nowMs: number): void {
     const end = this.#bySocket.get(socket)
-    const other = end?.circuit.ends.find((each) => each !== end)
+    const other = end?.circuit.otherThan(end)
     if (end === undefined || other?.socket === undefined) return this.#violate(socket, nowMs)
     const { circuit } = end
-    const accounts = accountsOf(circuit)
-    const hasRoom =
-      circuit.bytes + bytes <= this.#limits.relayBytes &&
-      accounts.every((account) => bytes <= this.#accounts.bytesLeft(account, nowMs))
-    if (!hasRoom) {
+    if (!circuit.charge(bytes, nowMs)) {
       return this.#finish(circuit, 'quota', relayCloseCodes.quota, 'it has had all bytes it may have', nowMs)
-    }
-    circuit.bytes += bytes
-    circuit.passedAtMs = nowMs
-    circuit.rate.spend(bytes, nowMs)
-    for (const account of accounts) {
-      account.rate.spend(bytes, nowMs)
-      account.day.add(bytes, nowMs)
     }
     this.#options.observer?.relayPassed(bytes)
     this.#effects.push({ kind: 'pass', socket: other.socket })
     this.#hold(end, socket, nowMs)
   }
 
+  /** It costs as much as what is passed on, or it would be the cheaper way to keep the hub busy. */
+  #control(socket: SocketId, bytes: number, nowMs: number): void {
+    const end = this.#bySocket.get(socket)
+    if (end?.circuit.isOpen !== true) return this.#violate(socket, nowMs)
+    end.circuit.spend(bytes, nowMs)
+    this.#hold(end, socket, nowMs)
+  }
+
   /** What is over the rates is passed on all the same, and then nothing more is read until it is made up for. */
   #hold(end: End, socket: SocketId, nowMs: number): void {
-    const rates = [end.circuit.rate, ...accountsOf(end.circuit).map((account) => account.rate)]
-    const waitMs = Math.max(...rates.map((rate) => rate.waitMs(0, nowMs)))
+    const waitMs = end.circuit.waitMs(nowMs)
     const wasHeld = end.held !== undefined
     end.held?.cancel()
     end.held =
@@ -316,16 +251,12 @@ export class Relay implements RelayDesk {
 
   #finish(circuit: Circuit, outcome: RelayOutcome, code: number, reason: string, nowMs: number): void {
     if (circuit.isOver) return
-    circuit.isOver = true
+    circuit.end(nowMs)
     this.#circuits.delete(circuit)
     if (circuit.isOpen) this.#open -= 1
     this.#options.observer?.relayEnded(outcome)
-    circuit.deadline?.cancel()
-    circuit.idle?.cancel()
-    for (const { account, socket, held, tokenName } of circuit.ends) {
-      held?.cancel()
+    for (const { socket, tokenName } of circuit.ends) {
       this.#byToken.delete(tokenName)
-      if (account !== undefined) this.#accounts.leave(account, nowMs)
       if (socket !== undefined) this.#close(socket, code, reason)
     }
   }
@@ -339,12 +270,6 @@ export class Relay implements RelayDesk {
     this.#bySocket.delete(socket)
     this.#effects.push({ kind: 'close', socket, code, reason })
   }
-}
-
-function accountsOf({ ends }: Circuit): RelayAccount[] {
-  const accounts = ends.map((end) => end.account).filter((account) => account !== undefined)
-  // Both ends may be of the same peer: it is one peer's use all the same.
-  return [...new Set(accounts)]
 }
 
 function nameOf(token: string): string {

@@ -154,6 +154,18 @@ describe('a circuit', () => {
     expect(performance.now() - begunAt).toBeGreaterThan(1_000)
   })
 
+  it('holds who floods it with pings', async () => {
+    const [one, other] = await circuitAt(await start())
+    let pongs = 0
+    one.socket.on('pong', () => (pongs += 1))
+    for (let index = 0; index < 20_000; index += 1) one.socket.ping()
+    one.socket.send(Buffer.from([1]))
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    // A second's worth, and what a read of the socket was ahead: the rest is not even read.
+    expect(pongs).toBeLessThan(15_000)
+    expect(other.frames).toEqual([])
+  })
+
   it('does not read a sender while the other end does not read, and loses nothing', async () => {
     const metrics = true
     const started = await start({

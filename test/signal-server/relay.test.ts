@@ -7,7 +7,7 @@ import { RelayBench } from './relay-bench.ts'
 
 const nothing = { sockets: 0, waiting: 0, open: 0, peers: 0 }
 const hourMs = 60 * 60_000
-const { relayTokenMs, relayMs, relayIdleMs, registerMs } = defaultLimits
+const { relayTokenMs, relayMs, relayIdleMs, registerMs, relayFrameCostBytes: frameCost } = defaultLimits
 
 describe('a circuit', () => {
   it('joins the two sockets that show its tokens, and passes frames in order', () => {
@@ -204,11 +204,11 @@ describe('limits', () => {
     const bench = new RelayBench()
     const { relayBytesPerSecond } = bench.limits
     const [one, other] = bench.circuit()
-    bench.send(one, relayBytesPerSecond - 1_000)
-    bench.send(one, 1_000 + beyond)
+    const sizes = [relayBytesPerSecond - 1_000 - frameCost, 1_000 - frameCost + beyond]
+    for (const bytes of sizes) bench.send(one, bytes)
     expect(bench.held).toEqual(beyond > 0 ? new Set([one]) : new Set())
     // Passed on all the same: nothing is dropped.
-    expect(bench.passed.get(other)).toEqual([relayBytesPerSecond - 1_000, 1_000 + beyond])
+    expect(bench.passed.get(other)).toEqual(sizes)
     bench.advance(1)
     expect(bench.held).toEqual(new Set())
   })
@@ -218,19 +218,19 @@ describe('limits', () => {
     const { relayBytesPerSecond, relayBytesPerSecondPerPeer } = bench.limits
     const circuits = relayBytesPerSecondPerPeer / relayBytesPerSecond
     for (let index = 1; index < circuits; index += 1)
-      bench.send(bench.circuit('x', `s${index}`)[0], relayBytesPerSecond)
+      bench.send(bench.circuit('x', `s${index}`)[0], relayBytesPerSecond - frameCost)
     const [last] = bench.circuit('x', 's')
-    bench.send(last, relayBytesPerSecond - 1_000)
+    bench.send(last, relayBytesPerSecond - 1_000 - frameCost)
     // On another one, so that no circuit is over a rate of its own.
     const [another] = bench.circuit('x', 't')
-    bench.send(another, 1_000 + beyond)
+    bench.send(another, 1_000 - frameCost + beyond)
     expect(bench.held).toEqual(beyond > 0 ? new Set([another]) : new Set())
   })
 
   it('hold a sender for exactly as long as it is over them', () => {
     const bench = new RelayBench({ relayBytesPerSecond: 1_000 })
     const [one] = bench.circuit()
-    bench.send(one, 1_500)
+    bench.send(one, 1_500 - frameCost)
     bench.advance(499)
     expect(bench.held.has(one)).toBe(true)
     bench.advance(1)
@@ -292,6 +292,28 @@ describe('limits', () => {
     })
     bench.send(bench.circuit('client', 'server')[0], 700)
     expect(told()?.['bytes']).toBe(300)
+  })
+})
+
+describe('pings', () => {
+  it('cost of the rates what a frame does, and of nothing else', () => {
+    const bench = new RelayBench({ relayBytes: 1 })
+    const [one, other] = bench.circuit()
+    const count = bench.limits.relayBytesPerSecond / frameCost
+    for (let index = 0; index < count; index += 1) bench.handle({ kind: 'control', socket: one, bytes: 0 })
+    expect(bench.held.has(one)).toBe(false)
+    bench.handle({ kind: 'control', socket: one, bytes: 0 })
+    expect(bench.held.has(one)).toBe(true)
+    expect(bench.passed.get(other)).toEqual([])
+  })
+
+  it('have no place before a circuit is open', () => {
+    const bench = new RelayBench()
+    const [first] = bench.open() as [string, string]
+    const [newcomer, early] = [bench.connect(), bench.say(first)]
+    for (const socket of [newcomer, early]) bench.handle({ kind: 'control', socket, bytes: 0 })
+    expect(bench.closed.get(newcomer)).toBe(relayCloseCodes.token)
+    expect(bench.closed.get(early)).toBe(relayCloseCodes.violation)
   })
 })
 
