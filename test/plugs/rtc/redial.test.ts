@@ -79,6 +79,18 @@ describe('dialing again', () => {
     session.abort()
   })
 
+  it('takes every path that one introduction brings, the second where the first is no good', async () => {
+    const { session, path, attempts } = open(async (attempt) => {
+      await give(attempt, new FakePath({ kind: 'relay' }))
+      await give(attempt, greeting())
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs + limits.session.helloTimeoutMs)
+    expect(attempts).toHaveLength(1)
+    expect(session.info.path).toBe('direct')
+    session.abort()
+  })
+
   it.each<[DialStage[], number]>([
     [[], stageTimeoutMs],
     [['hub'], stageTimeoutMs],
