@@ -1,5 +1,6 @@
 import type { RawData, WebSocket } from 'ws'
 import { relayOpenText } from '../core/relay-protocol.ts'
+import { DueTimer } from './due-timer.ts'
 import type { Guest } from './peers.ts'
 import type { HubLimits } from './limits.ts'
 import type { SocketId } from './peer.ts'
@@ -31,8 +32,7 @@ export class RelaySockets implements RelayDesk {
   readonly #limits: HubLimits
   readonly #lines = new Map<SocketId, Line>()
   #lastId: SocketId = 0
-  #timer: NodeJS.Timeout | undefined
-  #timerAtMs = Infinity
+  readonly #timer = new DueTimer(() => this.#tell({ kind: 'time' }))
   #onEmpty: (() => void) | undefined
 
   constructor(relay: Relay, limits: HubLimits) {
@@ -53,7 +53,7 @@ export class RelaySockets implements RelayDesk {
 
   open(owners: RelayOwners, atMs: number): RelayAnswer {
     const answer = this.#relay.open(owners, atMs)
-    this.#setTimer()
+    this.#timer.set(this.#relay.nextAtMs)
     return answer
   }
 
@@ -76,8 +76,7 @@ export class RelaySockets implements RelayDesk {
   async drain(): Promise<void> {
     this.#tell({ kind: 'drain' })
     if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
-    clearTimeout(this.#timer)
-    this.#timerAtMs = Infinity
+    this.#timer.clear()
   }
 
   #receive(id: SocketId, line: Line, data: RawData, isBinary: boolean): void {
@@ -91,7 +90,7 @@ export class RelaySockets implements RelayDesk {
 
   #tell(event: RelayEvent, frame?: Buffer): void {
     for (const effect of this.#relay.handle(event, nowMs())) this.#do(effect, frame)
-    this.#setTimer()
+    this.#timer.set(this.#relay.nextAtMs)
   }
 
   #do(effect: RelayEffect, frame: Buffer | undefined): void {
@@ -140,21 +139,6 @@ export class RelaySockets implements RelayDesk {
     line.guest.leave(nowMs())
     this.#tell({ kind: 'disconnected', socket: id })
     if (this.#lines.size === 0) this.#onEmpty?.()
-  }
-
-  /** One timer for everything; one that fires too early does no harm. */
-  #setTimer(): void {
-    const nextAtMs = this.#relay.nextAtMs ?? Infinity
-    if (nextAtMs >= this.#timerAtMs) return
-    clearTimeout(this.#timer)
-    this.#timerAtMs = nextAtMs
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = Infinity
-        this.#tell({ kind: 'time' })
-      },
-      Math.max(0, Math.ceil(nextAtMs - nowMs())),
-    )
   }
 }
 

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { RawData, WebSocket } from 'ws'
 import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
+import { DueTimer } from './due-timer.ts'
 import type { Hub, HubEffect, HubEvent } from './hub.ts'
 import type { SocketsObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
@@ -29,8 +30,7 @@ export class HubSockets {
   readonly #lines = new Map<SocketId, Line>()
   #lastId: SocketId = 0
   #queuedBytes = 0
-  #timer: NodeJS.Timeout | undefined
-  #timerAtMs = Infinity
+  readonly #timer = new DueTimer(() => this.#tell({ kind: 'time' }))
   #isDraining = false
   #onEmpty: (() => void) | undefined
 
@@ -73,8 +73,7 @@ export class HubSockets {
     this.#isDraining = true
     this.#tell({ kind: 'drain' })
     if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
-    clearTimeout(this.#timer)
-    this.#timerAtMs = Infinity
+    this.#timer.clear()
   }
 
   #receive(id: SocketId, data: RawData, isBinary: boolean): void {
@@ -97,7 +96,7 @@ export class HubSockets {
 
   #tell(event: HubEvent): void {
     for (const effect of this.#hub.handle(event, nowMs())) this.#do(effect)
-    this.#setTimer()
+    if (!this.#isDraining) this.#timer.set(this.#hub.nextAtMs)
   }
 
   #do(effect: HubEffect): void {
@@ -168,21 +167,6 @@ export class HubSockets {
     if (line.isClosing) return
     this.#queuedBytes += line.socket.bufferedAmount - line.queuedBytes
     line.queuedBytes = line.socket.bufferedAmount
-  }
-
-  /** One timer for everything; one that fires too early does no harm. */
-  #setTimer(): void {
-    const nextAtMs = this.#hub.nextAtMs ?? Infinity
-    if (nextAtMs >= this.#timerAtMs || this.#isDraining) return
-    clearTimeout(this.#timer)
-    this.#timerAtMs = nextAtMs
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = Infinity
-        this.#tell({ kind: 'time' })
-      },
-      Math.max(0, Math.ceil(nextAtMs - nowMs())),
-    )
   }
 }
 

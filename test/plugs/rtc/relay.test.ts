@@ -8,7 +8,7 @@ import { DirectGate } from './direct-gate.ts'
 import { FakeHub } from './fake-hub.ts'
 import { FakeRelay, type Tamper } from './fake-relay.ts'
 import { resources, until, untilOnly } from './leftovers.ts'
-import { connectPair, transfer, type Pair } from './rtc-pair.ts'
+import { connectPair, exchange, type Pair } from './rtc-pair.ts'
 
 const mebibyte = 1024 * 1024
 /** WebRTC that finds no candidates, so that there can be no direct path. */
@@ -40,19 +40,6 @@ async function circuits(
 ) {
   const text = await (await fetch(`${url.replace('ws', 'http')}/metrics`)).text()
   return Number(/ (\d+)$/m.exec(text.slice(text.indexOf(`\nmultiserver_hub_${which} `)))?.[1])
-}
-
-/** Both send so much at once, while something happens to them; what each has read is what the other wrote. */
-async function exchange(
-  { client, server }: Pair,
-  bytes: number,
-  meanwhile: (read: () => number) => Promise<void> = async () => undefined,
-): Promise<void> {
-  let read = 0
-  const sides = [transfer(client, bytes, (count) => (read = count)), transfer(server, bytes, () => undefined)]
-  const [[one, other]] = await Promise.all([Promise.all(sides), meanwhile(() => read)])
-  expect([one?.receivedBytes, other?.receivedBytes]).toEqual([bytes, bytes])
-  expect([one?.receivedSha256, other?.receivedSha256]).toEqual([other?.sentSha256, one?.sentSha256])
 }
 
 async function readAll({ server }: Pair): Promise<void> {

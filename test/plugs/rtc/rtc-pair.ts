@@ -1,4 +1,5 @@
 import { createHash, randomFillSync } from 'node:crypto'
+import { expect } from 'vitest'
 import { toBase64 } from '../../../core/bytes.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
@@ -109,4 +110,17 @@ export async function transfer(
   }
   await Promise.all([writing(), reading()])
   return { receivedBytes, sentSha256: sent.digest('hex'), receivedSha256: received.digest('hex') }
+}
+
+/** Both send so much at once, while something happens to them; what each has read is what the other wrote. */
+export async function exchange(
+  { client, server }: Pair,
+  bytes: number,
+  meanwhile: (read: () => number) => Promise<void> = async () => undefined,
+): Promise<void> {
+  let read = 0
+  const sides = [transfer(client, bytes, (count) => (read = count)), transfer(server, bytes, () => undefined)]
+  const [[one, other]] = await Promise.all([Promise.all(sides), meanwhile(() => read)])
+  expect([one?.receivedBytes, other?.receivedBytes]).toEqual([bytes, bytes])
+  expect([one?.receivedSha256, other?.receivedSha256]).toEqual([other?.sentSha256, one?.sentSha256])
 }
