@@ -1,6 +1,8 @@
-import { netAlone, netShs, rtcShs, wsShs } from './contestants/multiserver.ts'
+import { netAlone, netShs, netShs2, rtcShs, wsShs, wsShs2 } from './contestants/multiserver.ts'
 import { oldNetAlone, oldNetShs, oldWsShs } from './contestants/multiserver-3.8.2.ts'
 import { rawDataChannel } from './contestants/data-channel.ts'
+import { rival } from './contestants/rivals.ts'
+import { tls13, tls13ChaCha } from './contestants/tls.ts'
 import { askFirstByte, askSink, type Contestant, type Link } from './contestant.ts'
 
 /** One end in a process of its own: `worker NAME serve`, or `worker NAME send|dial ADDRESS AMOUNT`. */
@@ -9,6 +11,12 @@ const contestants: Record<string, Contestant> = {
   'net~shs 3.8.2': oldNetShs,
   'ws~shs': wsShs,
   'ws~shs 3.8.2': oldWsShs,
+  'net~shs2': netShs2,
+  'ws~shs2': wsShs2,
+  'TLS 1.3': tls13,
+  'TLS 1.3 ChaCha20': tls13ChaCha,
+  'libp2p tcp+noise': rival('libp2p'),
+  'secret-stream': rival('secret-stream'),
   net: netAlone,
   'net 3.8.2': oldNetAlone,
   'rtc~shs': rtcShs,

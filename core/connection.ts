@@ -44,6 +44,8 @@ export class Connection implements AsyncIterable<Bytes> {
   readonly #stageMs: StageTimes | undefined
   readonly #writes: WriteQueue
   #lastRead: Promise<Bytes | null> | undefined
+  /** Read before anybody asked. */
+  #ahead: Promise<Bytes | null> | undefined
   #endOfStream = false
   #ending: Promise<void> | undefined
   #closing = false
@@ -106,12 +108,16 @@ export class Connection implements AsyncIterable<Bytes> {
     if (this.#error !== undefined) return quiet(Promise.reject(this.#error))
     if (this.#ending !== undefined)
       return quiet(Promise.reject(new MultiserverError('CLOSED', undefined, this)))
-    return quiet(this.#writes.write(chunk))
+    return this.#writes.write(chunk)
   }
 
   /** No more writes from here. Settles when all that was written, and the end, has been handed on. */
   end(): Promise<void> {
-    this.#ending ??= quiet(this.#end())
+    if (this.#ending === undefined) {
+      this.#ending = quiet(this.#end())
+      // Whoever ends and never reads would not hear that the peer has ended too, and hold it until it gives up.
+      this.#readAhead()
+    }
     return this.#ending
   }
 
@@ -183,6 +189,11 @@ export class Connection implements AsyncIterable<Bytes> {
   async #readNow(): Promise<Bytes | null> {
     // A write that failed says nothing about what has arrived.
     if (this.#isAborted && this.#error !== undefined) throw this.#error
+    if (this.#ahead !== undefined) {
+      const ahead = this.#ahead
+      this.#ahead = undefined
+      return ahead
+    }
     if (this.#endOfStream) return null
     try {
       const chunk = await this.#stream.read()
@@ -191,6 +202,11 @@ export class Connection implements AsyncIterable<Bytes> {
     } catch (thrown) {
       throw this.#fail(thrown)
     }
+  }
+
+  /** One chunk, unless somebody is reading already; the next read gets it. */
+  #readAhead(): void {
+    if (this.#lastRead === undefined) this.#ahead ??= quiet(this.#readNow())
   }
 
   async #discard(): Promise<void> {

@@ -75,6 +75,13 @@ export function milliseconds(maxMs: number): Field<number> {
   )
 }
 
+/** A whole number from 0 to `max`; anything else is refused, not clamped. */
+export function whole(max: number): Field<number> {
+  return plain((value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max ? value : undefined,
+  )
+}
+
 /** One of `values`; any other text reads as `otherwise`, so that a later version may add some. */
 export function oneOf<const T extends string>(values: readonly T[], otherwise: T): Field<T> {
   return plain((value) =>

@@ -138,20 +138,20 @@ export type Decoded<T> =
 
 /** Never throws, whatever `json` is. */
 export function decodePeerMessage(json: string): Decoded<PeerMessage> {
-  return decode(peerMessages, json)
+  return decodeSignal(json) ?? decodeBy(peerMessages, json)
 }
 
 /** Never throws, whatever `json` is; times, texts and ice servers come clamped. */
 export function decodeHubMessage(json: string): Decoded<HubMessage> {
-  return decode(hubMessages, json)
+  return decodeBy(hubMessages, json)
 }
 
 export function encodePeerMessage(message: PeerMessage): string {
-  return encode(peerMessages, message)
+  return encodeBy(peerMessages, message)
 }
 
 export function encodeHubMessage(message: HubMessage): string {
-  return encode(hubMessages, message)
+  return message.type === 'signal' ? encodeSignal(message) : encodeBy(hubMessages, message)
 }
 
 /**
@@ -170,20 +170,44 @@ export function registerBytes(hubName: string, challenge: Uint8Array, publicKey:
   )
 }
 
+type Signal = Extract<PeerMessage & HubMessage, { type: 'signal' }>
+
+/** A signal as {@link encodeSignal} writes it: 16 bytes and any number in canonical base64url. */
+const plainSignal = /^\{"type":"signal","id":"([A-Za-z0-9_-]{21}[AQgw])","data":"([A-Za-z0-9_-]+)"\}$/
+
+/**
+ * Signals are nearly all that a busy hub passes on. One that is written in the usual way says by its form alone that it
+ * is right, for a third of what the general way costs; undefined sends any other there.
+ */
+function decodeSignal(json: string): { kind: 'message'; message: Signal } | undefined {
+  if (json.length > hubDataCharacters) return undefined
+  const [, about, payload] = plainSignal.exec(json) ?? []
+  if (about === undefined || payload === undefined) return undefined
+  return { kind: 'message', message: { type: 'signal', id: about, data: payload } }
+}
+
+/** Nothing in a signal that was decoded needs to be escaped. */
+function encodeSignal({ id: about, data: payload }: Signal): string {
+  return `{"type":"signal","id":"${about}","data":"${payload}"}`
+}
+
 type Shape = Record<string, Field<unknown>>
-type Table = Record<string, Shape>
+/** The fields of each type of message. */
+export type Table = Record<string, Shape>
 type ValueOf<F> = F extends Field<infer T> ? T : never
 type OptionalNames<S> = { [N in keyof S]: S[N] extends { optional: true } ? N : never }[keyof S]
 type Values<S> = { [N in Exclude<keyof S, OptionalNames<S>>]: ValueOf<S[N]> } & {
   [N in OptionalNames<S>]?: ValueOf<S[N]> | undefined
 }
 type Flat<T> = { [N in keyof T]: T[N] }
-type MessageOf<T> = { [N in keyof T]: Flat<{ type: N } & Values<T[N]>> }[keyof T]
+/** The messages that a table describes. */
+export type MessageOf<T> = { [N in keyof T]: Flat<{ type: N } & Values<T[N]>> }[keyof T]
 
 /** The deepest that a message of ours is: an object with a list of objects with a list. */
 const maxDepth = 4
 
-function decode<T extends Table>(table: T, json: string): Decoded<MessageOf<T>> {
+/** The message that `json` is by `table`. Never throws. */
+export function decodeBy<T extends Table>(table: T, json: string): Decoded<MessageOf<T>> {
   const raw = json.length <= hubMessageBytes ? parse(json) : undefined
   if (!isRecord(raw) || isDeeperThan(raw, maxDepth)) return { kind: 'unreadable' }
   const type = own(raw, 'type')
@@ -202,8 +226,9 @@ function decode<T extends Table>(table: T, json: string): Decoded<MessageOf<T>> 
   return { kind: 'message', message: message as MessageOf<T> }
 }
 
-function encode(table: Table, message: PeerMessage | HubMessage): string {
-  const values: Record<string, unknown> = message
+/** `message` as `decodeBy` reads it; fields that `table` does not name are left out. */
+export function encodeBy<T extends Table>(table: T, message: MessageOf<T>): string {
+  const values: Record<string, unknown> & { type?: unknown } = message
   const raw: Record<string, unknown> = { type: message.type }
   for (const [name, field] of Object.entries(table[message.type] ?? {})) {
     if (values[name] !== undefined) raw[name] = field.encode(values[name])

@@ -1,14 +1,25 @@
+import { BufferPool } from './buffer-pool.ts'
 import { concat, copy } from './bytes.ts'
 import { MultiserverError } from './errors.ts'
 import { limits } from './limits.ts'
-import type { ByteStream } from './types.ts'
+import type { Bytes, ByteStream } from './types.ts'
 
 const { joinBytes, smallBytes, unsentBytes, writeCostBytes } = limits.connection
 
 const settled = Promise.resolve()
 const ignore = () => undefined
 
-type Write = { chunk: Uint8Array; resolve: () => void; reject: (error: Error) => void }
+/** Of this turn and of the time of a write of the stream below; few streams are busy at once. */
+const blocks = new BufferPool(joinBytes, 16)
+
+interface Write {
+  /** The writer's chunk; or ours, a copy of one write or a block with several, whose first `length` bytes count. */
+  memory: Uint8Array
+  length: number
+  cost: number
+  /** Absent where the writes have settled. */
+  readonly settle?: { readonly resolve: () => void; readonly reject: (error: Error) => void }
+}
 
 /**
  * Writes to a stream one at a time and joins the small ones. A small one is copied and settles at once while little
@@ -27,25 +38,28 @@ export class WriteQueue {
     this.#onError = onError
   }
 
+  /** What it rejects with may go unheard. */
   write(chunk: Uint8Array): Promise<void> {
-    if (this.#error !== undefined) return Promise.reject(this.#error)
+    if (this.#error !== undefined) return rejectQuietly(this.#error)
     const cost = costOf(chunk)
     if (this.#waitingCost > 0 && this.#waitingCost + cost > unsentBytes) {
       const error = this.#onError(new MultiserverError('SEND_OVERFLOW'))
       this.fail(error)
       this.#stream.abort(error)
-      return Promise.reject(error)
+      return rejectQuietly(error)
     }
     this.#waitingCost += cost
     if (chunk.length <= smallBytes && this.#waitingCost <= joinBytes) {
-      this.#waiting.push({ chunk: copy(chunk), resolve: ignore, reject: ignore })
+      this.#join(chunk, cost)
       this.#running ??= this.#run()
       return settled
     }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ chunk, resolve, reject })
+    const writing = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ memory: chunk, length: chunk.length, cost, settle: { resolve, reject } })
       this.#running ??= this.#run()
     })
+    writing.catch(ignore)
+    return writing
   }
 
   /** Resolves when everything is written. */
@@ -57,7 +71,7 @@ export class WriteQueue {
   /** Rejects what waits and all that comes. */
   fail(error: MultiserverError): void {
     this.#error ??= error
-    for (const write of this.#waiting.splice(0)) write.reject(this.#error)
+    for (const write of this.#waiting.splice(0)) write.settle?.reject(this.#error)
     this.#waitingCost = 0
   }
 
@@ -67,31 +81,66 @@ export class WriteQueue {
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch()
       try {
-        const chunk = batch.length === 1 ? batch[0]?.chunk : concat(...batch.map((write) => write.chunk))
-        if (chunk !== undefined && chunk.length > 0) await this.#stream.write(chunk)
+        const chunk = joinWrites(batch)
+        if (chunk.length > 0) await this.#stream.write(chunk)
         if (this.#error !== undefined) throw this.#error
-        for (const write of batch) write.resolve()
+        for (const write of batch) releaseWrite(write)
       } catch (thrown) {
         const error = this.#onError(thrown)
-        for (const write of batch) write.reject(error)
+        for (const write of batch) write.settle?.reject(error)
         this.fail(error)
       }
     }
     this.#running = undefined
   }
 
+  #join(chunk: Uint8Array, cost: number): void {
+    const last = this.#waiting.at(-1)
+    if (last === undefined || last.settle !== undefined || last.length + chunk.length > joinBytes) {
+      this.#waiting.push({ memory: copy(chunk), length: chunk.length, cost })
+      return
+    }
+    if (last.memory.length < joinBytes) {
+      const block = blocks.take()
+      block.set(last.memory)
+      last.memory = block
+    }
+    last.memory.set(chunk, last.length)
+    last.length += chunk.length
+    last.cost += cost
+  }
+
   #takeBatch(): Write[] {
     let bytes = 0
     let count = 0
-    for (const { chunk } of this.#waiting) {
-      if (count > 0 && bytes + chunk.length > joinBytes) break
-      bytes += chunk.length
+    for (const { length } of this.#waiting) {
+      if (count > 0 && bytes + length > joinBytes) break
+      bytes += length
       count += 1
     }
     const batch = this.#waiting.splice(0, count)
-    for (const { chunk } of batch) this.#waitingCost -= costOf(chunk)
+    for (const { cost } of batch) this.#waitingCost -= cost
     return batch
   }
+}
+
+function rejectQuietly(error: MultiserverError): Promise<never> {
+  const rejected = Promise.reject(error)
+  rejected.catch(ignore)
+  return rejected
+}
+
+function joinWrites(batch: readonly Write[]): Uint8Array {
+  const [first] = batch
+  if (first !== undefined && batch.length === 1 && first.length === first.memory.length) return first.memory
+  const chunks = batch.map(({ memory, length }) => memory.subarray(0, length))
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(...chunks)
+}
+
+/** The stream has taken it: a block of ours is free again. */
+function releaseWrite({ memory, settle }: Write): void {
+  if (settle !== undefined) settle.resolve()
+  else if (memory.length === joinBytes) blocks.give(memory as Bytes)
 }
 
 function costOf(chunk: Uint8Array): number {

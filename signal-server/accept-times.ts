@@ -7,43 +7,25 @@ import { nowMs } from './sockets.ts'
  * When the connection of a request came: deadlines count from there, or waiting before the upgrade would be
  * free. A connection that served a request already counts from its upgrade.
  */
-export function rememberAccept(
-  app: FastifyInstance,
-  registerMs: number,
-): (request: FastifyRequest) => number {
+export function rememberAccept(app: FastifyInstance): (request: FastifyRequest) => number {
   const acceptedAtMs = new WeakMap<object, number>()
-  if (app.server instanceof TlsServer) rememberBelowTls(app, registerMs, acceptedAtMs)
+  if (app.server instanceof TlsServer) rememberBelowTls(app, acceptedAtMs)
   else app.server.on('connection', (socket: Socket) => void acceptedAtMs.set(socket, nowMs()))
   app.server.on('request', ({ socket }) => void acceptedAtMs.delete(socket))
   return (request) => acceptedAtMs.get(request.raw.socket) ?? nowMs()
 }
 
-/**
- * With TLS the socket of a request is another one than came, and all that tells which is where it came from. Node's
- * deadline for the first request begins only after the handshake, so the whole one is kept here.
- */
-function rememberBelowTls(
-  app: FastifyInstance,
-  registerMs: number,
-  acceptedAtMs: WeakMap<object, number>,
-): void {
+/** With TLS the socket of a request is another one than came, and all that tells which is where it came from. */
+function rememberBelowTls(app: FastifyInstance, acceptedAtMs: WeakMap<object, number>): void {
   const atMsByPlace = new Map<string, number>()
-  const deadlines = new WeakMap<object, NodeJS.Timeout>()
   app.server.on('connection', (raw: Socket) => {
     const place = placeOf(raw)
     atMsByPlace.set(place, nowMs())
     raw.once('close', () => atMsByPlace.delete(place))
   })
   app.server.on('secureConnection', (socket: Socket) => {
-    const atMs = atMsByPlace.get(placeOf(socket)) ?? nowMs()
-    acceptedAtMs.set(socket, atMs)
-    const deadline = setTimeout(() => socket.destroy(), Math.max(0, atMs + registerMs - nowMs()))
-    deadlines.set(socket, deadline)
-    socket.once('close', () => clearTimeout(deadline))
+    acceptedAtMs.set(socket, atMsByPlace.get(placeOf(socket)) ?? nowMs())
   })
-  const hasAsked = ({ socket }: { socket: Socket }) => clearTimeout(deadlines.get(socket))
-  app.server.on('request', hasAsked)
-  app.server.on('upgrade', hasAsked)
 }
 
 function placeOf({ remoteAddress, remotePort }: Socket): string {

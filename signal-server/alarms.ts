@@ -4,12 +4,6 @@ export interface Alarm {
   cancel(): void
 }
 
-interface Entry {
-  readonly atMs: number
-  readonly order: number
-  ring: ((nowMs: number) => void) | undefined
-}
-
 /** Alarms for a clock that is passed in: a binary heap, equal times in the order in which they were set. */
 export class Alarms {
   #heap: Entry[] = []
@@ -17,10 +11,10 @@ export class Alarms {
   #cancelled = 0
 
   set(atMs: number, ring: (nowMs: number) => void): Alarm {
-    const entry: Entry = { atMs, order: this.#set++, ring }
+    const entry = new Entry(atMs, this.#set++, ring, this)
     this.#heap.push(entry)
     this.#rise(this.#heap.length - 1)
-    return { atMs, cancel: () => this.#cancel(entry) }
+    return entry
   }
 
   /** How many are held, the cancelled ones that have not been swept out among them. */
@@ -45,9 +39,8 @@ export class Alarms {
     }
   }
 
-  #cancel(entry: Entry): void {
-    if (entry.ring === undefined) return
-    entry.ring = undefined
+  /** For the entry alone, which has just lost what it would ring. */
+  noteCancelled(): void {
     this.#cancelled += 1
     // Cancelled entries go when they come up; when they are the most, all of them go at once.
     if (this.#cancelled < 64 || this.#cancelled * 2 < this.#heap.length) return
@@ -96,6 +89,27 @@ export class Alarms {
     if (one === undefined || other === undefined) return
     this.#heap[a] = other
     this.#heap[b] = one
+  }
+}
+
+/** There are several for each peer: an object with a method costs less than one with a function of its own. */
+class Entry implements Alarm {
+  readonly atMs: number
+  readonly order: number
+  ring: ((nowMs: number) => void) | undefined
+  readonly #alarms: Alarms
+
+  constructor(atMs: number, order: number, ring: (nowMs: number) => void, alarms: Alarms) {
+    this.atMs = atMs
+    this.order = order
+    this.ring = ring
+    this.#alarms = alarms
+  }
+
+  cancel(): void {
+    if (this.ring === undefined) return
+    this.ring = undefined
+    this.#alarms.noteCancelled()
   }
 }
 

@@ -1,9 +1,12 @@
 import type { HubErrorCode, HubMessage } from '../core/hub-protocol.ts'
 import type { Bytes } from '../core/types.ts'
+import type { ClusterRequest } from './cluster/cluster-protocol.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { Peer, SocketId } from './peer.ts'
 
-export type HubEffect =
+export type HubEffect = SocketEffect | ClusterEffect
+
+export type SocketEffect =
   /** A signal that is passed on says since when it was here. */
   | { kind: 'send'; socket: SocketId; message: HubMessage; receivedAtMs?: number | undefined }
   /** The last that is said about this socket. */
@@ -11,6 +14,14 @@ export type HubEffect =
   | { kind: 'ping'; socket: SocketId }
   /** Whether the socket is to be read. */
   | { kind: 'pause' | 'resume'; socket: SocketId }
+
+/** Only of a hub that is one of several. */
+export type ClusterEffect =
+  /** A peer has proved `key`; the peer that did is gone. */
+  | { kind: 'announce' | 'withdraw'; key: string }
+  /** To be answered with `located` or `unlocated`. */
+  | { kind: 'locate'; key: string }
+  | { kind: 'tell'; node: string; message: ClusterRequest }
 
 /** What a refusal says beside its code. */
 export interface RefusalDetails {

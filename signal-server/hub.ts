@@ -5,12 +5,16 @@
  *   peers.ts          who is there, how they come in and when they have to go
  *   intake.ts         what they sent and how fast it is obeyed
  *   requests.ts       what they ask for
- *   introductions.ts  who may signal whom
+ *   introducer.ts     how they are introduced     introductions.ts  who may signal whom
+ *   cluster/          the same with other hubs; cluster.ts explains it
  *   records.ts        what they have published
  */
-import { decodePeerMessage, hubCloseCodes } from '../core/hub-protocol.ts'
+import { decodePeerMessage, hubCloseCodes, type IceServer } from '../core/hub-protocol.ts'
 import { Alarms } from './alarms.ts'
+import type { ClusterEvent } from './cluster/crossings.ts'
+import { type ClusterState, Neighbours } from './cluster/neighbours.ts'
 import { type HubEffect, HubEffects } from './hub-effects.ts'
+import { Introducer } from './introducer.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
@@ -35,8 +39,12 @@ export interface HubOptions {
   exemptLoopback: boolean
   /** Where circuits are to be had. @default none: peers are told that this hub does not relay */
   relay?: RelayDesk | undefined
+  /** The URL of this node, where there are others of its name: circuits are found under it. */
+  nodeUrl?: string | undefined
   /** Unix time, which records are dated with; everything else goes by the time of `handle`. */
   unixNowMs: () => number
+  /** The name of this hub in its cluster; without one it is alone, and has no effects and events of a cluster. */
+  node?: string | undefined
   observer?: HubObserver | undefined
 }
 
@@ -44,6 +52,7 @@ export type HubEvent =
   /** `acceptedAtMs` is when the TCP connection came, which the deadline counts from. Ask `refusal` first. */
   | { kind: 'connected'; socket: SocketId; source: string; acceptedAtMs: number; dialedAs: readonly string[] }
   | SocketEvent
+  | { kind: 'cluster'; event: ClusterEvent }
   /** What `nextAtMs` announced is due, or may be. */
   | { kind: 'time' }
   /** Everyone is sent away, a little apart from each other. */
@@ -76,14 +85,22 @@ export class Hub {
   readonly #options: HubOptions
   readonly #alarms = new Alarms()
   readonly #effects: HubEffects
+  readonly #neighbours: Neighbours
   readonly #peers: Peers
+  readonly #introducer: Introducer
   readonly #requests: Requests
 
   constructor(options: HubOptions) {
     this.#options = options
     this.#effects = new HubEffects(options.observer)
-    const shared = { ...options, alarms: this.#alarms, effects: this.#effects }
-    this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#requests.endAllOf(peer, nowMs) })
+    const basics = { ...options, node: options.node, alarms: this.#alarms, effects: this.#effects }
+    this.#neighbours = new Neighbours({
+      ...basics,
+      onSilent: (node, nowMs) => this.#introducer.crossings.endAllWith(node, nowMs),
+    })
+    const shared = { ...basics, neighbours: this.#neighbours, iceServersFor: this.#iceServersFor }
+    this.#peers = new Peers({ ...shared, onGone: (peer, nowMs) => this.#introducer.endAllOf(peer, nowMs) })
+    this.#introducer = new Introducer({ ...shared, peers: this.#peers })
     this.records = new Records({
       keys: options.limits.recordKeys,
       isHere: (key) => this.#peers.withKey(key) !== undefined,
@@ -92,7 +109,22 @@ export class Hub {
       ...shared,
       peers: this.#peers,
       records: this.records,
+      introducer: this.#introducer,
     })
+  }
+
+  /** What `peer` is told now. Who stays registered is told again, by itself, when that has served half its time. */
+  readonly #iceServersFor = (peer: Peer, nowMs: number): IceServer[] => {
+    const { iceServers, observer } = this.#options
+    const { iceServers: told, renewInMs } = iceServers.forOwner(peer)
+    if (renewInMs !== undefined) observer?.turnIssued()
+    if (renewInMs !== undefined && peer.stage === 'registered') {
+      peer.renewal?.cancel()
+      peer.renewal = this.#alarms.set(nowMs + renewInMs, (laterMs) =>
+        this.#effects.send(peer, { type: 'ice-servers', iceServers: this.#iceServersFor(peer, laterMs) }),
+      )
+    }
+    return told
   }
 
   /** When a `time` event is due next, undefined when nothing waits. */
@@ -101,7 +133,12 @@ export class Hub {
   }
 
   counts(): HubCounts {
-    return { ...this.#peers.counts(), ...this.#requests.counts() }
+    return { ...this.#peers.counts(), ...this.#introducer.counts() }
+  }
+
+  /** Whether other hubs can be reached, and with how many of them there are introductions. */
+  cluster(): { state: ClusterState; neighbours: number; sought: number } {
+    return { state: this.#neighbours.state, ...this.#neighbours.counts() }
   }
 
   /** Why one more socket from `source` is not taken now. Changes nothing; a `connected` may follow at once. */
@@ -120,6 +157,7 @@ export class Hub {
     this.#alarms.ring(nowMs)
     if (event.kind === 'drain') this.#drain(nowMs)
     else if (event.kind === 'connected') this.#welcome(event, nowMs)
+    else if (event.kind === 'cluster') this.#introducer.crossings.handle(event.event, nowMs)
     else if (event.kind !== 'time') {
       const peer = this.#peers.get(event.socket)
       if (peer !== undefined) this.#handleOf(peer, event, nowMs)
@@ -154,7 +192,8 @@ export class Hub {
           bytes: event.bytes,
           atMs: nowMs,
         })
-        return this.#obeyWaiting(peer, nowMs)
+        // A paused one has its turn set already; what else it sends only waits, as long as that is not too much.
+        return peer.isPaused && !peer.intake.isOverfull ? undefined : this.#obeyWaiting(peer, nowMs)
       case 'binary':
         return this.#peers.close(peer, hubCloseCodes.protocol, 'messages are text', nowMs)
       case 'disconnected':
@@ -203,12 +242,11 @@ export class Hub {
   }
 
   #drain(nowMs: number): void {
-    const { reconnectSpreadMs, reconnectTryMs } = this.#options.limits
+    const { reconnectSpreadMs, registrationsPerSecond } = this.#options.limits
     const peers = this.#peers.all()
+    const spreadMs = Math.max(reconnectSpreadMs, (peers.length / registrationsPerSecond) * 1000)
     for (const [index, peer] of peers.entries()) {
-      const reconnectAfterMs = Math.floor((reconnectSpreadMs * index) / peers.length)
-      this.#effects.send(peer, { type: 'restarting', reconnectAfterMs, tryForMs: reconnectTryMs })
+      this.#peers.sendAway(peer, Math.floor((spreadMs * index) / peers.length), 'the hub restarts', nowMs)
     }
-    for (const peer of peers) this.#peers.close(peer, hubCloseCodes.restarting, 'the hub restarts', nowMs)
   }
 }

@@ -41,7 +41,12 @@ export class Intake {
   take(nowMs: number): Received | undefined {
     const next = this.#waiting[0]
     if (next === undefined || this.waitMs(nowMs) > 0) return undefined
-    for (const [bucket, cost] of this.#prices(next)) bucket.take(cost, nowMs)
+    this.#messages.take(1, nowMs)
+    this.#bytes.take(next.bytes, nowMs)
+    if (!this.#account.exempt) {
+      this.#account.messages.take(1, nowMs)
+      this.#account.bytes.take(next.bytes, nowMs)
+    }
     this.#waiting.shift()
     this.#waitingBytes -= next.bytes
     return next
@@ -51,11 +56,19 @@ export class Intake {
   waitMs(nowMs: number): number {
     const next = this.#waiting[0]
     if (next === undefined) return 0
-    return Math.max(...this.#prices(next).map(([bucket, cost]) => bucket.waitMs(cost, nowMs)))
+    const ownMs = Math.max(this.#messages.waitMs(1, nowMs), this.#bytes.waitMs(next.bytes, nowMs))
+    if (this.#account.exempt) return ownMs
+    const { messages, bytes } = this.#account
+    return Math.max(ownMs, messages.waitMs(1, nowMs), bytes.waitMs(next.bytes, nowMs))
   }
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0
+  }
+
+  /** More waits than a socket that is not read may have sent: a flood at once. */
+  get isOverfull(): boolean {
+    return this.#waitingBytes > this.#limits.waitingBytes
   }
 
   /**
@@ -64,19 +77,10 @@ export class Intake {
    * sending in one breath is forgiven, sending on and on at the limit is not.
    */
   floodAtMs(nowMs: number): number | undefined {
-    if (this.#waitingBytes > this.#limits.waitingBytes) return nowMs
+    if (this.isOverfull) return nowMs
     const isCalm = this.isEmpty && this.#messages.level(nowMs) >= this.#limits.messagesBurst / 2
     if (isCalm) this.#overSinceMs = undefined
     else if (!this.isEmpty) this.#overSinceMs ??= nowMs
     return this.#overSinceMs === undefined ? undefined : this.#overSinceMs + this.#limits.floodMs
-  }
-
-  #prices(next: Received): [TokenBucket, number][] {
-    const own: [TokenBucket, number][] = [
-      [this.#messages, 1],
-      [this.#bytes, next.bytes],
-    ]
-    if (this.#account.exempt) return own
-    return [...own, [this.#account.messages, 1], [this.#account.bytes, next.bytes]]
   }
 }

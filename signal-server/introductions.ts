@@ -1,4 +1,3 @@
-import type { Account } from './accounts.ts'
 import type { Alarm, Alarms } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
@@ -6,8 +5,13 @@ import type { Peer } from './peer.ts'
 /** One dial through the hub, between a client and the server peer that it asked for. */
 export interface Introduction {
   readonly id: string
-  readonly client: Peer
-  readonly server: Peer
+  /** Undefined where it is a peer of another node. One of the two is of this. */
+  readonly client: Peer | undefined
+  readonly server: Peer | undefined
+  /** The address that a target counts it for, undefined when it is exempt. */
+  readonly source: string | undefined
+  /** Absent when both ends are here. */
+  readonly crossing: Crossing | undefined
   signalsOfClient: number
   signalsOfServer: number
   /** Whether a circuit was opened for it: there is one at most. */
@@ -15,11 +19,30 @@ export interface Introduction {
   expiry: Alarm | undefined
 }
 
+/** The half of an introduction that is on another node. */
+export interface Crossing {
+  /** Whom the client asked for. */
+  readonly key: string
+  /** Where the other end is, undefined while that is asked. */
+  node: string | undefined
+  /** The number that the node of the client gave the introduction; 0 while nobody else knows of it. */
+  call: number
+  /** Whether the server peer's node has taken it; until then the client has had no answer. */
+  isAccepted: boolean
+  /** What the client sent before it was known where to. */
+  held: string[]
+  /** When the client is answered whatever happens. */
+  answer: Alarm | undefined
+}
+
+export type NewIntroduction = Pick<Introduction, 'id' | 'client' | 'server' | 'source' | 'crossing'>
+
 /** The live introductions, and how many of them each address and each target has. */
 export class Introductions {
   readonly #limits: HubLimits
   readonly #alarms: Alarms
   readonly #byId = new Map<string, Introduction>()
+  readonly #byCall = new Map<string, Introduction>()
   readonly #ofTarget = new Map<Peer, TargetCounts>()
 
   constructor(limits: HubLimits, alarms: Alarms) {
@@ -46,33 +69,43 @@ export class Introductions {
     return introduction?.client === peer || introduction?.server === peer ? introduction : undefined
   }
 
-  /** Why one more from `client` to `server` is not taken now, undefined when it is. */
-  busy(client: Peer, server: Peer): string | undefined {
+  /** The introduction with a peer of `node` that goes by this number, given by its side or by this one. */
+  withCall(node: string, call: number, isTheirs: boolean): Introduction | undefined {
+    const introduction = this.#byCall.get(callName(isTheirs ? node : '', call))
+    return introduction?.crossing?.node === node ? introduction : undefined
+  }
+
+  /** Those that reach over to other nodes. */
+  crossing(): Introduction[] {
+    return [...this.#byId.values()].filter(({ crossing }) => crossing !== undefined)
+  }
+
+  /** Why one more from `client` is not taken now, undefined when it is. */
+  busyClient({ account }: Peer): string | undefined {
+    return !account.exempt && account.introductions >= this.#limits.introductionsPerAddress
+      ? 'your address has as many introductions under way as it may'
+      : undefined
+  }
+
+  /** Why one more to `server` is not taken now, undefined when it is. */
+  busyServer(server: Peer, source: string | undefined): string | undefined {
     const limits = this.#limits
-    const { account } = client
-    if (!account.exempt && account.introductions >= limits.introductionsPerAddress) {
-      return 'your address has as many introductions under way as it may'
-    }
     const counts = this.#ofTarget.get(server)
-    const fromAddress = account.exempt ? 0 : (counts?.byAccount.get(account) ?? 0)
+    const fromSource = source === undefined ? 0 : (counts?.bySource.get(source) ?? 0)
     const isFull = (counts?.all ?? 0) >= limits.introductionsPerTarget
-    return isFull || fromAddress >= limits.introductionsPerTargetAndAddress
+    return isFull || fromSource >= limits.introductionsPerTargetAndAddress
       ? 'the peer has as many introductions under way as it may'
       : undefined
   }
 
   /** `onExpired` is called when nobody has ended it in time; it is for the caller to end it then. */
   add(
-    id: string,
-    client: Peer,
-    server: Peer,
+    ends: NewIntroduction,
     nowMs: number,
     onExpired: (introduction: Introduction, nowMs: number) => void,
   ): Introduction {
     const introduction: Introduction = {
-      id,
-      client,
-      server,
+      ...ends,
       signalsOfClient: 0,
       signalsOfServer: 0,
       isRelayed: false,
@@ -81,17 +114,21 @@ export class Introductions {
     introduction.expiry = this.#alarms.set(nowMs + this.#limits.introductionMs, (laterMs) =>
       onExpired(introduction, laterMs),
     )
-    this.#byId.set(id, introduction)
-    client.introductions.add(introduction)
-    server.introductions.add(introduction)
-    client.account.introductions += 1
+    this.#byId.set(ends.id, introduction)
+    if (ends.crossing !== undefined && ends.crossing.call > 0) this.setCall(introduction, ends.crossing)
+    for (const peer of localEnds(introduction)) peer.introductions.add(introduction)
+    if (ends.client !== undefined) ends.client.account.introductions += 1
     this.#count(introduction, 1)
     return introduction
   }
 
-  /** Counts a signal from `peer`; false when its side has sent all it may. */
-  countSignal(introduction: Introduction, peer: Peer): boolean {
-    const isClient = peer === introduction.client
+  /** From now on the introduction goes by the number that its crossing has. */
+  setCall(introduction: Introduction, crossing: Crossing): void {
+    this.#byCall.set(callNameOf(introduction, crossing), introduction)
+  }
+
+  /** Counts a signal of one side; false when it has sent all it may. */
+  countSignal(introduction: Introduction, isClient: boolean): boolean {
     const sent = isClient ? introduction.signalsOfClient : introduction.signalsOfServer
     if (sent >= this.#limits.signalsPerSide) return false
     if (isClient) introduction.signalsOfClient += 1
@@ -101,19 +138,24 @@ export class Introductions {
 
   remove(introduction: Introduction): void {
     if (!this.#byId.delete(introduction.id)) return
+    const { client, crossing } = introduction
     introduction.expiry?.cancel()
-    introduction.client.introductions.delete(introduction)
-    introduction.server.introductions.delete(introduction)
-    introduction.client.account.introductions -= 1
+    crossing?.answer?.cancel()
+    if (crossing !== undefined) this.#byCall.delete(callNameOf(introduction, crossing))
+    for (const peer of localEnds(introduction)) peer.introductions.delete(introduction)
+    if (client !== undefined) client.account.introductions -= 1
     this.#count(introduction, -1)
   }
 
-  #count({ client, server }: Introduction, change: 1 | -1): void {
-    const counts = this.#ofTarget.get(server) ?? { all: 0, byAccount: new Map<Account, number>() }
+  #count({ server, source }: Introduction, change: 1 | -1): void {
+    if (server === undefined) return
+    const counts = this.#ofTarget.get(server) ?? { all: 0, bySource: new Map<string, number>() }
     counts.all += change
-    const fromAddress = (counts.byAccount.get(client.account) ?? 0) + change
-    if (fromAddress === 0) counts.byAccount.delete(client.account)
-    else counts.byAccount.set(client.account, fromAddress)
+    if (source !== undefined) {
+      const fromSource = (counts.bySource.get(source) ?? 0) + change
+      if (fromSource === 0) counts.bySource.delete(source)
+      else counts.bySource.set(source, fromSource)
+    }
     if (counts.all === 0) this.#ofTarget.delete(server)
     else this.#ofTarget.set(server, counts)
   }
@@ -121,10 +163,29 @@ export class Introductions {
 
 interface TargetCounts {
   all: number
-  readonly byAccount: Map<Account, number>
+  readonly bySource: Map<string, number>
 }
 
-/** The end that `peer` is not. */
-export function otherEnd(introduction: Introduction, peer: Peer): Peer {
+/** The end that `peer` is not, undefined when it is of another node. */
+export function otherEnd(introduction: Introduction, peer: Peer): Peer | undefined {
   return peer === introduction.client ? introduction.server : introduction.client
+}
+
+/** The ends that are peers of this hub. */
+export function localEnds({ client, server }: Introduction): Peer[] {
+  return [client, server].filter((peer) => peer !== undefined)
+}
+
+/** The address that targets count a client for. */
+export function sourceOf({ account }: Peer): string | undefined {
+  return account.exempt ? undefined : account.source
+}
+
+/** Numbers of this node need no name before them. */
+function callName(node: string, call: number): string {
+  return `${node} ${call}`
+}
+
+function callNameOf({ client }: Introduction, { node, call }: Crossing): string {
+  return callName(client === undefined ? (node ?? '') : '', call)
 }

@@ -22,6 +22,9 @@ export const defaultLimits = {
   /** What one process looks after without a large heap; who has more peers runs more hubs. */
   registeredPeers: 10_000,
   anonymousPeers: 10_000,
+  /** Of all addresses, as many as leave half a core to the peers that are there. Who comes too many is told when. */
+  registrationsPerSecond: 500,
+  registrationsBurst: 250,
   /** A household or an office behind one address. */
   socketsPerAddress: 64,
   newSocketsPerSecondPerAddress: 5,
@@ -96,6 +99,7 @@ export const defaultLimits = {
   closeMs: 1_000,
 
   // Going down for a restart: peers come back one after another, not all in one second.
+  /** At least; more peers than a hub admits in this time are spread over more of it. */
   reconnectSpreadMs: 5_000,
   reconnectTryMs: 60_000,
 } as const satisfies Record<string, number>

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import type { Cluster } from './cluster/cluster.ts'
+import { redis } from './cluster/redis.ts'
 import { allSettings, fileVariableOf, flagOf, type Setting, type SettingValues } from './settings.ts'
 import type { StartHubOptions } from './start.ts'
 import { IceServers } from './turn.ts'
@@ -121,6 +123,8 @@ function optionsFrom(values: SettingValues): StartHubOptions {
     listing: values.listing,
     exemptLoopback: values.exemptLoopback,
     limits: values.limits,
+    cluster: wordsFor('REDIS_URL', () => clusterFrom(values.redisUrl)),
+    nodeUrl: values.nodeUrl,
     iceServers: values.iceServers,
     turn: pair('TURN_URLS', turnUrls, 'TURN_SECRET', turnSecret, (urls, secret) => ({ urls, secret })),
     turnForAnonymous: values.turnForAnonymous,
@@ -130,6 +134,10 @@ function optionsFrom(values: SettingValues): StartHubOptions {
   }
   wordsFor('ICE_SERVERS and TURN_URLS', () => new IceServers(options))
   return options
+}
+
+function clusterFrom(urls: string | undefined): Cluster | undefined {
+  return urls === undefined ? undefined : redis(...urls.split(',').map((url) => url.trim()))
 }
 
 /** Two settings that mean nothing without each other. */

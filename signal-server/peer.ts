@@ -13,18 +13,23 @@ export type SocketId = number
  */
 export type Stage = 'new' | 'anonymous' | 'registered' | 'gone'
 
+export interface Challenge {
+  readonly bytes: Uint8Array
+  readonly untilMs: number
+  /** Names under which the peer may have dialed this hub. They explain a refusal and never decide one. */
+  readonly dialedAs: readonly string[]
+}
+
 /** The far end of one socket, as the hub sees it. */
 export interface Peer {
   readonly socket: SocketId
   readonly account: Account
   readonly intake: Intake
-  /** Names under which it may have dialed this hub. They explain a refusal and never decide one. */
-  readonly dialedAs: readonly string[]
   /** The name of this hub that it seems to have dialed: what it is told of is found under that name. */
   readonly hubName: string
   stage: Stage
   /** Taken away by the first attempt to answer it. */
-  challenge: { readonly bytes: Uint8Array; readonly untilMs: number } | undefined
+  challenge: Challenge | undefined
   /** The proved key as base64url. */
   key: string | undefined
   readonly introductions: Set<Introduction>

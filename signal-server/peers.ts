@@ -2,6 +2,7 @@ import { hubCloseCodes } from '../core/hub-protocol.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import { type Account, Accounts } from './accounts.ts'
 import type { Alarms } from './alarms.ts'
+import type { Neighbours } from './cluster/neighbours.ts'
 import type { HubEffects } from './hub-effects.ts'
 import { Intake } from './intake.ts'
 import type { HubLimits } from './limits.ts'
@@ -11,6 +12,7 @@ export interface PeersOptions {
   limits: HubLimits
   alarms: Alarms
   effects: HubEffects
+  neighbours: Neighbours
   exemptLoopback: boolean
   /** Called for a peer that has just become `gone`, with its introductions still there. */
   onGone: (peer: Peer, nowMs: number) => void
@@ -108,10 +110,9 @@ export class Peers {
       socket,
       account,
       intake: new Intake(this.#limits, account, nowMs),
-      dialedAs,
       hubName,
       stage: 'new',
-      challenge: { bytes: challenge, untilMs: nowMs + this.#limits.challengeMs },
+      challenge: { bytes: challenge, untilMs: nowMs + this.#limits.challengeMs, dialedAs },
       key: undefined,
       introductions: new Set(),
       records: new TokenBucket({ perSecond, burst }, nowMs),
@@ -148,16 +149,26 @@ export class Peers {
     return { settle, leave }
   }
 
-  /** `peer` has proved `key`; another that holds it is told so and closed. */
+  /** `peer` has proved `key`; another that holds it has to go. */
   register(peer: Peer, key: string, nowMs: number): void {
-    const replaced = this.#byKey.get(key)
-    if (replaced !== undefined) {
-      this.#options.effects.send(replaced, { type: 'replaced' })
-      this.close(replaced, hubCloseCodes.replaced, 'a newer socket proved the same key', nowMs)
-    }
+    this.replace(key, nowMs)
     peer.key = key
     this.#byKey.set(key, peer)
     this.#enter(peer, 'registered')
+    this.#options.neighbours.announce(key)
+  }
+
+  /** A newer socket, here or on another node, proved `key`: who holds it here is told so and closed. */
+  replace(key: string, nowMs: number): void {
+    const replaced = this.#byKey.get(key)
+    if (replaced === undefined) return
+    this.#options.effects.send(replaced, { type: 'replaced' })
+    this.close(replaced, hubCloseCodes.replaced, 'a newer socket proved the same key', nowMs)
+  }
+
+  /** Whether there is no room for `client` to become anonymous. */
+  isFullFor(client: Peer): boolean {
+    return client.stage === 'new' && this.#stages.anonymous >= this.#limits.anonymousPeers
   }
 
   /** `peer` has an introduction, and no deadline as long as it has one. */
@@ -184,12 +195,22 @@ export class Peers {
     this.remove(peer, nowMs)
   }
 
+  /** Closes it with word of when to come again. */
+  sendAway(peer: Peer, reconnectAfterMs: number, reason: string, nowMs: number): void {
+    const tryForMs = this.#limits.reconnectTryMs
+    this.#options.effects.send(peer, { type: 'restarting', reconnectAfterMs, tryForMs })
+    this.close(peer, hubCloseCodes.restarting, reason, nowMs)
+  }
+
   /** Forgets a peer whose socket is closed, or is as good as that. */
   remove(peer: Peer, nowMs: number): void {
     if (peer.stage === 'gone') return
     this.#enter(peer, 'gone')
     this.#bySocket.delete(peer.socket)
-    if (peer.key !== undefined) this.#byKey.delete(peer.key)
+    if (peer.key !== undefined) {
+      this.#byKey.delete(peer.key)
+      this.#options.neighbours.withdraw(peer.key)
+    }
     peer.heartbeat?.cancel()
     peer.turn?.cancel()
     peer.renewal?.cancel()

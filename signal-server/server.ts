@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import type { Duplex } from 'node:stream'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { sourceOf } from '../core/ip.ts'
 import { rememberAccept } from './accept-times.ts'
+import type { Cluster } from './cluster/cluster.ts'
+import { ClusterNode } from './cluster/cluster-node.ts'
+import type { ClusterEvent } from './cluster/crossings.ts'
 import { forwardedHeaderNote } from './forwarded-note.ts'
 import { type GateOptions, refuseRequest } from './gate.ts'
 import { Health } from './health.ts'
@@ -23,6 +27,7 @@ import { RelaySockets } from './relay-sockets.ts'
 import { HubSockets } from './sockets.ts'
 import { provideWebSockets, refuseSocket } from './websockets.ts'
 import { IceServers, type IceServersOptions } from './turn.ts'
+import { forgetRequest } from './upgraded.ts'
 
 export interface HubPluginOptions extends IceServersOptions {
   /**
@@ -43,6 +48,10 @@ export interface HubPluginOptions extends IceServersOptions {
    * them can be read here. @default false; of `startHub`, true
    */
   relay?: boolean | undefined
+  /** Makes this hub one of several, for example `redis('redis://127.0.0.1')`. @default alone */
+  cluster?: Cluster | undefined
+  /** In a cluster: the URL of this very hub, not of what balances the load before all. */
+  nodeUrl?: string | undefined
   /** A directory with an `index.html` to be served beside the hub. */
   page?: string | undefined
   /**
@@ -99,6 +108,8 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const limits = limitsWith(options.limits)
   const configured = canonicalNames(options.hubNames ?? [])
   if (configured.length === 0) refuseToListenInPublic(app)
+  const health = options.health ?? new Health()
+  const cluster = createClusterNode(app, options, health, (event) => sockets.hear(event))
   const metrics = createMetrics(app, options, {
     counts: () => state.counts(),
     queuedBytes: () => sockets.queuedBytes,
@@ -106,14 +117,9 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
       relay === undefined ? undefined : { counts: relay.counts(), queuedBytes: relay.queuedBytes },
     limits,
   })
-  const relay =
-    options.relay === true
-      ? new RelaySockets(
-          new Relay({ limits, randomBytes: (length) => randomBytes(length), observer: metrics }),
-          limits,
-        )
-      : undefined
+  const relay = createRelay(app, options, limits, metrics)
   const state: Hub = new Hub({
+    node: cluster?.name,
     limits,
     hubNames: () => (configured.length > 0 ? configured : loopbackNames(portOf(app), app.prefix)),
     checkProof: await loadProofChecker(),
@@ -121,17 +127,18 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     iceServers: new IceServers(options),
     exemptLoopback: options.exemptLoopback ?? false,
     relay,
+    nodeUrl: canonicalNodeUrl(options),
     unixNowMs: Date.now,
     observer: metrics,
   })
-  const sockets = new HubSockets(state, limits, metrics)
+  const sockets: HubSockets = new HubSockets(state, limits, metrics, cluster)
 
   await provideWebSockets(app, limits, { relay: relay !== undefined })
   addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
   if (options.page !== undefined && options.page !== '') {
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
-  const acceptedAtMs = rememberAccept(app, limits.registerMs)
+  const acceptedAtMs = rememberAccept(app)
   addHubRoute(app, sockets, acceptedAtMs, options.page)
   if (relay !== undefined) addRelayRoute(app, { hub: state, sockets, relay, acceptedAtMs })
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
@@ -142,14 +149,37 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     exemptLoopback: options.exemptLoopback ?? false,
   })
   if (metrics !== undefined) addMetricsRoute(app, metrics, options.metrics)
-  const health = options.health ?? new Health()
   app.get('/livez', () => ({ alive: true }))
   app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
   app.addHook('preClose', async () => {
     health.leave()
     await Promise.all([sockets.drain(), relay?.drain()])
   })
+  app.server.on('upgrade', (_request, socket: Duplex) => {
+    // An app that is closing answers before any hook; see the hook of `hub` for what would become of the socket.
+    if (sockets.isDraining) socket.end(() => socket.destroy())
+  })
+  if (options.cluster !== undefined) await cluster?.start(options.cluster)
   await options.extend?.(app)
+}
+
+function createClusterNode(
+  app: FastifyInstance,
+  { cluster, nodeUrl }: HubPluginOptions,
+  health: Health,
+  tell: (event: ClusterEvent) => void,
+): ClusterNode | undefined {
+  if (cluster === undefined) return undefined
+  // Peers of this hub reach each other without the others: no reason to send them away.
+  health.note('cluster', false)
+  return new ClusterNode({
+    url: nodeUrl,
+    log: app.log,
+    tell(event) {
+      if (event.kind === 'joined' || event.kind === 'lost') health.note('cluster', event.kind === 'joined')
+      tell(event)
+    },
+  })
 }
 
 function createMetrics(
@@ -161,6 +191,27 @@ function createMetrics(
   const metrics = new HubMetrics(sources)
   app.addHook('onClose', () => metrics.close())
   return metrics
+}
+
+/** Without a slash at its end. */
+function canonicalNodeUrl({ cluster, nodeUrl }: HubPluginOptions): string | undefined {
+  return cluster === undefined || nodeUrl === undefined ? undefined : canonicalNames([nodeUrl])[0]
+}
+
+function createRelay(
+  app: FastifyInstance,
+  { relay, cluster, nodeUrl }: HubPluginOptions,
+  limits: HubLimits,
+  observer: HubMetrics | undefined,
+): RelaySockets | undefined {
+  if (relay !== true) return undefined
+  if (cluster !== undefined && nodeUrl === undefined) {
+    // Both ends of a circuit must come to the same node, and its name may lead them to any.
+    app.log.warn('one of several hubs relays only with nodeUrl (NODE_URL)')
+    return undefined
+  }
+  const random = (length: number) => randomBytes(length)
+  return new RelaySockets(new Relay({ limits, randomBytes: random, observer }), limits)
 }
 
 /** Before every route, those of the operator among them. */
@@ -189,15 +240,21 @@ function addHubRoute(
   page: string | undefined,
 ): void {
   const terms = { subprotocol: hubSubprotocol, refusal: (source: string) => sockets.refusal(source) }
+  const replies = new WeakMap<FastifyRequest, FastifyReply>()
   app.route({
     method: 'GET',
     url: '/',
     config: { isHub: true },
-    preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, terms) : undefined),
+    preHandler: async (request, reply) => {
+      replies.set(request, reply)
+      return request.ws ? refuseSocket(request, reply, terms) : undefined
+    },
     handler: (_request, reply) => serveRoot(reply, page),
     wsHandler: (socket, request) => {
       logSocket(socket, request)
-      sockets.open(socket, {
+      const reply = replies.get(request)
+      if (reply !== undefined) forgetRequest(socket, request, reply)
+      sockets.open(socket, request.raw.socket, {
         source: sourceOf(request.ip),
         acceptedAtMs: acceptedAtMs(request),
         dialedAs: dialedNames(request.headers.host, request.url),

@@ -12,6 +12,7 @@ import {
   seconds,
   secret,
   type SettingType,
+  text,
   urls,
   yesOrNo,
 } from './setting-types.ts'
@@ -95,6 +96,20 @@ export const settingGroups = {
       type: limitChanges,
       byDefault: 'see /limits',
       help: 'Limits to change. /limits shows all of them with their values.',
+    },
+  },
+  'Many hubs as one': {
+    redisUrl: {
+      env: 'REDIS_URL',
+      type: secret,
+      byDefault: 'alone',
+      help: 'The Redis or Valkey that makes this hub one of all that name the same, such as redis://10.0.0.5:6379; several URLs with commas between them are nodes of a Redis Cluster. Needs the package @redis/client.',
+    },
+    nodeUrl: {
+      env: 'NODE_URL',
+      type: text,
+      byDefault: 'none',
+      help: 'The URL of this very hub, where a load balancer is in front of several.',
     },
   },
   'STUN, TURN and relay': {

@@ -1,6 +1,9 @@
 import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
+import type { ClusterNode } from './cluster/cluster-node.ts'
+import type { ClusterEvent } from './cluster/crossings.ts'
 import { DueTimer } from './due-timer.ts'
 import type { Hub, HubEffect, HubEvent } from './hub.ts'
 import type { SocketsObserver } from './hub-observer.ts'
@@ -17,15 +20,21 @@ export interface Arrival {
 
 interface Line {
   readonly socket: WebSocket
+  /** Under `socket`: what is sent in one turn leaves in one write, which is most of what sending costs. */
+  readonly raw: Duplex
+  isCorked: boolean
   /** What was sent and the network has not taken yet. */
   queuedBytes: number
   isClosing: boolean
+  /** One for all that is sent. */
+  readonly onSent: () => void
 }
 
 /** The WebSockets of a hub: tells the state machine what happens on them, and does what it answers. */
 export class HubSockets {
   readonly #hub: Hub
   readonly #limits: HubLimits
+  readonly #cluster: ClusterNode | undefined
   readonly #observer: SocketsObserver | undefined
   readonly #lines = new Map<SocketId, Line>()
   #lastId: SocketId = 0
@@ -34,10 +43,12 @@ export class HubSockets {
   #isDraining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(hub: Hub, limits: HubLimits, observer?: SocketsObserver) {
+  /** `cluster` does what the hub wants of other hubs. */
+  constructor(hub: Hub, limits: HubLimits, observer?: SocketsObserver, cluster?: ClusterNode) {
     this.#hub = hub
     this.#limits = limits
     this.#observer = observer
+    this.#cluster = cluster
   }
 
   get isDraining(): boolean {
@@ -56,11 +67,19 @@ export class HubSockets {
     return refusal
   }
 
-  open(socket: WebSocket, arrival: Arrival): void {
+  open(socket: WebSocket, raw: Duplex, arrival: Arrival): void {
     if (this.#isDraining) return socket.close(hubCloseCodes.restarting, 'the hub restarts')
     this.#lastId += 1
     const id = this.#lastId
-    this.#lines.set(id, { socket, queuedBytes: 0, isClosing: false })
+    const line: Line = {
+      socket,
+      raw,
+      isCorked: false,
+      queuedBytes: 0,
+      isClosing: false,
+      onSent: () => this.#count(line),
+    }
+    this.#lines.set(id, line)
     socket.on('message', (data, isBinary) => this.#receive(id, data, isBinary))
     socket.on('ping', (data) => this.#tell({ kind: 'ping', socket: id, bytes: data.length }))
     socket.on('pong', (data) => this.#tell({ kind: 'pong', socket: id, bytes: data.length }))
@@ -68,15 +87,25 @@ export class HubSockets {
     this.#tell({ kind: 'connected', socket: id, ...arrival })
   }
 
-  /** Sends everyone away; resolves when the last socket is gone, which the closing timeout of each sees to. */
+  /** What happened in the cluster. */
+  hear(event: ClusterEvent): void {
+    this.#tell({ kind: 'cluster', event })
+  }
+
+  /** Sends everyone away and leaves the cluster; resolves when the last socket is gone, which the closing timeout of each sees to. */
   async drain(): Promise<void> {
     this.#isDraining = true
     this.#tell({ kind: 'drain' })
     if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    await this.#cluster?.close()
     this.#timer.clear()
   }
 
   #receive(id: SocketId, data: RawData, isBinary: boolean): void {
+    const line = this.#lines.get(id)
+    if (line === undefined) return
+    // Whoever sends on behind the goodbye is not read any more; the closing timeout ends it.
+    if (line.isClosing) return line.socket.pause()
     if (isBinary) return this.#tell({ kind: 'binary', socket: id })
     const bytes = Buffer.isBuffer(data)
       ? data
@@ -100,6 +129,7 @@ export class HubSockets {
   }
 
   #do(effect: HubEffect): void {
+    if (!('socket' in effect)) return this.#cluster?.do(effect)
     const line = this.#lines.get(effect.socket)
     if (line === undefined || line.isClosing) return
     switch (effect.kind) {
@@ -117,8 +147,13 @@ export class HubSockets {
   }
 
   #send(line: Line, { socket, message, receivedAtMs }: Extract<HubEffect, { kind: 'send' }>): void {
+    if (!line.isCorked) {
+      line.isCorked = true
+      line.raw.cork()
+      queueMicrotask(() => uncork(line))
+    }
     const text = encodeHubMessage(message)
-    line.socket.send(text, () => this.#count(line))
+    line.socket.send(text, line.onSent)
     this.#observer?.sent(Buffer.byteLength(text))
     if (receivedAtMs !== undefined) this.#observer?.signalPassed(nowMs() - receivedAtMs)
     this.#count(line)
@@ -143,12 +178,17 @@ export class HubSockets {
     queueMicrotask(() => this.#tell({ kind: 'disconnected', socket: id }))
   }
 
+  /**
+   * The peer's half of the closing handshake ends it, or the closing timeout. One that was paused stays so: to read
+   * out what a flooder goes on sending for that time would be what pausing is there to prevent.
+   */
   #close(line: Line, code: number, reason: string): void {
     line.isClosing = true
     this.#observer?.closed('hub', code)
     line.socket.close(code, reason)
-    // A socket that is not read would not see the peer's half of the closing handshake either.
-    line.socket.resume()
+    uncork(line)
+    // Whoever had nothing to say in time gets no more of it for the goodbye.
+    if (code === hubCloseCodes.deadline) line.socket.terminate()
   }
 
   #remove(id: SocketId, code: number): void {
@@ -172,6 +212,11 @@ export class HubSockets {
 
 /** RFC 6455, section 7.4.1. */
 const messageTooBig = 1009
+function uncork(line: Line): void {
+  if (!line.isCorked) return
+  line.isCorked = false
+  line.raw.uncork()
+}
 
 /** A clock that no one can set, in milliseconds. */
 export function nowMs(): number {

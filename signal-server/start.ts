@@ -1,8 +1,10 @@
+import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { X509Certificate } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { MultiserverError } from '../core/errors.ts'
+import { guardAccept } from './accept-guard.ts'
 import { Health } from './health.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { type HubLogger, loggerOptions, RequestLog } from './log.ts'
@@ -91,6 +93,11 @@ function createApp(
       ? Fastify({ ...common, http })
       : // It has all that a server without TLS has, but another type.
         (Fastify({ ...common, https }) as unknown as FastifyInstance)
+  guardAccept(app.server, {
+    limits,
+    isProxy: isAmong(options.trustProxy ?? []),
+    exemptLoopback: options.exemptLoopback ?? false,
+  })
   // Those that have not been upgraded yet, or never will, on top of what the hub itself allows.
   app.server.maxConnections = limits.registeredPeers + limits.anonymousPeers + 2 * limits.unregisteredSockets
   return app
@@ -137,6 +144,12 @@ function runningHub(
     leave: () => health.leave(),
     close: () => app.close(),
   }
+}
+
+/** As Fastify reads such a list, which includes names like `loopback`. */
+function isAmong(listed: readonly string[]): (address: string) => boolean {
+  const isListed = compile([...listed])
+  return (address) => isListed(address, 0)
 }
 
 /** For the one line that says what this hub is: nothing secret, nothing that is as usual. */

@@ -3,14 +3,17 @@ import { generateKeys } from '../../plugs/keys.ts'
 import net from '../../plugs/net.ts'
 import rtc from '../../plugs/rtc/index.ts'
 import shs from '../../plugs/shs/index.ts'
+import shs2 from '../../plugs/shs2/index.ts'
 import ws from '../../plugs/ws.ts'
 import { startHub } from '../../signal-server/index.ts'
 import { askSink, type Contestant } from '../contestant.ts'
 import type { StackInput } from '../../core/multiserver.ts'
 
-/** This package over net~shs, ws~shs, or net alone. */
+/** This package over net or ws with shs or shs2, or net alone. */
 export const netShs = ours(async () => [net(), shs({ keys: await generateKeys() })])
 export const wsShs = ours(async () => [ws(), shs({ keys: await generateKeys() })])
+export const netShs2 = ours(async () => [net(), shs2({ keys: await generateKeys() })])
+export const wsShs2 = ours(async () => [ws(), shs2({ keys: await generateKeys() })])
 export const netAlone = ours(() => Promise.resolve([net()]))
 
 function ours(makeStack: () => Promise<StackInput>): Contestant {

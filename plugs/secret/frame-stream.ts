@@ -6,6 +6,8 @@ import type { Bytes, ByteStream, StreamInfo } from '../../core/types.ts'
 export interface FrameSealer {
   /** The frames of the next batch of `plain`, from `start` on, and where the batch after it starts. */
   seal(plain: Uint8Array, start: number): { readonly frames: Bytes; readonly next: number }
+  /** Takes back frames that nobody reads any more. May be left out, as where a write of them has failed. */
+  reuse(frames: Bytes): void
   /** The last frame; nothing may be sealed after it. */
   sealGoodbye(): Bytes
   /** Overwrites the key. */
@@ -16,8 +18,8 @@ export interface FrameSealer {
 export interface FrameOpener {
   /** How it ended: by goodbye or by the fault. What was opened before can still be taken. */
   readonly ending: 'goodbye' | MultiserverError | undefined
-  /** The next bytes of the stream; to be given when `open` has answered null. */
-  push(chunk: Uint8Array): void
+  /** The next bytes of the stream, to be given when `open` has answered null. Their memory is the opener's from then on. */
+  push(chunk: Bytes): void
   /** The plaintext of the frames that are here, joined; null when there is none without more bytes. */
   open(): Bytes | null
   /** Overwrites the key. */
@@ -28,7 +30,7 @@ export interface FrameStreamOptions {
   readonly sealer: FrameSealer
   readonly opener: FrameOpener
   /** What came behind the handshake's last message. */
-  readonly received: Uint8Array | null
+  readonly received: Bytes | null
   /** How long the layer below may take to close once both sides have said goodbye. @default 10,000 */
   readonly lingerMs?: number | undefined
 }
@@ -91,6 +93,7 @@ export class FrameStream implements ByteStream {
       const batch = this.#seal(chunk, next)
       next = batch.next
       await this.#writeInner(batch.frames)
+      this.#sealer.reuse(batch.frames)
     }
   }
 

@@ -29,7 +29,7 @@ export interface SecretSession {
    * @param received what came behind the handshake's last message
    * @param lingerMs how long `inner` may take to close once both sides have said goodbye
    */
-  createStream(inner: ByteStream, received: Uint8Array | null, lingerMs: number): ByteStream
+  createStream(inner: ByteStream, received: Bytes | null, lingerMs: number): ByteStream
 }
 
 /** A protocol in which each side proves an Ed25519 key to the other: shs, shs2. */

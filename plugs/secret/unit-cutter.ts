@@ -8,7 +8,7 @@ export class UnitCutter {
   /** The beginning of a unit whose rest has not come; most connections are idle and have none. */
   #partial: Bytes | undefined
   #partialBytes = 0
-  #chunk: Uint8Array = noBytes
+  #chunk: Bytes = noBytes
   #at = 0
 
   /** @param largestBytes of a unit */
@@ -22,13 +22,13 @@ export class UnitCutter {
   }
 
   /** The next chunk; to be given when `take` has answered null. */
-  push(chunk: Uint8Array): void {
+  push(chunk: Bytes): void {
     this.#chunk = chunk
     this.#at = 0
   }
 
   /** The next `bytes` in one piece, to be used before the next call; null, and all that is here kept, without them. */
-  take(bytes: number): Uint8Array | null {
+  take(bytes: number): Bytes | null {
     const missing = bytes - this.#partialBytes
     if (this.#chunk.length - this.#at < missing) {
       this.#keepRest()

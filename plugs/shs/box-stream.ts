@@ -1,4 +1,4 @@
-import type { ByteStream } from '../../core/types.ts'
+import type { Bytes, ByteStream } from '../../core/types.ts'
 import { FrameStream } from '../secret/frame-stream.ts'
 import type { ShsCrypto } from './crypto.ts'
 import { FrameOpener, FrameSealer } from './frames.ts'
@@ -8,7 +8,7 @@ export interface BoxStreamOptions {
   readonly crypto: ShsCrypto
   readonly session: Pick<Session, 'send' | 'receive'>
   /** What came behind the handshake's last message. */
-  readonly received: Uint8Array | null
+  readonly received: Bytes | null
   /** How long the layer below may take to close once both sides have said goodbye. @default 10,000 */
   readonly lingerMs?: number | undefined
 }

@@ -10,7 +10,7 @@ export interface DhKeys {
   readonly secretKey: Bytes
 }
 
-/** All the cryptography of shs but the long-term key's, which is an Identity. Outputs never alias inputs. */
+/** All the cryptography of shs but the long-term key's, which is an Identity. An output is an input only where it says so. */
 export interface ShsCrypto {
   readonly backend: 'sodium-native' | 'libsodium-wrappers'
   /** HMAC-SHA-512 cut to its first 32 bytes. */
@@ -26,13 +26,20 @@ export interface ShsCrypto {
   verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
   /** XSalsa20-Poly1305: fills `cipher`, as long as `plain`, and `mac`, 16 bytes. */
   seal(cipher: Uint8Array, mac: Uint8Array, plain: Uint8Array, nonce: Uint8Array, key: Uint8Array): void
-  /** Fills `plain`, as long as `cipher`, or answers false and gives nothing away. */
+  /** Fills `plain`, as long as `cipher` and maybe the same, or answers false and gives nothing away. */
   open(plain: Uint8Array, cipher: Uint8Array, mac: Uint8Array, nonce: Uint8Array, key: Uint8Array): boolean
 }
+
+let loaded: ShsCrypto | undefined
 
 /** The native backend where it loads, else WebAssembly. Waits for libsodium, which identities need in any case. */
 export async function loadCrypto(): Promise<ShsCrypto> {
   await ready()
+  loaded ??= createCrypto()
+  return loaded
+}
+
+function createCrypto(): ShsCrypto {
   const native = loadNative()
   return native === undefined ? createWasmCrypto() : createNativeCrypto(native)
 }

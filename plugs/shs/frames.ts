@@ -1,3 +1,4 @@
+import { BufferPool } from '../../core/buffer-pool.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import type { Bytes } from '../../core/types.ts'
 import type { ShsCrypto } from './crypto.ts'
@@ -19,33 +20,39 @@ const maxBodyBytes = 4096
 /** How much is sealed, or opened, at a time: sixteen full bodies. */
 const batchBytes = 16 * maxBodyBytes
 
+/** Below this a batch has memory of its own: a message of a few bytes shall not hold the room of thousands. */
+const leastPooledBytes = 16 * 1024
+/** For batches that are under way: a stream has one at a time, and few streams are busy at once. */
+const batches = new BufferPool(batchBytes + 16 * boxedHeadBytes, 16)
+
 const noBytes: Bytes = new Uint8Array(0)
+
+/** Where heads are made and looked at, within a call: not worth their memory in each of thousands of idle streams. */
+const head = new Uint8Array(headBytes)
+const headBodyMac = head.subarray(2)
+const boxedHead = new Uint8Array(boxedHeadBytes)
+const boxedHeadMac = boxedHead.subarray(0, 16)
+const boxedHeadCipher = boxedHead.subarray(16)
+const bodyNonce = new Uint8Array(24)
 
 /** Turns plaintext into frames. */
 export class FrameSealer {
   readonly #crypto: ShsCrypto
   readonly #key: Bytes
-  readonly #headNonce: Bytes
-  readonly #bodyNonce: Bytes
-  readonly #head = new Uint8Array(headBytes)
-  readonly #bodyMac = this.#head.subarray(2)
-  readonly #boxedHead = new Uint8Array(boxedHeadBytes)
-  readonly #headMac = this.#boxedHead.subarray(0, 16)
-  readonly #headCipher = this.#boxedHead.subarray(16)
+  readonly #nonce: Bytes
 
   constructor(crypto: ShsCrypto, { key, nonce }: FrameKey) {
     this.#crypto = crypto
     this.#key = key
-    this.#headNonce = nonce
-    this.#bodyNonce = nonce.slice()
-    increment(this.#bodyNonce)
+    this.#nonce = nonce
   }
 
   /** The frames of the next batch of `plain`, from `start` on, and where the batch after it starts. */
   seal(plain: Uint8Array, start: number): { frames: Bytes; next: number } {
     const next = Math.min(plain.length, start + batchBytes)
     const count = Math.ceil((next - start) / maxBodyBytes)
-    const frames = new Uint8Array(count * boxedHeadBytes + next - start)
+    const length = count * boxedHeadBytes + next - start
+    const frames = length < leastPooledBytes ? new Uint8Array(length) : batches.take().subarray(0, length)
     let at = 0
     for (let from = start; from < next; from += maxBodyBytes) {
       const body = plain.subarray(from, Math.min(from + maxBodyBytes, next))
@@ -55,12 +62,17 @@ export class FrameSealer {
     return { frames, next }
   }
 
+  /** Takes back frames that nobody reads any more. May be left out, as where a write of them has failed. */
+  reuse(frames: Bytes): void {
+    if (frames.length >= leastPooledBytes) batches.give(new Uint8Array(frames.buffer))
+  }
+
   /** The last head; nothing may be sealed after it. */
   sealGoodbye(): Bytes {
-    this.#head.fill(0)
-    this.#crypto.seal(this.#headCipher, this.#headMac, this.#head, this.#headNonce, this.#key)
+    head.fill(0)
+    this.#sealHead()
     this.wipe()
-    return this.#boxedHead
+    return boxedHead.slice()
   }
 
   wipe(): void {
@@ -70,32 +82,39 @@ export class FrameSealer {
   #sealFrame(frames: Bytes, at: number, body: Uint8Array): void {
     const bodyAt = at + boxedHeadBytes
     const cipher = frames.subarray(bodyAt, bodyAt + body.length)
-    this.#crypto.seal(cipher, this.#bodyMac, body, this.#bodyNonce, this.#key)
-    this.#head[0] = body.length >> 8
-    this.#head[1] = body.length & 0xff
-    this.#crypto.seal(this.#headCipher, this.#headMac, this.#head, this.#headNonce, this.#key)
-    frames.set(this.#boxedHead, at)
-    for (const nonce of [this.#headNonce, this.#bodyNonce]) {
-      increment(nonce)
-      increment(nonce)
-    }
+    bodyNonce.set(this.#nonce)
+    increment(bodyNonce)
+    this.#crypto.seal(cipher, headBodyMac, body, bodyNonce, this.#key)
+    head[0] = body.length >> 8
+    head[1] = body.length & 0xff
+    this.#sealHead()
+    frames.set(boxedHead, at)
+    increment(bodyNonce)
+    this.#nonce.set(bodyNonce)
+  }
+
+  #sealHead(): void {
+    this.#crypto.seal(boxedHeadCipher, boxedHeadMac, head, this.#nonce, this.#key)
   }
 }
 
-/** Turns frames, cut anyhow, into plaintext. The first fault is the end: nothing after it is opened. */
+/**
+ * Turns frames, cut anyhow, into plaintext. The first fault is the end: nothing after it is opened. Bodies are opened
+ * where they lie and moved together, so plaintext takes no memory beside that of the chunks.
+ */
 export class FrameOpener {
   readonly #crypto: ShsCrypto
   readonly #key: Bytes
   readonly #nonce: Bytes
-  readonly #head = new Uint8Array(headBytes)
-  readonly #bodyMac = this.#head.subarray(2)
-  /** The beginning of a head or body whose rest has not come; most connections are idle and have none. */
-  #partial: Bytes | undefined
-  #partialBytes = 0
-  #chunk: Uint8Array = noBytes
+  #chunk: Bytes = noBytes
   #at = 0
   #expects: 'head' | 'body' = 'head'
   #need = boxedHeadBytes
+  /** From a head for the body behind it. */
+  readonly #bodyMac = new Uint8Array(16)
+  /** The beginning of a head or body whose rest has not come; most connections are idle and have none. */
+  #partial: Bytes | undefined
+  #partialBytes = 0
   #ending: 'goodbye' | MultiserverError | undefined
 
   constructor(crypto: ShsCrypto, { key, nonce }: FrameKey) {
@@ -109,96 +128,100 @@ export class FrameOpener {
     return this.#ending
   }
 
-  /** The next bytes of the stream; to be given when `open` has answered null. */
-  push(chunk: Uint8Array): void {
+  /** The next bytes of the stream, to be given when `open` has answered null. Their memory becomes the plaintext's. */
+  push(chunk: Bytes): void {
     this.#chunk = chunk
     this.#at = 0
   }
 
   /** The plaintext of the frames that are here, joined up to 64 KiB; null when there is none without more bytes. */
   open(): Bytes | null {
-    const here = this.#partialBytes + this.#chunk.length - this.#at
-    if (here < this.#need || this.#ending !== undefined) {
-      this.#keepPartial()
-      return null
-    }
-    // No frame has more plaintext than it has bytes, so all that is opened here fits.
-    const out = new Uint8Array(Math.min(here, batchBytes))
-    let filled = 0
-    while (this.#ending === undefined) {
-      if (this.#expects === 'body' && filled + this.#need > batchBytes) break
+    const chunk = this.#chunk
+    const start = this.#at
+    let end = start
+    while (
+      this.#ending === undefined &&
+      !(this.#expects === 'body' && end - start + this.#need > batchBytes)
+    ) {
       const unit = this.#takeUnit()
       if (unit === null) break
       if (this.#expects === 'head') this.#openHead(unit)
-      else filled += this.#openBody(unit, out.subarray(filled, filled + unit.length))
+      else if (this.#openBody(unit)) {
+        // One that was cut lies apart from the chunk, and comes before all that is in it.
+        if (unit.buffer !== chunk.buffer) return unit
+        chunk.copyWithin(end, this.#at - unit.length, this.#at)
+        end += unit.length
+      }
     }
-    if (filled === 0) return null
+    if (end === start) return null
     // A view of a much larger buffer would keep all of it in memory.
-    return filled < out.length / 2 ? out.slice(0, filled) : out.subarray(0, filled)
+    return end - start < chunk.buffer.byteLength / 2 ? chunk.slice(start, end) : chunk.subarray(start, end)
   }
 
   wipe(): void {
     this.#key.fill(0)
   }
 
-  #openHead(unit: Uint8Array): void {
-    if (!this.#crypto.open(this.#head, unit.subarray(16), unit.subarray(0, 16), this.#nonce, this.#key)) {
+  #openHead(unit: Bytes): void {
+    boxedHead.set(unit)
+    if (!this.#crypto.open(head, boxedHeadCipher, boxedHeadMac, this.#nonce, this.#key)) {
       return this.#end(new MultiserverError('PROTOCOL', 'a box-stream head was forged or damaged'))
     }
-    if (this.#head.every((byte) => byte === 0)) return this.#end('goodbye')
-    const [high = 0, low = 0] = this.#head
+    if (head.every((byte) => byte === 0)) return this.#end('goodbye')
+    const [high = 0, low = 0] = head
     const length = high * 256 + low
     if (length > maxBodyBytes) {
       return this.#end(new MultiserverError('PROTOCOL', `a box-stream body of ${length} bytes is too long`))
     }
+    this.#bodyMac.set(headBodyMac)
     increment(this.#nonce)
     this.#expects = 'body'
     this.#need = length
   }
 
-  #openBody(unit: Uint8Array, out: Uint8Array): number {
-    if (!this.#crypto.open(out, unit, this.#bodyMac, this.#nonce, this.#key)) {
+  /** Puts the plaintext in the place of `unit`. */
+  #openBody(unit: Bytes): boolean {
+    if (!this.#crypto.open(unit, unit, this.#bodyMac, this.#nonce, this.#key)) {
       this.#end(new MultiserverError('PROTOCOL', 'a box-stream body was forged or damaged'))
-      return 0
+      return false
     }
     increment(this.#nonce)
     this.#expects = 'head'
     this.#need = boxedHeadBytes
-    return unit.length
+    return true
   }
 
   #end(ending: 'goodbye' | MultiserverError): void {
     this.#ending = ending
     this.wipe()
+    this.push(noBytes)
   }
 
   /** The next `need` bytes in one piece, or null when they are not all here. */
-  #takeUnit(): Uint8Array | null {
-    const need = this.#need
-    const missing = need - this.#partialBytes
-    if (this.#chunk.length - this.#at < missing) {
+  #takeUnit(): Bytes | null {
+    const at = this.#at
+    const missing = this.#need - this.#partialBytes
+    if (this.#chunk.length - at < missing) {
       this.#keepPartial()
       return null
     }
-    const rest = this.#chunk.subarray(this.#at, this.#at + missing)
     this.#at += missing
-    if (this.#partialBytes === 0) return rest
-    const whole = (this.#partial ??= new Uint8Array(maxBodyBytes))
-    whole.set(rest, this.#partialBytes)
-    this.#partialBytes = 0
+    const rest = this.#chunk.subarray(at, this.#at)
+    const partial = this.#partial
+    if (partial === undefined) return rest
+    partial.set(rest, this.#partialBytes)
     this.#partial = undefined
-    return whole.subarray(0, need)
+    this.#partialBytes = 0
+    return partial
   }
 
   /** Moves what is left of the chunk, which is less than a unit, to where the rest will join it. */
   #keepPartial(): void {
-    if (this.#ending === undefined) {
-      const rest = this.#chunk.subarray(this.#at)
-      if (rest.length > 0) {
-        this.#partial ??= new Uint8Array(maxBodyBytes)
-        this.#partial.set(rest, this.#partialBytes)
-        this.#partialBytes += rest.length
-      }
+    const rest = this.#chunk.subarray(this.#at)
+    if (rest.length > 0) {
+      this.#partial ??= new Uint8Array(this.#need)
+      this.#partial.set(rest, this.#partialBytes)
+      this.#partialBytes += rest.length
     }
     this.push(noBytes)
   }

@@ -1,3 +1,4 @@
+import { BufferPool } from '../../core/buffer-pool.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { TAG_BYTES, type CipherState } from '../../core/noise.ts'
 import type { Bytes } from '../../core/types.ts'
@@ -23,6 +24,11 @@ const operationsPerKey = 65_536
 /** How much is opened at a time: a frame, or many small ones. */
 const batchBytes = 64 * 1024
 
+/** Below this a frame has memory of its own: a few bytes shall not hold the room of thousands. */
+const leastPooledBytes = 16 * 1024
+/** For frames that are under way: a stream has one at a time, and few streams are busy at once. */
+const pool = new BufferPool(sealedLengthBytes + maxBodyBytes + TAG_BYTES, 16)
+
 /** Turns plaintext into frames, one at a time. */
 export class Shs2Sealer implements FrameSealer {
   readonly #cipher: CipherState
@@ -35,10 +41,15 @@ export class Shs2Sealer implements FrameSealer {
   seal(plain: Uint8Array, start: number): { frames: Bytes; next: number } {
     const next = Math.min(plain.length, start + maxBodyBytes)
     const bodyBytes = next - start
-    const frames = new Uint8Array(sealedLengthBytes + bodyBytes + TAG_BYTES)
+    const length = sealedLengthBytes + bodyBytes + TAG_BYTES
+    const frames = length < leastPooledBytes ? new Uint8Array(length) : pool.take().subarray(0, length)
     this.#sealLength(frames.subarray(0, sealedLengthBytes), bodyBytes)
     this.#seal(frames.subarray(sealedLengthBytes), plain.subarray(start, next))
     return { frames, next }
+  }
+
+  reuse(frames: Bytes): void {
+    if (frames.length >= leastPooledBytes) pool.give(new Uint8Array(frames.buffer))
   }
 
   sealGoodbye(): Bytes {
@@ -81,7 +92,7 @@ export class Shs2Opener implements FrameOpener {
     return this.#ending
   }
 
-  push(chunk: Uint8Array): void {
+  push(chunk: Bytes): void {
     this.#cutter.push(chunk)
   }
 

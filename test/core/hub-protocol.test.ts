@@ -316,3 +316,46 @@ describe('registerBytes', () => {
     expect(() => registerBytes('wss://h', new Uint8Array(32), new Uint8Array(33))).toThrow(RangeError)
   })
 })
+
+describe('a signal in the usual form', () => {
+  // With a space before it a text is read in the general way, which must say the same.
+  const both = (json: string) => [decodePeerMessage(json), decodePeerMessage(` ${json}`)] as const
+  const base64url = fc.array(fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '-', '_'), {
+    minLength: 1,
+    maxLength: 50,
+  })
+  const signal = fc
+    .tuple(id, base64url)
+    .map(([about, characters]) => ({ type: 'signal' as const, id: about, data: characters.join('') }))
+
+  it('is read and written as any other message would be', () => {
+    fc.assert(
+      fc.property(signal, (message) => {
+        const json = encodePeerMessage(message)
+        expect(encodeHubMessage(message)).toBe(json)
+        expect(both(json)).toEqual([
+          { kind: 'message', message },
+          { kind: 'message', message },
+        ])
+      }),
+    )
+  })
+
+  it('with any character changed is what the general way says it is', () => {
+    fc.assert(
+      fc.property(signal, fc.nat(), fc.string({ maxLength: 2 }), (message, at, put) => {
+        const json = encodePeerMessage(message)
+        const index = at % json.length
+        const [quick, general] = both(json.slice(0, index) + put + json.slice(index + 1))
+        expect(quick).toEqual(general)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it.each([16_383, 16_384, 16_385])('of %i characters is what the general way says it is', (length) => {
+    const [quick, general] = both(`{"type":"signal","id":"${'A'.repeat(22)}","data":"${'x'.repeat(length)}"}`)
+    expect(quick).toEqual(general)
+    expect(quick.kind).toBe(length > 16_384 ? 'invalid' : 'message')
+  })
+})

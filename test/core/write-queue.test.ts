@@ -75,6 +75,35 @@ describe('WriteQueue', () => {
     expect(sent).toEqual([Uint8Array.of(1)])
   })
 
+  it('leaves what is under way alone, whatever other queues join meanwhile', async () => {
+    const { queue, sent, go } = createQueue()
+    const other = createQueue()
+    const join = async (target: WriteQueue, byte: number) => {
+      for (let count = 0; count < 4; count++) await target.write(new Uint8Array(1000).fill(byte))
+    }
+    for (let round = 0; round < 3; round++) {
+      await Promise.all([join(queue, round), join(other.queue, 100 + round)])
+      await settle()
+      // The first is still being sent while the other one's is done, and its memory is used again.
+      other.go()
+      await settle()
+      other.go()
+      await other.queue.finish()
+      await join(other.queue, 200)
+      for (const chunk of sent) expect(new Set(chunk).size).toBe(1)
+      expect(new Set(sent.at(-1))).toEqual(new Set([round]))
+      go()
+      await settle()
+      go()
+      await queue.finish()
+      other.go()
+      await settle()
+      other.go()
+      await other.queue.finish()
+      sent.splice(0)
+    }
+  })
+
   it('settles a large write only when the stream has taken it', async () => {
     const { queue, go } = createQueue()
     let settled = false

@@ -5,7 +5,8 @@ import {
   type PeerMessage,
   registerBytes,
 } from '../../core/hub-protocol.ts'
-import { Hub, type HubEffect, type HubEvent } from '../../signal-server/hub.ts'
+import type { ClusterEffect, SocketEffect } from '../../signal-server/hub-effects.ts'
+import { Hub, type HubEvent } from '../../signal-server/hub.ts'
 import { type HubLimits, limitsWith } from '../../signal-server/limits.ts'
 import { IceServers } from '../../signal-server/turn.ts'
 
@@ -23,7 +24,10 @@ export class HubBench {
   readonly paused = new Set<number>()
   readonly challenges = new Map<number, Uint8Array>()
   pings: number[] = []
-  onEffect: (effect: HubEffect) => void = () => {}
+  /** Signatures that were looked at. */
+  checks = 0
+  onEffect: (effect: SocketEffect) => void = () => {}
+  onClusterEffect: (effect: ClusterEffect) => void = () => {}
   #inboxes = new Map<number, HubMessage[]>()
   #sockets = 0
   #randoms = 0
@@ -32,16 +36,21 @@ export class HubBench {
     changes: Partial<Record<keyof HubLimits, number>> = {},
     exemptLoopback = false,
     iceServers = new IceServers(),
+    node?: string,
   ) {
     this.limits = limitsWith(changes)
     this.hub = new Hub({
       limits: this.limits,
       hubNames: () => ['ws://other.test', benchName],
-      checkProof: isBenchProof,
+      checkProof: (signature, message) => {
+        this.checks += 1
+        return isBenchProof(signature, message)
+      },
       randomBytes: (length) => new Uint8Array(length).fill((this.#randoms += 1)),
       iceServers,
       exemptLoopback,
       unixNowMs: () => benchEpochMs + this.nowMs,
+      node,
     })
   }
 
@@ -109,6 +118,10 @@ export class HubBench {
 
   handle(event: HubEvent): void {
     for (const effect of this.hub.handle(event, this.nowMs)) {
+      if (!('socket' in effect)) {
+        this.onClusterEffect(effect)
+        continue
+      }
       this.onEffect(effect)
       if (this.closed.has(effect.socket)) throw new Error('something is said about a closed socket')
       if (effect.kind === 'send') this.#inboxes.get(effect.socket)?.push(effect.message)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { HubEffect } from '../../signal-server/hub.ts'
+import type { SocketEffect } from '../../signal-server/hub-effects.ts'
 import { benchSignature, HubBench, idOf, keyOf } from './hub-bench.ts'
 
 type Step =
@@ -47,7 +47,7 @@ class Watch {
   readonly ends = new Map<string, { client: number; server: number | undefined }>()
   readonly #delivered = new Map<string, number>()
 
-  see(effect: HubEffect): void {
+  see(effect: SocketEffect): void {
     expect(this.live.has(effect.socket)).toBe(true)
     if (effect.kind === 'close') return this.#gone(effect.socket)
     if (effect.kind !== 'send') return
@@ -108,7 +108,7 @@ class Watch {
   }
 
   /** Introductions that no longer have both ends, or that the hub has said are over, are forgotten here as well. */
-  settle(effects: HubEffect[]): void {
+  settle(effects: SocketEffect[]): void {
     // Each once: an id may be given out anew after it was closed.
     for (const effect of effects.splice(0)) {
       if (effect.kind === 'send' && effect.message.type === 'closed') this.ends.delete(effect.message.id)
@@ -152,7 +152,7 @@ it.each([
       fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
         const bench = new HubBench(limits)
         const watch = new Watch()
-        let batch: HubEffect[] = []
+        let batch: SocketEffect[] = []
         bench.onEffect = (effect) => {
           batch.push(effect)
           // An introduction that ended in this batch may have its id given out anew in it.

@@ -369,6 +369,19 @@ describe('rates', () => {
     expect(bench.closed.has(calm)).toBe(false)
   })
 
+  it.each([
+    [-1, undefined],
+    [0, undefined],
+    [1, hubCloseCodes.flood],
+  ])('close at once what waits for %i bytes more than may wait: %s', (more, code) => {
+    const bench = new HubBench({ messagesBurst: 1, waitingBytes: 1_000 })
+    const socket = bench.connect()
+    bench.sendText(socket, '{"type":"x"}')
+    bench.sendText(socket, '{"type":"x"}'.padEnd(500))
+    bench.sendText(socket, '{"type":"x"}'.padEnd(500 + more))
+    expect(bench.closed.get(socket)).toBe(code)
+  })
+
   it('close at once what sends on although it is not read', () => {
     const bench = new HubBench()
     const socket = bench.connect()
@@ -423,5 +436,13 @@ describe('leaving', () => {
     )
     for (const socket of sockets) expect(bench.closed.get(socket)).toBe(hubCloseCodes.restarting)
     expect(bench.hub.counts().sockets).toBe(0)
+  })
+
+  it('takes as long for that as a hub needs to let so many in again', () => {
+    const bench = new HubBench({ registrationsPerSecond: 0.1, registrationsBurst: 10 })
+    const sockets = [1, 2, 3, 4].map((number) => bench.registered(keyOf(number)))
+    bench.handle({ kind: 'drain' })
+    const waits = sockets.flatMap((socket) => bench.take(socket))
+    expect(waits).toMatchObject([0, 10_000, 20_000, 30_000].map((reconnectAfterMs) => ({ reconnectAfterMs })))
   })
 })

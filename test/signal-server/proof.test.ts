@@ -1,30 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../../core/bytes.ts'
+import { fromHex } from '../../core/bytes.ts'
 import { registerBytes } from '../../core/hub-protocol.ts'
 import { loadProofChecker, refuseProof } from '../../signal-server/proof.ts'
+import { smallOrderKeys, withOrderAdded } from './bad-signatures.ts'
 import { proof, testKeys } from './hub-client.ts'
 
 const hubName = 'wss://hub.example.com'
 const challenge = new Uint8Array(32).fill(7)
 const names = { accepted: ['wss://other.example.com', hubName], dialedAs: ['ws://dialed.example.com'] }
-
-/** Canonical and other encodings of the points whose order divides 8, sign bits as they come. */
-const smallOrderKeys = [
-  '0000000000000000000000000000000000000000000000000000000000000000',
-  '0000000000000000000000000000000000000000000000000000000000000080',
-  '0100000000000000000000000000000000000000000000000000000000000000',
-  '0100000000000000000000000000000000000000000000000000000000000080',
-  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85',
-  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-]
 
 describe('a proof', () => {
   it('is accepted for any name of the hub, and for no other', async () => {
@@ -79,11 +62,3 @@ describe('a proof', () => {
     expect(check(new Uint8Array(), challenge, new Uint8Array())).toBe(false)
   })
 })
-
-/** The same signature with the group order added to its scalar. */
-function withOrderAdded(signature: Uint8Array): Uint8Array {
-  const order = 2n ** 252n + 27742317777372353535851937790883648493n
-  const hex = toHex(signature.slice(32).toReversed())
-  const sum = (BigInt(`0x${hex}`) + order).toString(16).padStart(64, '0')
-  return Uint8Array.from([...signature.subarray(0, 32), ...fromHex(sum).toReversed()])
-}

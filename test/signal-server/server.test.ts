@@ -11,6 +11,7 @@ import Fastify from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hubCloseCodes, hubSubprotocol } from '../../core/hub-protocol.ts'
 import hub, { type RunningHub, startHub, type StartHubOptions } from '../../signal-server/index.ts'
+import { rawSocket, upgradeRequest } from '../../bench/hub/raw-socket.ts'
 import { defaultLimits } from '../../signal-server/limits.ts'
 import { HubClient, newId, proof, refusedStatus, testKeys, type TestKeys } from './hub-client.ts'
 import { programFile } from './hub-program.ts'
@@ -496,6 +497,19 @@ describe('closing', () => {
     deaf.socket.pause()
     await started.close()
     expect(started.app.server.listening).toBe(false)
+  })
+
+  it('does not wait for a socket that asks for an upgrade while it closes', async () => {
+    const started = await startHub({ limits: { closeMs: 200 } })
+    const deaf = await registeredAt(started)
+    deaf.socket.pause()
+    const late = rawSocket(started.url)
+    await once(late, 'connect')
+    const closed = started.close()
+    await new Promise((resolve) => setImmediate(resolve))
+    late.write(upgradeRequest(started.url))
+    await closed
+    late.destroy()
   })
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import sodium from 'libsodium-wrappers'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { concat, fromText } from '../../../core/bytes.ts'
 import { createPair } from '../../../core/pair.ts'
 import type { Bytes, ByteStream } from '../../../core/types.ts'
@@ -52,6 +52,35 @@ describe('box-stream', () => {
     expect(await a.read()).toBeNull()
     await a.closed
     expect(ended).toBe(true)
+  })
+
+  it('leaves frames that are being written alone, and uses their memory again afterwards', async () => {
+    const held: { frames: Uint8Array; settle: () => void }[] = []
+    const holding: ByteStream = {
+      ...streamOf([]),
+      write: (frames) => new Promise((resolve) => held.push({ frames, settle: resolve })),
+    }
+    const writing = makeStream(holding).write(new Uint8Array(64 * 1024))
+    await vi.waitFor(() => expect(held).toHaveLength(1))
+    const [first] = held
+    const before = first?.frames.slice()
+    const others = Array.from({ length: 3 }, () => makeStream(streamOf([])))
+    await Promise.all(others.map((stream) => stream.write(new Uint8Array(128 * 1024).fill(1))))
+    expect(first?.frames).toEqual(before)
+    first?.settle()
+    await writing
+    void makeStream(holding).write(new Uint8Array(64 * 1024).fill(2))
+    await vi.waitFor(() => expect(held).toHaveLength(2))
+    expect(held[1]?.frames.buffer).toBe(first?.frames.buffer)
+    held[1]?.settle()
+  })
+
+  it('opens bodies in the memory of the chunk that they came in', async () => {
+    const { plain, frames } = sealFrames([4096, 4096, 4096])
+    const chunk = concat(...frames)
+    const opened = await makeStream(streamOf([chunk])).read()
+    expect(opened?.buffer).toBe(chunk.buffer)
+    expect(opened).toEqual(plain)
   })
 
   it('fills its frames and hands a large write down in few pieces', async () => {

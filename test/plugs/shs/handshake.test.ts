@@ -48,7 +48,9 @@ describe('the shs handshake', () => {
   it('shows nobody the keys of the session', async () => {
     const secured = await securePair(client(), server())
     for (const { stream, ...proved } of secured) {
-      expect(Object.keys(proved).toSorted()).toEqual(['auth', 'remote'])
+      expect(Object.keys(proved).toSorted()).toEqual(['auth', 'binding', 'remote'])
+      // Secret-handshake 1 has none.
+      expect(proved.binding).toBeUndefined()
       expect(Object.values(stream).filter((value) => ArrayBuffer.isView(value))).toEqual([])
       stream.abort()
     }

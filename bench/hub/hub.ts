@@ -1,0 +1,63 @@
+import { startHub, type StartHubOptions } from '../../signal-server/index.ts'
+
+/**
+ * A hub in a process of its own. Its parent sends the options first, then asks for its memory now and then;
+ * SIGTERM drains it as the program does.
+ */
+export type HubRequest = { start: StartHubOptions } | { memory: true }
+
+export type HubAnswer =
+  | { listening: { url: string; hubName: string } }
+  | { memory: HubMemory }
+  | { failed: string }
+
+/** In bytes, after a collection; `cpuMs` is what the process has worked so far. */
+export interface HubMemory {
+  rss: number
+  heap: number
+  external: number
+  cpuMs: number
+  /** What has been added to `Object.prototype`: must be nothing, whatever was sent. */
+  prototypeKeys: string[]
+}
+
+// A parent that is gone wants nothing any more.
+process.on('disconnect', () => process.exit())
+
+const prototypeKeys = Object.getOwnPropertyNames(Object.prototype)
+
+process.once('message', (request: HubRequest) => {
+  startHub('start' in request ? request.start : {}).then(
+    (hub) => {
+      process.on('SIGTERM', () => {
+        hub.close().then(
+          () => process.exit(0),
+          () => process.exit(1),
+        )
+      })
+      process.on('message', () => answer({ memory: memoryNow() }))
+      answer({ listening: { url: hub.url, hubName: hub.hubName } })
+    },
+    (error: unknown) => answer({ failed: String(error) }),
+  )
+})
+
+function answer(message: HubAnswer): void {
+  process.send?.(message)
+}
+
+function memoryNow(): HubMemory {
+  const { user, system } = process.cpuUsage()
+  // What the first collection finds dead may hold memory outside of the heap, which the second one frees.
+  for (const _ of [1, 2]) globalThis.gc?.()
+  const { rss, heapUsed, external } = process.memoryUsage()
+  return {
+    rss,
+    heap: heapUsed,
+    external,
+    cpuMs: (user + system) / 1000,
+    prototypeKeys: Object.getOwnPropertyNames(Object.prototype).filter(
+      (name) => !prototypeKeys.includes(name),
+    ),
+  }
+}

@@ -1,0 +1,193 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { hubCloseCodes } from '../../core/hub-protocol.ts'
+import type { Cluster } from '../../signal-server/cluster/cluster.ts'
+import { memory } from '../../signal-server/cluster/memory.ts'
+import { redis } from '../../signal-server/cluster/redis.ts'
+import { hasRedis, redisName, RedisServer } from '../support/redis-server.ts'
+import { RedisServers } from '../support/redis-servers.ts'
+import { ClusterNodes, introduce, sharedName } from './cluster-nodes.ts'
+import { newId, proof, testKeys } from './hub-client.ts'
+import { askForRelay, openCircuit } from './relay-client.ts'
+
+interface Meeting {
+  /** What the nodes of one cluster are given. */
+  cluster(): Cluster
+  open(): Promise<void>
+  close(): Promise<void>
+}
+
+let one: RedisServer
+let several: RedisServers
+
+const meetings: [string, boolean, Meeting][] = [
+  ['in one process', true, { cluster: memory, open: async () => {}, close: async () => {} }],
+  [
+    `on ${redisName}`,
+    hasRedis,
+    {
+      cluster: () => redis(one.url),
+      open: async () => void (one = await RedisServer.start()),
+      close: () => one.close(),
+    },
+  ],
+  [
+    `on a Redis Cluster of ${redisName}`,
+    hasRedis,
+    {
+      cluster: () => redis(...several.urls),
+      open: async () => void (several = await RedisServers.start()),
+      close: () => several.close(),
+    },
+  ],
+]
+
+describe.each(meetings)('hubs that are one %s', (_name, isThere, meeting) => {
+  describe.skipIf(!isThere)('', () => {
+    const nodes = new ClusterNodes()
+    beforeAll(() => meeting.open())
+    afterAll(() => meeting.close())
+    afterEach(() => nodes.close())
+
+    it("relay at the peer's node, whose own URL both are told", async () => {
+      const cluster = meeting.cluster()
+      const a = await nodes.start(cluster, { nodeUrl: 'ws://a.hub.test/' })
+      const b = await nodes.start(cluster, { nodeUrl: 'ws://b.hub.test/' })
+      const keys = testKeys()
+      const server = await nodes.register(b, keys)
+      const client = await nodes.client(a)
+      const id = await introduce(client, server, keys)
+      const told = await askForRelay({ id, client, server })
+      expect(told.map(({ url }) => url)).toEqual(['ws://b.hub.test/relay', 'ws://b.hub.test/relay'])
+      const [one, other] = await openCircuit([
+        { ...told[0], url: `${b.url}/relay` },
+        { ...told[1], url: `${b.url}/relay` },
+      ])
+      one.socket.send(Buffer.from('through'))
+      await other.until(() => other.frames.length === 1)
+      expect(other.frames[0]?.toString()).toBe('through')
+      for (const { socket } of [one, other]) socket.terminate()
+    })
+
+    it('do not relay without a URL for each', async () => {
+      const hub = await nodes.start(meeting.cluster())
+      expect((await nodes.connect(hub.url).next('welcome')).relay).toBe(false)
+    })
+
+    it('introduce a client of one to a peer of another, and nobody else hears of it', async () => {
+      const cluster = meeting.cluster()
+      const [a, b, c] = [await nodes.start(cluster), await nodes.start(cluster), await nodes.start(cluster)]
+      const keys = testKeys()
+      const server = await nodes.register(c, keys)
+      const client = nodes.connect(a.url)
+      const id = newId()
+      await client.opened()
+      client.send({ type: 'introduce', id, to: keys.key })
+      // Right behind it, before anybody knows where the peer is.
+      const numbers = Array.from({ length: 60 }, (_, index) => `${index}`)
+      for (const data of numbers) client.send({ type: 'signal', id, data })
+      await client.next('welcome')
+      expect((await client.next('introduced')).id).toBe(id)
+      expect((await server.next('incoming')).id).toBe(id)
+      for (const data of numbers) expect(await server.next('signal')).toEqual({ type: 'signal', id, data })
+      for (const data of numbers) server.send({ type: 'signal', id, data })
+      for (const data of numbers) expect(await client.next('signal')).toEqual({ type: 'signal', id, data })
+      server.send({ type: 'close', id, reason: 'open' })
+      expect(await client.next('closed')).toEqual({ type: 'closed', id, reason: 'open' })
+      client.send({ type: 'signal', id, data: 'x' })
+      expect(await client.next('error')).toMatchObject({ code: 'NO_INTRODUCTION', id })
+      expect(c.heard.length).toBeGreaterThanOrEqual(61)
+      expect(b.heard).toEqual([])
+    })
+
+    it('answer that a peer is nowhere', async () => {
+      const cluster = meeting.cluster()
+      const [a] = [await nodes.start(cluster), await nodes.start(cluster)]
+      const client = await nodes.client(a)
+      const id = newId()
+      client.send({ type: 'introduce', id, to: testKeys().key })
+      expect(await client.next('error')).toMatchObject({ code: 'PEER_NOT_FOUND', id })
+    })
+
+    it('keep the newer of two registrations, wherever it is', async () => {
+      const cluster = meeting.cluster()
+      const [a, b, c] = [await nodes.start(cluster), await nodes.start(cluster), await nodes.start(cluster)]
+      const keys = testKeys()
+      let older = await nodes.register(a, keys)
+      for (const hub of [b, a, c]) {
+        const newer = await nodes.register(hub, keys)
+        await older.next('replaced')
+        expect((await older.closed).code).toBe(hubCloseCodes.replaced)
+        older = newer
+      }
+      for (const hub of [a, b, c]) await introduce(await nodes.client(hub), older, keys)
+    })
+
+    it('tell the other end when one goes', async () => {
+      const cluster = meeting.cluster()
+      const [a, b] = [await nodes.start(cluster), await nodes.start(cluster)]
+      const keys = testKeys()
+      const server = await nodes.register(b, keys)
+      const client = await nodes.client(a)
+      const first = await introduce(client, server, keys)
+      client.socket.terminate()
+      expect(await server.next('closed')).toEqual({ type: 'closed', id: first, reason: 'gone' })
+      const another = await nodes.client(a)
+      const second = await introduce(another, server, keys)
+      server.socket.terminate()
+      expect(await another.next('closed')).toEqual({ type: 'closed', id: second, reason: 'gone' })
+    })
+
+    it('hold what a target may have where the target is, and an id in use wherever it is', async () => {
+      const cluster = meeting.cluster()
+      const limits = { introductionsPerTarget: 2 }
+      const [a, b] = [await nodes.start(cluster, { limits }), await nodes.start(cluster, { limits })]
+      const keys = testKeys()
+      const server = await nodes.register(b, keys)
+      const [here, there] = [await nodes.client(b), await nodes.client(a)]
+      const id = await introduce(here, server, keys)
+      there.send({ type: 'introduce', id, to: keys.key })
+      expect(await there.next('error')).toMatchObject({ code: 'ID_IN_USE', id })
+      await introduce(there, server, keys)
+      const third = newId()
+      there.send({ type: 'introduce', id: third, to: keys.key })
+      expect(await there.next('error')).toMatchObject({ code: 'BUSY', id: third })
+    })
+
+    it('count a client for its own address, also where the target is', async () => {
+      const cluster = meeting.cluster()
+      const options = { exemptLoopback: false, limits: { introductionsPerTargetAndAddress: 1 } }
+      const [a, b] = [await nodes.start(cluster, options), await nodes.start(cluster, options)]
+      const keys = testKeys()
+      const server = await nodes.register(b, keys)
+      await introduce(await nodes.client(a), server, keys)
+      const client = await nodes.client(b)
+      const id = newId()
+      client.send({ type: 'introduce', id, to: keys.key })
+      expect(await client.next('error')).toMatchObject({ code: 'BUSY', id })
+    })
+
+    it('give up the peers of one that drains at once', async () => {
+      const cluster = meeting.cluster()
+      const [a, b] = [await nodes.start(cluster), await nodes.start(cluster)]
+      const keys = testKeys()
+      const server = await nodes.register(b, keys)
+      const client = await nodes.client(a)
+      const id = await introduce(client, server, keys)
+      await b.close()
+      expect(await client.next('closed')).toEqual({ type: 'closed', id, reason: 'gone' })
+      const next = newId()
+      client.send({ type: 'introduce', id: next, to: keys.key })
+      expect(await client.next('error')).toMatchObject({ code: 'PEER_NOT_FOUND', id: next })
+      await introduce(client, await nodes.register(a, keys), keys)
+    })
+
+    it('do not let a register of one count for another: the challenge is of a socket', async () => {
+      const cluster = meeting.cluster()
+      const [a, b] = [await nodes.start(cluster), await nodes.start(cluster)]
+      const { challenge } = await nodes.connect(a.url).next('welcome')
+      const other = await nodes.client(b)
+      other.send(proof(testKeys(), sharedName, challenge))
+      expect((await other.next('error')).code).toBe('BAD_SIGNATURE')
+    })
+  })
+})

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { HubBench, idOf, keyOf } from '../hub-bench.ts'
+import { connectTo, join, nextOf, start } from './started.ts'
+
+const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
+
+describe('the address that a limit counts by', () => {
+  it.each([
+    ['is forwarded by a listed proxy', { trustProxy: ['127.0.0.1'] }, '192.0.2.1', '192.0.2.2', 'welcome'],
+    [
+      'is forwarded by a proxy of a listed network',
+      { trustProxy: ['127.0.0.0/8'] },
+      '192.0.2.1',
+      '192.0.2.2',
+      'welcome',
+    ],
+    ["is the proxy's own when it is not listed", {}, '192.0.2.1', '192.0.2.2', '503'],
+    [
+      "is the proxy's own when others are listed",
+      { trustProxy: ['192.0.2.0/24'] },
+      '192.0.2.1',
+      '192.0.2.2',
+      '503',
+    ],
+    [
+      'is the last that a listed proxy did not write',
+      { trustProxy: ['127.0.0.1'] },
+      '203.0.113.1, 192.0.2.1',
+      '203.0.113.2, 192.0.2.1',
+      '503',
+    ],
+    [
+      'is one for all of a /56',
+      { trustProxy: ['127.0.0.1'] },
+      '2001:db8:0:100::1',
+      '2001:db8:0:1ff:ffff::1',
+      '503',
+    ],
+    [
+      'is another for the next /56',
+      { trustProxy: ['127.0.0.1'] },
+      '2001:db8:0:100::1',
+      '2001:db8:0:200::1',
+      'welcome',
+    ],
+    [
+      'is the same for an IPv4 address in IPv6',
+      { trustProxy: ['127.0.0.1'] },
+      '192.0.2.1',
+      '::ffff:192.0.2.1',
+      '503',
+    ],
+  ])('%s', async (_what, options, first, second, seen) => {
+    const started = await start({ ...options, limits: { unregisteredSocketsPerAddress: 1 } })
+    expect(await nextOf(connectTo(started, from(first)))).toBe('welcome')
+    expect(await nextOf(connectTo(started, from(second)))).toBe(seen)
+  })
+
+  it('is exempt for loopback only when it really is loopback', async () => {
+    const started = await start({
+      trustProxy: ['127.0.0.1'],
+      exemptLoopback: true,
+      limits: { unregisteredSocketsPerAddress: 1 },
+    })
+    for (const _ of [1, 2]) expect(await nextOf(connectTo(started))).toBe('welcome')
+    expect(await nextOf(connectTo(started, from('192.0.2.1')))).toBe('welcome')
+    expect(await nextOf(connectTo(started, from('192.0.2.1')))).toBe('503')
+  })
+
+  it('has its limits also when its peers are registered', async () => {
+    const started = await start({ trustProxy: ['127.0.0.1'], limits: { socketsPerAddress: 2 } })
+    const answers = []
+    for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2']) {
+      answers.push((await join(started, from(address))).answer)
+    }
+    expect(answers).toEqual(['registered', 'registered', '503', 'registered'])
+  })
+})
+
+describe('no signature is checked', () => {
+  it('for more peers than the hub may have', () => {
+    const bench = new HubBench({ registeredPeers: 2 })
+    for (const number of [1, 2]) bench.registered(keyOf(number))
+    const checked = bench.checks
+    const third = bench.connect()
+    bench.send(third, bench.proof(third, keyOf(3)))
+    expect(bench.take(third)).toMatchObject([{ code: 'BUSY' }])
+    expect(bench.checks).toBe(checked)
+  })
+
+  it('for more registrations than the hub takes in this time, and says when to come again', () => {
+    const bench = new HubBench({ registrationsBurst: 2, registrationsPerSecond: 10 })
+    for (const number of [1, 2]) bench.registered(keyOf(number))
+    const checked = bench.checks
+    const turns = [3, 4, 5].map((number) => {
+      const socket = bench.connect()
+      bench.send(socket, bench.proof(socket, keyOf(number)))
+      const [answer] = bench.take(socket)
+      expect(bench.closed.get(socket)).toBe(1012)
+      return answer?.type === 'restarting' ? answer.reconnectAfterMs : undefined
+    })
+    // One after another, at four fifths of the rate.
+    expect(turns).toEqual([125, 250, 375])
+    expect(bench.checks).toBe(checked)
+  })
+
+  it('for a challenge that was used, nor for one that is over', () => {
+    const bench = new HubBench()
+    bench.registered(keyOf(1))
+    const socket = bench.connect()
+    bench.send(socket, bench.proof(socket, keyOf(2), 'ws://nowhere.test'))
+    const checked = bench.checks
+    bench.send(socket, bench.proof(socket, keyOf(2)))
+    expect(bench.take(socket)).toMatchObject([{ code: 'BAD_SIGNATURE' }, { code: 'BAD_SIGNATURE' }])
+    const late = bench.connect()
+    bench.send(late, { type: 'introduce', id: idOf(1), to: keyOf(1) })
+    bench.advance(bench.limits.challengeMs)
+    bench.send(late, bench.proof(late, keyOf(2)))
+    expect(bench.take(late).at(-1)).toMatchObject({ code: 'BAD_SIGNATURE' })
+    expect(bench.checks).toBe(checked)
+  })
+})
