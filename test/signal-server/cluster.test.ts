@@ -58,14 +58,14 @@ describe.each(meetings)('hubs that are one %s', (_name, isThere, meeting) => {
       const id = await introduce(client, server, keys)
       const told = await askForRelay({ id, client, server })
       expect(told.map(({ url }) => url)).toEqual(['ws://b.hub.test/relay', 'ws://b.hub.test/relay'])
-      const [one, other] = await openCircuit([
+      const [dialing, dialed] = await openCircuit([
         { ...told[0], url: `${b.url}/relay` },
         { ...told[1], url: `${b.url}/relay` },
       ])
-      one.socket.send(Buffer.from('through'))
-      await other.until(() => other.frames.length === 1)
-      expect(other.frames[0]?.toString()).toBe('through')
-      for (const { socket } of [one, other]) socket.terminate()
+      dialing.socket.send(Buffer.from('through'))
+      await dialed.until(() => dialed.frames.length === 1)
+      expect(dialed.frames[0]?.toString()).toBe('through')
+      for (const { socket } of [dialed, dialing]) socket.terminate()
     })
 
     it('do not relay without a URL for each', async () => {
