@@ -212,6 +212,7 @@ export class HubSockets {
 
 /** RFC 6455, section 7.4.1. */
 const messageTooBig = 1009
+
 function uncork(line: Line): void {
   if (!line.isCorked) return
   line.isCorked = false
