@@ -39,3 +39,25 @@ export interface RelayObserver {
 
 export const relayRefusals = ['RELAY_OFF', 'QUOTA', 'BUSY'] as const
 export type RelayRefusal = (typeof relayRefusals)[number]
+
+/** One that tells each of `observers`; undefined when there is none. */
+export function observedBy(
+  observers: readonly (HubObserver & SocketsObserver)[],
+): (HubObserver & SocketsObserver) | undefined {
+  if (observers.length < 2) return observers[0]
+  const tell = (to: (observer: HubObserver & SocketsObserver) => void): void => {
+    for (const observer of observers) to(observer)
+  }
+  return {
+    registered: () => tell((each) => each.registered()),
+    refused: (code) => tell((each) => each.refused(code)),
+    introductionStarted: () => tell((each) => each.introductionStarted()),
+    introductionEnded: (outcome) => tell((each) => each.introductionEnded(outcome)),
+    turnIssued: () => tell((each) => each.turnIssued()),
+    received: (bytes) => tell((each) => each.received(bytes)),
+    sent: (bytes) => tell((each) => each.sent(bytes)),
+    signalPassed: (afterMs) => tell((each) => each.signalPassed(afterMs)),
+    closed: (by, code) => tell((each) => each.closed(by, code)),
+    notTaken: (code) => tell((each) => each.notTaken(code)),
+  }
+}

@@ -20,7 +20,7 @@ import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
 import { type Guest, Peers, type Refusal } from './peers.ts'
 import type { ProofChecker } from './proof.ts'
-import { Records, type RecordStore } from './records.ts'
+import { Records } from './records.ts'
 import type { RelayDesk } from './relay-events.ts'
 import { Requests } from './requests.ts'
 import type { IceServers } from './turn.ts'
@@ -81,7 +81,7 @@ export interface HubCounts {
 
 export class Hub {
   /** What peers have published. */
-  readonly records: RecordStore
+  readonly records: Records
   readonly #options: HubOptions
   readonly #alarms = new Alarms()
   readonly #effects: HubEffects

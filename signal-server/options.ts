@@ -111,7 +111,7 @@ function wordsFor<T>(where: string, read: () => T): T {
 }
 
 function optionsFrom(values: SettingValues): StartHubOptions {
-  const { tlsCert, tlsKey, turnUrls, turnSecret, metricsToken } = values
+  const { tlsCert, tlsKey, turnUrls, turnSecret, metricsToken, statusToken } = values
   const options: StartHubOptions = {
     host: values.host,
     port: values.port ?? defaultPort,
@@ -130,6 +130,7 @@ function optionsFrom(values: SettingValues): StartHubOptions {
     turnForAnonymous: values.turnForAnonymous,
     relay: values.relay,
     metrics: metricsToken === undefined ? values.metrics : { token: metricsToken },
+    status: statusToken === undefined ? values.status : { token: statusToken },
     logger: { level: values.logLevel ?? 'info' },
   }
   wordsFor('ICE_SERVERS and TURN_URLS', () => new IceServers(options))

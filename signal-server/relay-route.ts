@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { sourceOf } from '../core/ip.ts'
 import { relayPath, relaySubprotocol } from '../core/relay-protocol.ts'
 import type { Hub } from './hub.ts'
-import type { RelaySockets } from './relay-sockets.ts'
+import type { RelayObserver } from './hub-observer.ts'
+import type { HubLimits } from './limits.ts'
+import { Relay } from './relay.ts'
+import { RelaySockets } from './relay-sockets.ts'
 import { type HubSockets, nowMs } from './sockets.ts'
 import { refuseSocket } from './websockets.ts'
 
@@ -28,6 +32,11 @@ export function addRelayRoute(app: FastifyInstance, options: RelayRouteOptions):
       relay.add(socket, hub.admit(sourceOf(request.ip), nowMs()), acceptedAtMs(request))
     },
   })
+}
+
+export function createRelay(limits: HubLimits, observer: RelayObserver | undefined): RelaySockets {
+  const relay = new Relay({ limits, randomBytes: (length) => randomBytes(length), observer })
+  return new RelaySockets(relay, limits)
 }
 
 function refuseWithoutUpgrade(reply: FastifyReply): FastifyReply {

@@ -8,6 +8,7 @@ import type { WebSocket } from 'ws'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { sourceOf } from '../core/ip.ts'
 import { rememberAccept } from './accept-times.ts'
+import type { Access } from './authorization.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import { ClusterNode } from './cluster/cluster-node.ts'
 import type { ClusterEvent } from './cluster/crossings.ts'
@@ -15,16 +16,17 @@ import { forwardedHeaderNote } from './forwarded-note.ts'
 import { type GateOptions, refuseRequest } from './gate.ts'
 import { Health } from './health.ts'
 import { Hub } from './hub.ts'
+import { observedBy } from './hub-observer.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
 import { HubMetrics, type MetricsSources } from './metrics.ts'
-import { addMetricsRoute, type MetricsAccess } from './metrics-route.ts'
+import { addMetricsRoute } from './metrics-route.ts'
 import { addPeersRoutes } from './peers-routes.ts'
 import { loadProofChecker } from './proof.ts'
-import { Relay } from './relay.ts'
-import { addRelayRoute } from './relay-route.ts'
-import { RelaySockets } from './relay-sockets.ts'
+import { addRelayRoute, createRelay } from './relay-route.ts'
 import { HubSockets } from './sockets.ts'
+import { HubStatus, type StatusSources } from './status.ts'
+import { addStatusRoutes } from './status-routes.ts'
 import { provideWebSockets, refuseSocket } from './websockets.ts'
 import { IceServers, type IceServersOptions } from './turn.ts'
 import { forgetRequest } from './upgraded.ts'
@@ -58,7 +60,13 @@ export interface HubPluginOptions extends IceServersOptions {
    * Whether the hub is measured, and for whom `/metrics` is there, in Prometheus's format: `true` is for everyone who
    * reaches the hub, `{ token }` for who sends it as `Authorization: Bearer`. @default false
    */
-  metrics?: MetricsAccess | undefined
+  metrics?: Access | undefined
+  /**
+   * For whom `/status` is there, a page with the last ten minutes of the hub in charts: `true` is for everyone who
+   * reaches the hub, `{ token }` for who gives it as the password of any user (HTTP Basic, which browsers ask for) or as
+   * `Authorization: Bearer`. @default false; of `startHub` for a hub of this machine: true
+   */
+  status?: Access | undefined
   /** What `/readyz` says; with one of your own you can be not ready before you close. */
   health?: Health | undefined
   /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once. */
@@ -90,7 +98,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/peers`, `/limits`, `/livez`, `/readyz`, `/metrics`. */
+/** The hub as a Fastify plugin: its WebSocket at the prefix it is registered with, `/peers`, `/limits`, `/livez`, `/readyz`, `/metrics`, `/status`. */
 export async function hub(app: FastifyInstance, options: HubPluginOptions): Promise<void> {
   app.addHook('onResponse', async (request) => {
     // What asked for an upgrade is no HTTP connection to Node any more: answered instead, by whichever route of the
@@ -110,14 +118,28 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   if (configured.length === 0) refuseToListenInPublic(app)
   const health = options.health ?? new Health()
   const cluster = createClusterNode(app, options, health, (event) => sockets.hear(event))
+  const sources = { counts: () => state.counts(), queuedBytes: () => sockets.queuedBytes, limits }
   const metrics = createMetrics(app, options, {
-    counts: () => state.counts(),
-    queuedBytes: () => sockets.queuedBytes,
+    ...sources,
     relay: () =>
       relay === undefined ? undefined : { counts: relay.counts(), queuedBytes: relay.queuedBytes },
-    limits,
   })
-  const relay = createRelay(app, options, limits, metrics)
+  // What a load balancer leads to is not this hub alone.
+  const [nodeUrl] = canonicalNames(
+    options.cluster === undefined ? [] : [options.nodeUrl].filter((url) => url !== undefined),
+  )
+  const mayRelay = options.relay === true && (options.cluster === undefined || nodeUrl !== undefined)
+  const relay = mayRelay ? createRelay(limits, metrics) : undefined
+  if (options.relay === true && !mayRelay)
+    app.log.warn('one of several hubs relays only with nodeUrl (NODE_URL)')
+  const status = createStatus(app, options, {
+    ...sources,
+    records: () => state.records.size,
+    health,
+    turn: options.turn !== undefined,
+    nodes: cluster === undefined ? undefined : () => cluster.nodes,
+  })
+  const observer = observedBy([metrics, status].filter((each) => each !== undefined))
   const state: Hub = new Hub({
     node: cluster?.name,
     limits,
@@ -127,11 +149,11 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     iceServers: new IceServers(options),
     exemptLoopback: options.exemptLoopback ?? false,
     relay,
-    nodeUrl: canonicalNodeUrl(options),
+    nodeUrl,
     unixNowMs: Date.now,
-    observer: metrics,
+    observer,
   })
-  const sockets: HubSockets = new HubSockets(state, limits, metrics, cluster)
+  const sockets: HubSockets = new HubSockets(state, limits, observer, cluster)
 
   await provideWebSockets(app, limits, { relay: relay !== undefined })
   addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
@@ -149,6 +171,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     exemptLoopback: options.exemptLoopback ?? false,
   })
   if (metrics !== undefined) addMetricsRoute(app, metrics, options.metrics)
+  if (status !== undefined) await addStatusRoutes(app, status, options.status)
   app.get('/livez', () => ({ alive: true }))
   app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
   app.addHook('preClose', async () => {
@@ -193,25 +216,15 @@ function createMetrics(
   return metrics
 }
 
-/** Without a slash at its end. */
-function canonicalNodeUrl({ cluster, nodeUrl }: HubPluginOptions): string | undefined {
-  return cluster === undefined || nodeUrl === undefined ? undefined : canonicalNames([nodeUrl])[0]
-}
-
-function createRelay(
+function createStatus(
   app: FastifyInstance,
-  { relay, cluster, nodeUrl }: HubPluginOptions,
-  limits: HubLimits,
-  observer: HubMetrics | undefined,
-): RelaySockets | undefined {
-  if (relay !== true) return undefined
-  if (cluster !== undefined && nodeUrl === undefined) {
-    // Both ends of a circuit must come to the same node, and its name may lead them to any.
-    app.log.warn('one of several hubs relays only with nodeUrl (NODE_URL)')
-    return undefined
-  }
-  const random = (length: number) => randomBytes(length)
-  return new RelaySockets(new Relay({ limits, randomBytes: random, observer }), limits)
+  options: HubPluginOptions,
+  sources: StatusSources,
+): HubStatus | undefined {
+  if (options.status === undefined || options.status === false) return undefined
+  const status = new HubStatus(sources)
+  app.addHook('onClose', () => status.close())
+  return status
 }
 
 /** Before every route, those of the operator among them. */

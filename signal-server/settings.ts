@@ -157,6 +157,18 @@ export const settingGroups = {
       byDefault: 'none',
       help: 'Serve /metrics to who sends this token as Authorization: Bearer.',
     },
+    status: {
+      env: 'STATUS',
+      type: yesOrNo,
+      byDefault: 'loopback only',
+      help: 'Serve /status, a page with the last ten minutes in charts, to everyone who reaches the hub.',
+    },
+    statusToken: {
+      env: 'STATUS_TOKEN',
+      type: secret,
+      byDefault: 'none',
+      help: 'Serve /status to who gives this token as a password, with any user name.',
+    },
     logLevel: {
       env: 'LOG_LEVEL',
       type: choice('trace', 'debug', 'info', 'warn', 'error', 'silent'),

@@ -8,7 +8,7 @@ import { guardAccept } from './accept-guard.ts'
 import { Health } from './health.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { type HubLogger, loggerOptions, RequestLog } from './log.ts'
-import { canonicalNames, loopbackNames } from './names.ts'
+import { areLoopback, canonicalNames, loopbackNames } from './names.ts'
 import { hub, type HubPluginOptions } from './server.ts'
 import {
   type Certificate,
@@ -59,9 +59,11 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
     app = createApp(options, limits, certificate)
     if (options.tls !== undefined && certificate !== undefined)
       await renew(app, options.tls, certificate, health)
-    await hub(app, { ...options, relay: options.relay ?? true, health })
+    const status = options.status ?? areLoopback(canonicalNames(options.hubNames ?? []))
+    const settled = { ...options, relay: options.relay ?? true, health, status }
+    await hub(app, settled)
     await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
-    return runningHub(app, options, limits, health)
+    return runningHub(app, settled, limits, health)
   } catch (cause) {
     await app?.close()
     throw new MultiserverError('LISTEN_FAILED', `the hub cannot start: ${messageOf(cause)}`, { cause })
@@ -154,7 +156,7 @@ function isAmong(listed: readonly string[]): (address: string) => boolean {
 
 /** For the one line that says what this hub is: nothing secret, nothing that is as usual. */
 function whatIsOn(options: StartHubOptions, limits: HubLimits): Record<string, unknown> {
-  const { hubNames, iceServers, metrics = false } = options
+  const { hubNames, iceServers, metrics = false, status = false } = options
   const changed = Object.entries(limits).filter(
     ([name, value]) => value !== limitsWith()[name as keyof HubLimits],
   )
@@ -167,6 +169,7 @@ function whatIsOn(options: StartHubOptions, limits: HubLimits): Record<string, u
     turn: options.turn?.urls ?? [],
     relay: options.relay ?? true,
     metrics: typeof metrics === 'object' ? 'with a token' : metrics,
+    status: typeof status === 'object' ? 'with a token' : status,
     tls: options.tls !== undefined,
     page: options.page !== undefined && options.page !== '',
     limits: Object.fromEntries(changed),
