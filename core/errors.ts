@@ -27,6 +27,7 @@ export const errorCodes = {
     'A directory record is not what it should be: malformed, forged, expired, or of another key; the message says which.',
   RECORD_NOT_FOUND: 'The hub has no record of this key now.',
   RECORD_STALE: 'The hub gave an older record of this key than one that was seen before.',
+  RELAY_LIMIT: "The hub's relay has ended a circuit, or soon will: what it grants is used up.",
   RTC_LIMIT: 'This process holds as many WebRTC connections as it may; close some first.',
   RTC_UNAVAILABLE: 'WebRTC is not available here; on Node install the optional package wrtc.',
   SEND_OVERFLOW: 'More was written without awaiting than may wait unsent; await write().',

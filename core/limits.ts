@@ -169,6 +169,16 @@ export const limits = {
     /** Signals of a side of an introduction that may wait to be opened; the hub passes on no more than that. */
     signals: 64,
   },
+  relay: {
+    /** A direct path that takes longer may not come: then the hub's relay is asked for, where it is only a fallback. */
+    fallbackAfterMs: 5_000,
+    /** From asking for a circuit to both ends there; the hub's tokens live as long. */
+    openTimeoutMs: 10_000,
+    /** With a circuit open, a direct path has this long to come: the introduction costs hub and peer something. */
+    directTimeoutMs: 15_000,
+    /** Of what the hub grants: from here on it is worth a warning. */
+    warnShare: 0.8,
+  },
   record: {
     /** Of a whole record: two Ethernet packets or so, and room for a dozen addresses. */
     bytes: 4096,

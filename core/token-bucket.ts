@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#atMs = nowMs
   }
 
-  /** Milliseconds until `cost` could be taken: 0 when it is there now. */
+  /** Milliseconds until `cost` could be taken: 0 when it is there now. A cost of 0 waits for nothing but what is owed. */
   waitMs(cost: number, nowMs: number): number {
     const missing = this.#price(cost) - this.level(nowMs)
     return missing <= 0 ? 0 : Math.ceil((missing / this.#rate.perSecond) * 1000)
@@ -28,7 +28,12 @@ export class TokenBucket {
     return true
   }
 
-  /** What could be taken now, at most the burst. */
+  /** Takes `cost` although it may not be there: then nothing can be taken until what is owed has come in. */
+  spend(cost: number, nowMs: number): void {
+    this.#tokens = this.level(nowMs) - cost
+  }
+
+  /** What could be taken now, at most the burst; below zero: what is owed. */
   level(nowMs: number): number {
     const grown = (Math.max(0, nowMs - this.#atMs) * this.#rate.perSecond) / 1000
     this.#tokens = Math.min(this.#rate.burst, this.#tokens + grown)

@@ -18,6 +18,9 @@ export function openWebSocket(url: string, options: WebSocketOptions): WebSocket
         await new Promise((resolve) => setTimeout(resolve, lookAgainMs))
       }
     },
+    get queuedBytes() {
+      return socket.bufferedAmount
+    },
     close: (code, reason) => socket.close(code, reason),
     // A page can't cut the line; a code of the private range says that this is no clean end.
     terminate: () => socket.close(4000, 'aborted'),

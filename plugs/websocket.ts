@@ -10,6 +10,8 @@ import type { Scope } from '../core/types.ts'
 export interface WebSocketLike {
   /** Settles when there is room for more. */
   send(data: Uint8Array | string): Promise<void>
+  /** What was sent and has not left yet. */
+  readonly queuedBytes: number
   /** Stops and restarts the arrival of messages; undefined where that can't be done. */
   readonly pause?: (() => void) | undefined
   readonly resume?: (() => void) | undefined
@@ -63,6 +65,9 @@ export function wrapWebSocket(socket: WebSocket): WebSocketLike {
       new Promise((resolve, reject) => {
         socket.send(data, (cause) => (cause ? reject(cause) : resolve()))
       }),
+    get queuedBytes() {
+      return socket.bufferedAmount
+    },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
     close: (code, reason) => socket.close(code, reason),

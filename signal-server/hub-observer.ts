@@ -24,6 +24,22 @@ export interface SocketsObserver {
   notTaken(code: 'BUSY' | 'RATE'): void
 }
 
+/** How a circuit of the relay came to its end: `closed` is when one of its ends went away. */
+export const relayOutcomes = ['closed', 'quota', 'idle', 'expired', 'violation', 'drained'] as const
+export type RelayOutcome = (typeof relayOutcomes)[number]
+
+/** Told what the relay does. */
+export interface RelayObserver {
+  /** Both ends of a circuit are there. */
+  relayOpened(): void
+  relayEnded(outcome: RelayOutcome): void
+  relayPassed(bytes: number): void
+  relayRefused(code: RelayRefusal): void
+}
+
+export const relayRefusals = ['RELAY_OFF', 'QUOTA', 'BUSY'] as const
+export type RelayRefusal = (typeof relayRefusals)[number]
+
 /** One that tells each of `observers`; undefined when there is none. */
 export function observedBy(
   observers: readonly (HubObserver & SocketsObserver)[],

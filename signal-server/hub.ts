@@ -18,9 +18,10 @@ import { Introducer } from './introducer.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
-import { Peers, type Refusal } from './peers.ts'
+import { type Guest, Peers, type Refusal } from './peers.ts'
 import type { ProofChecker } from './proof.ts'
 import { Records } from './records.ts'
+import type { RelayDesk } from './relay-events.ts'
 import { Requests } from './requests.ts'
 import type { IceServers } from './turn.ts'
 
@@ -36,6 +37,10 @@ export interface HubOptions {
   /** With a clock of its own: TURN credentials end at a time of day. */
   iceServers: IceServers
   exemptLoopback: boolean
+  /** Where circuits are to be had. @default none: peers are told that this hub does not relay */
+  relay?: RelayDesk | undefined
+  /** The URL of this node, where there are others of its name: circuits are found under it. */
+  nodeUrl?: string | undefined
   /** Unix time, which records are dated with; everything else goes by the time of `handle`. */
   unixNowMs: () => number
   /** The name of this hub in its cluster; without one it is alone, and has no effects and events of a cluster. */
@@ -141,6 +146,11 @@ export class Hub {
     return this.#peers.refusal(source, nowMs)
   }
 
+  /** Counts a socket that is no peer's, such as one of the relay. Ask `refusal` first. */
+  admit(source: string, nowMs: number): Guest {
+    return this.#peers.admit(source, nowMs)
+  }
+
   /** What is to be done about `event`. `nowMs` is of a clock that never goes back. */
   handle(event: HubEvent, nowMs: number): HubEffect[] {
     // What is due comes first: nothing may be obeyed after its deadline because a timer was late.
@@ -157,14 +167,17 @@ export class Hub {
 
   #welcome(event: Extract<HubEvent, { kind: 'connected' }>, nowMs: number): void {
     const challenge = Uint8Array.from(this.#options.randomBytes(32))
-    const peer = this.#peers.add({ ...event, challenge }, nowMs)
+    const names = this.#options.hubNames()
+    // Among its own names only: what a request says it has dialed decides nothing.
+    const hubName = names.find((name) => event.dialedAs.includes(name)) ?? names[0] ?? ''
+    const peer = this.#peers.add({ ...event, hubName, challenge }, nowMs)
     this.#effects.send(peer, {
       type: 'welcome',
-      hub: this.#options.hubNames()[0] ?? '',
+      hub: names[0] ?? '',
       challenge,
       limits: { ...this.#options.limits },
       iceServers: this.#options.iceServers.stunOnly(),
-      relay: false,
+      relay: this.#options.relay !== undefined,
     })
   }
 

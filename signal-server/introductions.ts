@@ -14,6 +14,8 @@ export interface Introduction {
   readonly crossing: Crossing | undefined
   signalsOfClient: number
   signalsOfServer: number
+  /** Whether a circuit was opened for it: there is one at most. */
+  isRelayed: boolean
   expiry: Alarm | undefined
 }
 
@@ -102,7 +104,13 @@ export class Introductions {
     nowMs: number,
     onExpired: (introduction: Introduction, nowMs: number) => void,
   ): Introduction {
-    const introduction: Introduction = { ...ends, signalsOfClient: 0, signalsOfServer: 0, expiry: undefined }
+    const introduction: Introduction = {
+      ...ends,
+      signalsOfClient: 0,
+      signalsOfServer: 0,
+      isRelayed: false,
+      expiry: undefined,
+    }
     introduction.expiry = this.#alarms.set(nowMs + this.#limits.introductionMs, (laterMs) =>
       onExpired(introduction, laterMs),
     )

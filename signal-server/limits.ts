@@ -69,6 +69,28 @@ export const defaultLimits = {
   /** Addresses whose rate of lookups is remembered. */
   lookupAddresses: 10_000,
 
+  // The relay, for peers that have no better way yet. It costs the operator every byte twice.
+  /** A gigabit per second if all of them are busy, and 256 MiB of memory if no far side reads. */
+  relayCircuits: 500,
+  /** Counted for both peers of a circuit: by key, or by address for one without. */
+  relayCircuitsPerPeer: 8,
+  /** Of a circuit, both directions together: enough for a conversation, and for a picture now and then. */
+  relayBytesPerSecond: 256 * 1024,
+  relayBytesPerSecondPerPeer: 1024 * 1024,
+  /** What a frame costs of these rates beside its bytes: many small ones are work too. */
+  relayFrameCostBytes: 256,
+  relayBytes: 1024 ** 3,
+  relayBytesPerDayPerPeer: 10 * 1024 ** 3,
+  relayMs: 12 * 60 * 60_000,
+  /** Sessions say something every few seconds: what is silent for this long has been forgotten. */
+  relayIdleMs: 5 * 60_000,
+  /** From the tokens to both sockets there. */
+  relayTokenMs: 10_000,
+  /** What waits for one end before the other is not read any more. */
+  relayQueueBytes: 256 * 1024,
+  /** Peers whose bytes of the last day are remembered; the one that has been gone the longest makes room. */
+  relayPeers: 50_000,
+
   // Sending. A peer that does not read must not fill the memory of the hub.
   queueBytes: 256 * 1024,
   /** All peers together; beyond it the one with the longest queue goes. */

@@ -5,16 +5,24 @@ import {
   type HubObserver,
   type IntroductionOutcome,
   introductionOutcomes,
+  type RelayObserver,
+  type RelayOutcome,
+  relayOutcomes,
+  type RelayRefusal,
+  relayRefusals,
   type SocketsObserver,
 } from './hub-observer.ts'
 import type { HubCounts } from './hub.ts'
 import type { HubLimits } from './limits.ts'
+import type { RelayCounts } from './relay-events.ts'
 import { version } from './version.ts'
 
 /** What is asked for when somebody looks, not counted as it happens. */
 export interface MetricsSources {
   counts: () => HubCounts
   queuedBytes: () => number
+  /** Undefined: this hub does not relay. */
+  relay: () => { counts: RelayCounts; queuedBytes: number } | undefined
   limits: HubLimits
 }
 
@@ -33,7 +41,7 @@ const countedCloseCodes = new Set<number>([...Object.values(hubCloseCodes), ...s
  * A hub in numbers, for Prometheus. Every label has few values, all known here and shown from the start: none is
  * made of what comes from the network, so nobody can fill the memory with them or be recognized by one.
  */
-export class HubMetrics implements HubObserver, SocketsObserver {
+export class HubMetrics implements HubObserver, SocketsObserver, RelayObserver {
   /** For parts of a hub that have metrics of their own. */
   readonly registry = new Registry()
   readonly #eventLoop = new EventLoop()
@@ -54,6 +62,21 @@ export class HubMetrics implements HubObserver, SocketsObserver {
   )
   readonly #received = this.#counter(`${prefix}received_bytes_total`, 'Bytes of messages received')
   readonly #sent = this.#counter(`${prefix}sent_bytes_total`, 'Bytes of messages sent')
+  readonly #relayOpened = this.#counter(
+    `${prefix}relay_circuits_opened_total`,
+    'Circuits with both ends there',
+  )
+  readonly #relayEnded = this.#counter(
+    `${prefix}relay_circuits_ended_total`,
+    'Circuits over, by how they ended',
+    ['outcome'],
+  )
+  readonly #relayRefused = this.#counter(
+    `${prefix}relay_circuits_refused_total`,
+    'Circuits asked for and not given, by why',
+    ['code'],
+  )
+  readonly #relayed = this.#counter(`${prefix}relay_bytes_total`, 'Bytes passed on in circuits')
   readonly #latency = new Histogram({
     name: `${prefix}signal_latency_seconds`,
     help: 'From a signal received to the same signal handed to the other socket',
@@ -65,7 +88,10 @@ export class HubMetrics implements HubObserver, SocketsObserver {
     for (const code of hubErrorCodes) this.#refusals.inc({ code }, 0)
     for (const outcome of introductionOutcomes) this.#ended.inc({ outcome }, 0)
     for (const code of ['BUSY', 'RATE']) this.#notTaken.inc({ code }, 0)
+    for (const outcome of relayOutcomes) this.#relayEnded.inc({ outcome }, 0)
+    for (const code of relayRefusals) this.#relayRefused.inc({ code }, 0)
     this.#showCounts(sources)
+    this.#showRelay(sources)
     this.#showProcess()
   }
 
@@ -122,6 +148,22 @@ export class HubMetrics implements HubObserver, SocketsObserver {
     this.#notTaken.inc({ code })
   }
 
+  relayOpened(): void {
+    this.#relayOpened.inc()
+  }
+
+  relayEnded(outcome: RelayOutcome): void {
+    this.#relayEnded.inc({ outcome })
+  }
+
+  relayPassed(bytes: number): void {
+    this.#relayed.inc(bytes)
+  }
+
+  relayRefused(code: RelayRefusal): void {
+    this.#relayRefused.inc({ code })
+  }
+
   #showCounts({ counts, queuedBytes, limits }: MetricsSources): void {
     this.#gauge(`${prefix}limit`, 'The limits of this hub, as /limits has them', ['name'], (gauge) => {
       for (const [name, limit] of Object.entries(limits)) gauge.set({ name }, limit)
@@ -141,6 +183,19 @@ export class HubMetrics implements HubObserver, SocketsObserver {
     this.#gauge(`${prefix}queued_bytes`, 'Bytes that wait to be sent, of all sockets', [], (gauge) => {
       gauge.set(queuedBytes())
     })
+  }
+
+  #showRelay({ relay }: MetricsSources): void {
+    this.#gauge(`${prefix}relay_circuits`, 'Circuits now, by stage', ['stage'], (gauge) => {
+      gauge.set({ stage: 'waiting' }, relay()?.counts.waiting ?? 0)
+      gauge.set({ stage: 'open' }, relay()?.counts.open ?? 0)
+    })
+    this.#gauge(`${prefix}relay_peers`, 'Peers whose use of the relay is remembered', [], (gauge) =>
+      gauge.set(relay()?.counts.peers ?? 0),
+    )
+    this.#gauge(`${prefix}relay_queued_bytes`, 'Bytes that wait to be passed on', [], (gauge) =>
+      gauge.set(relay()?.queuedBytes ?? 0),
+    )
   }
 
   #showProcess(): void {

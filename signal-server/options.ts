@@ -128,6 +128,7 @@ function optionsFrom(values: SettingValues): StartHubOptions {
     iceServers: values.iceServers,
     turn: pair('TURN_URLS', turnUrls, 'TURN_SECRET', turnSecret, (urls, secret) => ({ urls, secret })),
     turnForAnonymous: values.turnForAnonymous,
+    relay: values.relay,
     metrics: metricsToken === undefined ? values.metrics : { token: metricsToken },
     status: statusToken === undefined ? values.status : { token: statusToken },
     logger: { level: values.logLevel ?? 'info' },

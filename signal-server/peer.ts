@@ -25,6 +25,8 @@ export interface Peer {
   readonly socket: SocketId
   readonly account: Account
   readonly intake: Intake
+  /** The name of this hub that it seems to have dialed: what it is told of is found under that name. */
+  readonly hubName: string
   stage: Stage
   /** Taken away by the first attempt to answer it. */
   challenge: Challenge | undefined

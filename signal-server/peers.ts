@@ -23,7 +23,14 @@ export interface NewPeer {
   source: string
   acceptedAtMs: number
   dialedAs: readonly string[]
+  hubName: string
   challenge: Uint8Array
+}
+
+/** A socket that is no peer's and counts like one for its address, first as one that has not shown what it is for. */
+export interface Guest {
+  settle(): void
+  leave(nowMs: number): void
 }
 
 /** Why a socket is not taken, and after how long it is worth trying again. */
@@ -96,13 +103,14 @@ export class Peers {
     return { code: 'RATE', message: 'your address opens sockets too fast', retryAfterMs }
   }
 
-  add({ socket, source, acceptedAtMs, dialedAs, challenge }: NewPeer, nowMs: number): Peer {
+  add({ socket, source, acceptedAtMs, dialedAs, hubName, challenge }: NewPeer, nowMs: number): Peer {
     const account = this.#accounts.open(source, nowMs)
     const { recordsPerSecond: perSecond, recordsBurst: burst } = this.#limits
     const peer: Peer = {
       socket,
       account,
       intake: new Intake(this.#limits, account, nowMs),
+      hubName,
       stage: 'new',
       challenge: { bytes: challenge, untilMs: nowMs + this.#limits.challengeMs, dialedAs },
       key: undefined,
@@ -123,6 +131,22 @@ export class Peers {
     )
     this.noteLife(peer, nowMs)
     return peer
+  }
+
+  /** One more socket of `source` that `refusal` allows, and that is not a peer's. */
+  admit(source: string, nowMs: number): Guest {
+    const account = this.#accounts.open(source, nowMs)
+    let isNew = true
+    this.#count('new', account, 1)
+    const settle = () => {
+      if (isNew) this.#count('new', account, -1)
+      isNew = false
+    }
+    const leave = (laterMs: number) => {
+      settle()
+      this.#accounts.leave(account, laterMs)
+    }
+    return { settle, leave }
   }
 
   /** `peer` has proved `key`; another that holds it has to go. */

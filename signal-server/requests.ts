@@ -1,5 +1,6 @@
 import { fromBase64Url, toBase64Url } from '../core/bytes.ts'
 import type { IceServer, PeerMessage } from '../core/hub-protocol.ts'
+import { relayPath } from '../core/relay-protocol.ts'
 import { readRecord } from '../core/record.ts'
 import type { Bytes } from '../core/types.ts'
 import { Admission } from './admission.ts'
@@ -11,6 +12,7 @@ import type { Peer } from './peer.ts'
 import type { Peers } from './peers.ts'
 import { type ProofChecker, refuseProof } from './proof.ts'
 import type { RecordStore } from './records.ts'
+import type { RelayDesk } from './relay-events.ts'
 
 export interface RequestsOptions {
   limits: HubLimits
@@ -22,6 +24,9 @@ export interface RequestsOptions {
   records: RecordStore
   unixNowMs: () => number
   iceServersFor: (peer: Peer, nowMs: number) => IceServer[]
+  relay?: RelayDesk | undefined
+  /** The URL of this node, where there are others of its name. */
+  nodeUrl?: string | undefined
   observer?: HubObserver | undefined
 }
 
@@ -49,7 +54,7 @@ export class Requests {
       case 'signal':
         return this.#options.introducer.forward(peer, message.id, message.data, receivedAtMs)
       case 'relay':
-        return this.#refuseRelay(peer, message.id)
+        return this.#openRelay(peer, message.id, nowMs)
       case 'close':
         return this.#options.introducer.close(peer, message.id, message.reason, nowMs)
     }
@@ -103,12 +108,36 @@ export class Requests {
     effects.refuse(peer, 'RECORD_STALE', { message, record: kept.stored })
   }
 
-  #refuseRelay(peer: Peer, id: string): void {
-    const { effects, introducer } = this.#options
+  /** The dialed peer asks, which is its consent; both are told where, each with a token of its own. */
+  #openRelay(peer: Peer, id: string, nowMs: number): void {
+    const { effects, introducer, relay } = this.#options
     const introduction = introducer.of(peer, id)
     if (introduction === undefined) return
-    if (introduction.server === peer)
-      effects.refuse(peer, 'RELAY_OFF', { id, message: 'this hub does not relay' })
-    else effects.refuse(peer, 'INVALID', { id, message: 'only the dialed peer may ask for a relay' })
+    const { client, server, source, isRelayed } = introduction
+    if (peer !== server) {
+      return effects.refuse(peer, 'INVALID', { id, message: 'only the dialed peer may ask for a relay' })
+    }
+    if (relay === undefined) {
+      return effects.refuse(peer, 'RELAY_OFF', { id, message: 'this hub does not relay' })
+    }
+    if (isRelayed) return effects.refuse(peer, 'INVALID', { id, message: 'an introduction has one relay' })
+    const owners = { client: client === undefined ? source : relayOwner(client), server: relayOwner(server) }
+    const answer = relay.open(owners, nowMs)
+    if (answer.kind === 'refused') {
+      return effects.refuse(peer, answer.code, { id, message: answer.message })
+    }
+    introduction.isRelayed = true
+    const { tokens, limits } = answer
+    // A circuit is at one node: where others bear the same name, it goes by that of its own.
+    const urlFor = ({ hubName }: Peer) => `${this.#options.nodeUrl ?? hubName}${relayPath}`
+    const grant = { url: urlFor(client ?? server), token: tokens.client, limits }
+    if (client === undefined) introducer.crossings.tellRelay(introduction, grant)
+    else effects.send(client, { type: 'relay', id, ...grant })
+    effects.send(server, { type: 'relay', id, url: urlFor(server), token: tokens.server, limits })
   }
+}
+
+/** Whose use of the relay it is: that of a key, or of an address that is limited. */
+function relayOwner({ key, account }: Peer): string | undefined {
+  return key ?? (account.exempt ? undefined : account.source)
 }

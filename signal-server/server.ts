@@ -23,6 +23,7 @@ import { HubMetrics, type MetricsSources } from './metrics.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { addPeersRoutes } from './peers-routes.ts'
 import { loadProofChecker } from './proof.ts'
+import { addRelayRoute, createRelay } from './relay-route.ts'
 import { HubSockets } from './sockets.ts'
 import { HubStatus, type StatusSources } from './status.ts'
 import { addStatusRoutes } from './status-routes.ts'
@@ -44,6 +45,11 @@ export interface HubPluginOptions extends IceServersOptions {
   exemptLoopback?: boolean | undefined
   /** Whether `GET /peers` shows the records of those who asked for that. @default false */
   listing?: boolean | undefined
+  /**
+   * Whether peers that have no better way yet may send their bytes through this hub, within its limits. Nothing of
+   * them can be read here. @default false; of `startHub`, true
+   */
+  relay?: boolean | undefined
   /** Makes this hub one of several, for example `redis('redis://127.0.0.1')`. @default alone */
   cluster?: Cluster | undefined
   /** In a cluster: the URL of this very hub, not of what balances the load before all. */
@@ -113,7 +119,19 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const health = options.health ?? new Health()
   const cluster = createClusterNode(app, options, health, (event) => sockets.hear(event))
   const sources = { counts: () => state.counts(), queuedBytes: () => sockets.queuedBytes, limits }
-  const metrics = createMetrics(app, options, sources)
+  const metrics = createMetrics(app, options, {
+    ...sources,
+    relay: () =>
+      relay === undefined ? undefined : { counts: relay.counts(), queuedBytes: relay.queuedBytes },
+  })
+  // What a load balancer leads to is not this hub alone.
+  const [nodeUrl] = canonicalNames(
+    options.cluster === undefined ? [] : [options.nodeUrl].filter((url) => url !== undefined),
+  )
+  const mayRelay = options.relay === true && (options.cluster === undefined || nodeUrl !== undefined)
+  const relay = mayRelay ? createRelay(limits, metrics) : undefined
+  if (options.relay === true && !mayRelay)
+    app.log.warn('one of several hubs relays only with nodeUrl (NODE_URL)')
   const status = createStatus(app, options, {
     ...sources,
     records: () => state.records.size,
@@ -130,17 +148,21 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     randomBytes: (length) => randomBytes(length),
     iceServers: new IceServers(options),
     exemptLoopback: options.exemptLoopback ?? false,
+    relay,
+    nodeUrl,
     unixNowMs: Date.now,
     observer,
   })
   const sockets: HubSockets = new HubSockets(state, limits, observer, cluster)
 
-  await provideWebSockets(app, limits)
+  await provideWebSockets(app, limits, { relay: relay !== undefined })
   addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
   if (options.page !== undefined && options.page !== '') {
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
-  addHubRoute(app, sockets, rememberAccept(app), options.page)
+  const acceptedAtMs = rememberAccept(app)
+  addHubRoute(app, sockets, acceptedAtMs, options.page)
+  if (relay !== undefined) addRelayRoute(app, { hub: state, sockets, relay, acceptedAtMs })
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
   addPeersRoutes(app, {
     limits,
@@ -154,7 +176,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   app.get('/readyz', (_request, reply) => reply.code(health.isReady ? 200 : 503).send(health.report()))
   app.addHook('preClose', async () => {
     health.leave()
-    await sockets.drain()
+    await Promise.all([sockets.drain(), relay?.drain()])
   })
   app.server.on('upgrade', (_request, socket: Duplex) => {
     // An app that is closing answers before any hook; see the hook of `hub` for what would become of the socket.
@@ -230,6 +252,7 @@ function addHubRoute(
   acceptedAtMs: (request: FastifyRequest) => number,
   page: string | undefined,
 ): void {
+  const terms = { subprotocol: hubSubprotocol, refusal: (source: string) => sockets.refusal(source) }
   const replies = new WeakMap<FastifyRequest, FastifyReply>()
   app.route({
     method: 'GET',
@@ -237,7 +260,7 @@ function addHubRoute(
     config: { isHub: true },
     preHandler: async (request, reply) => {
       replies.set(request, reply)
-      return request.ws ? refuseSocket(request, reply, sockets) : undefined
+      return request.ws ? refuseSocket(request, reply, terms) : undefined
     },
     handler: (_request, reply) => serveRoot(reply, page),
     wsHandler: (socket, request) => {

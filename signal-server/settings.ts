@@ -112,7 +112,7 @@ export const settingGroups = {
       help: 'The URL of this very hub, where a load balancer is in front of several.',
     },
   },
-  'STUN and TURN': {
+  'STUN, TURN and relay': {
     iceServers: {
       env: 'ICE_SERVERS',
       type: iceServers,
@@ -136,6 +136,12 @@ export const settingGroups = {
       type: yesOrNo,
       byDefault: 'yes',
       help: 'Whether clients that have not proved a key are given TURN too.',
+    },
+    relay: {
+      env: 'RELAY',
+      type: yesOrNo,
+      byDefault: 'yes',
+      help: 'Pass on the sealed bytes of peers that have no better way to each other yet, within the limits.',
     },
   },
   Operation: {

@@ -4,6 +4,7 @@ import type { RawData, WebSocket } from 'ws'
 import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
 import type { ClusterNode } from './cluster/cluster-node.ts'
 import type { ClusterEvent } from './cluster/crossings.ts'
+import { DueTimer } from './due-timer.ts'
 import type { Hub, HubEffect, HubEvent } from './hub.ts'
 import type { SocketsObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
@@ -38,8 +39,7 @@ export class HubSockets {
   readonly #lines = new Map<SocketId, Line>()
   #lastId: SocketId = 0
   #queuedBytes = 0
-  #timer: NodeJS.Timeout | undefined
-  #timerAtMs = Infinity
+  readonly #timer = new DueTimer(() => this.#tell({ kind: 'time' }))
   #isDraining = false
   #onEmpty: (() => void) | undefined
 
@@ -98,8 +98,7 @@ export class HubSockets {
     this.#tell({ kind: 'drain' })
     if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
     await this.#cluster?.close()
-    clearTimeout(this.#timer)
-    this.#timerAtMs = Infinity
+    this.#timer.clear()
   }
 
   #receive(id: SocketId, data: RawData, isBinary: boolean): void {
@@ -112,12 +111,21 @@ export class HubSockets {
       ? data
       : Buffer.concat(Array.isArray(data) ? data : [new Uint8Array(data)])
     this.#observer?.received(bytes.length)
+    // The app's own bound may be a little higher, for the relay.
+    if (bytes.length > this.#limits.messageBytes) return this.#refuseLong(id)
     this.#tell({ kind: 'message', socket: id, text: bytes.toString(), bytes: bytes.length })
+  }
+
+  #refuseLong(id: SocketId): void {
+    const line = this.#lines.get(id)
+    if (line === undefined || line.isClosing) return
+    this.#close(line, messageTooBig, 'a message is too long')
+    this.#tell({ kind: 'disconnected', socket: id })
   }
 
   #tell(event: HubEvent): void {
     for (const effect of this.#hub.handle(event, nowMs())) this.#do(effect)
-    this.#setTimer()
+    if (!this.#isDraining) this.#timer.set(this.#hub.nextAtMs)
   }
 
   #do(effect: HubEffect): void {
@@ -200,22 +208,10 @@ export class HubSockets {
     this.#queuedBytes += line.socket.bufferedAmount - line.queuedBytes
     line.queuedBytes = line.socket.bufferedAmount
   }
-
-  /** One timer for everything; one that fires too early does no harm. */
-  #setTimer(): void {
-    const nextAtMs = this.#hub.nextAtMs ?? Infinity
-    if (nextAtMs >= this.#timerAtMs || this.#isDraining) return
-    clearTimeout(this.#timer)
-    this.#timerAtMs = nextAtMs
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = Infinity
-        this.#tell({ kind: 'time' })
-      },
-      Math.max(0, Math.ceil(nextAtMs - nowMs())),
-    )
-  }
 }
+
+/** RFC 6455, section 7.4.1. */
+const messageTooBig = 1009
 
 function uncork(line: Line): void {
   if (!line.isCorked) return

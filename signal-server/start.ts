@@ -60,7 +60,7 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
     if (options.tls !== undefined && certificate !== undefined)
       await renew(app, options.tls, certificate, health)
     const status = options.status ?? areLoopback(canonicalNames(options.hubNames ?? []))
-    const settled = { ...options, health, status }
+    const settled = { ...options, relay: options.relay ?? true, health, status }
     await hub(app, settled)
     await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
     return runningHub(app, settled, limits, health)
@@ -167,6 +167,7 @@ function whatIsOn(options: StartHubOptions, limits: HubLimits): Record<string, u
     origins: options.origins ?? 'any',
     iceServers: iceServers?.flatMap(({ urls }) => urls) ?? [],
     turn: options.turn?.urls ?? [],
+    relay: options.relay ?? true,
     metrics: typeof metrics === 'object' ? 'with a token' : metrics,
     status: typeof status === 'object' ? 'with a token' : status,
     tls: options.tls !== undefined,

@@ -2,21 +2,36 @@ import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { sourceOf } from '../core/ip.ts'
+import { relayFrameBytes, relaySubprotocol } from '../core/relay-protocol.ts'
 import type { HubLimits } from './limits.ts'
-import type { HubSockets } from './sockets.ts'
+import type { Refusal } from './peers.ts'
+
+/** What the sockets of one route have to be. */
+export interface SocketTerms {
+  subprotocol: string
+  /** Why no socket from `source` is taken now. */
+  refusal: (source: string) => Refusal | undefined
+}
 
 /** Teaches the app WebSockets as a hub needs them, or refuses an app that has others. */
-export async function provideWebSockets(app: FastifyInstance, limits: HubLimits): Promise<void> {
+export async function provideWebSockets(
+  app: FastifyInstance,
+  limits: HubLimits,
+  { relay }: { relay: boolean },
+): Promise<void> {
+  // One bound for the whole app: that of the hub's own messages is looked at again where they are received.
+  const longest = relay ? Math.max(limits.messageBytes, relayFrameBytes) : limits.messageBytes
   if (app.hasDecorator('websocketServer')) {
-    const { maxPayload, perMessageDeflate } = app.websocketServer.options
-    if ((maxPayload ?? Infinity) <= limits.messageBytes && perMessageDeflate === false) return
+    const { maxPayload = Infinity, perMessageDeflate } = app.websocketServer.options
+    const fits = relay ? maxPayload === longest : maxPayload <= longest
+    if (fits && perMessageDeflate === false) return
     throw new Error(
-      `@fastify/websocket is there already: register it with options { maxPayload: ${limits.messageBytes}, perMessageDeflate: false }`,
+      `@fastify/websocket is there already: register it with options { maxPayload: ${longest}, perMessageDeflate: false }`,
     )
   }
   const options = {
-    handleProtocols: (offered: Set<string>) => (offered.has(hubSubprotocol) ? hubSubprotocol : false),
-    maxPayload: limits.messageBytes,
+    handleProtocols: (offered: Set<string>) => chooseSubprotocol([...offered]) ?? false,
+    maxPayload: longest,
     perMessageDeflate: false,
     clientTracking: false,
     // Newer than the type declarations of ws.
@@ -39,17 +54,21 @@ export async function provideWebSockets(app: FastifyInstance, limits: HubLimits)
 export function refuseSocket(
   request: FastifyRequest,
   reply: FastifyReply,
-  sockets: HubSockets,
+  terms: SocketTerms,
 ): FastifyReply | undefined {
   const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
-  if (!offered.includes(hubSubprotocol)) {
-    return reply.code(400).send({ error: `the subprotocol must be ${hubSubprotocol}` })
+  if (chooseSubprotocol(offered) !== terms.subprotocol) {
+    return reply.code(400).send({ error: `the subprotocol must be ${terms.subprotocol}` })
   }
-  const refusal = sockets.refusal(sourceOf(request.ip))
+  const refusal = terms.refusal(sourceOf(request.ip))
   if (refusal === undefined) return undefined
   const { code, message, retryAfterMs } = refusal
   return reply
     .code(code === 'RATE' ? 429 : 503)
     .header('retry-after', Math.ceil(retryAfterMs / 1000))
     .send({ code, error: message, retryAfterMs })
+}
+
+function chooseSubprotocol(offered: readonly string[]): string | undefined {
+  return [hubSubprotocol, relaySubprotocol].find((known) => offered.includes(known))
 }

@@ -8,6 +8,8 @@ export interface FramePath {
   readonly source?: string | undefined
   /** Of the pair of ICE candidates in use. */
   readonly candidates?: CandidateTypes | undefined
+  /** How much of what a relay grants is used. */
+  readonly usage?: { figures(): Record<string, number | boolean> } | undefined
   /** The largest message that the far side takes. */
   readonly maxFrameBytes: number
   /** Bytes handed over that have not left yet. */

@@ -56,6 +56,7 @@ export class HubSocket {
   #opened: Promise<void>
   #error: MultiserverError | undefined
   #unsent = 0
+  #relays = false
   /** Until `welcome`, then none; after close() until the socket is gone. */
   #deadline: ReturnType<typeof setTimeout> | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
@@ -91,6 +92,11 @@ export class HubSocket {
     this.#opened.catch(() => undefined)
     this.welcome.catch(() => undefined)
     this.#deadline = setTimeout(() => this.#drop('does not say welcome'), answerTimeoutMs)
+  }
+
+  /** Whether the hub has said that it relays. */
+  get relays(): boolean {
+    return this.#relays
   }
 
   /** Whether it is closed, or closing. */
@@ -160,6 +166,7 @@ export class HubSocket {
     else if (decoded.kind === 'message') {
       if (decoded.message.type === 'welcome') {
         clearTimeout(this.#deadline)
+        this.#relays = decoded.message.relay
         resolveWelcome(decoded.message)
       } else this.#dispatch(decoded.message)
     }
@@ -177,6 +184,7 @@ export class HubSocket {
         return this.#events.onIncoming(this.openChannel(message.id))
       case 'introduced':
       case 'signal':
+      case 'relay':
       case 'closed':
         return this.#channels.get(message.id)?.receive(message)
       case 'replaced':
@@ -192,8 +200,6 @@ export class HubSocket {
         const text = `${this.url} refused: ${message.code} ${message.message}`
         return this.#events.onRefused?.(new MultiserverError('HUB_REFUSED', text, { address: this.url }))
       }
-      case 'relay':
-        return
     }
   }
 

@@ -26,6 +26,15 @@ export interface RtcOptions {
   iceServers?: readonly IceServer[] | undefined
   /** `relay`: only through TURN, so that peers learn no address of mine. @default 'all' */
   iceTransportPolicy?: 'all' | 'relay' | undefined
+  /**
+   * Whether bytes may pass through the relay of the hub, which can't read them: `first` begins there and moves to a direct
+   * path once one stands, `fallback` asks for it when none came within 5 s, `never` neither asks nor consents. @default 'fallback'
+   */
+  relay?: 'never' | 'fallback' | 'first' | undefined
+  /** Hosts that a hub may have its relay at, beside its own and the names under it. @default none */
+  relayHosts?: readonly string[] | undefined
+  /** RELAY_LIMIT: four fifths of what the hub grants a circuit are used up, and once more when the hub ends it. */
+  onRelayLimit?: ((error: MultiserverError) => void) | undefined
   /** Whether candidates of local networks are offered and accepted. @default true */
   privateCandidates?: boolean | undefined
   /**
@@ -77,35 +86,53 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
     session: crypto.getRandomValues(new Uint8Array(16)),
   }
   const introduction = await introductionOptions(hubUrl, options)
+  let isRelayOver = false
+  const relayed = { mayRelay: () => !isRelayOver, onRelayOver: () => (isRelayOver = true) }
+  const introduce = (attempt: Attempt) =>
+    introduceThrough(hubUrl, { ...client, ...relayed, ...attempt, reach }, introduction)
   const findPath = (over: AbortSignal): Promise<void> =>
-    redial(
-      session,
-      (attempt) => introduce({ ...client, ...attempt, resume: true }, introduction, reach),
-      over,
-    )
+    redial(session, (attempt) => introduce({ ...attempt, resume: true }), over)
   const { resumeMs = limits.resume.resumeMs } = options
-  const path = await introduce({ ...client, signal, onProgress, resume: false }, introduction, reach)
-  onProgress?.('path')
   const session = new Session({ id: client.session, role: 'client', address, resumeMs, findPath })
-  const onAbort = () => session.abort()
+  const stop = new AbortController()
+  session.over.addEventListener('abort', () => stop.abort(), { once: true })
+  const onAbort = () => {
+    stop.abort(signal.reason)
+    session.abort(abortReason(signal))
+  }
   signal.addEventListener('abort', onAbort, { once: true })
-  session.addPath(path)
-  await session.opened.finally(() => signal.removeEventListener('abort', onAbort))
-  return session
+  const onPath = (path: FramePath) => {
+    if (session.isNew) onProgress?.('path')
+    session.addPath(path)
+  }
+  session.awaitDial(introduce({ signal: stop.signal, resume: false, onProgress, onPath }))
+  if (signal.aborted) onAbort()
+  try {
+    await session.opened
+    return session
+  } catch (thrown) {
+    await session.closed
+    throw thrown
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
+type Attempt = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPath'>
+
 /** Borrows a socket to the hub for as long as the introduction takes. */
-async function introduce(
+async function introduceThrough(
+  hubUrl: string,
   client: ClientIntroduction,
   introduction: IntroductionOptions,
-  reach: Scope | undefined,
-): Promise<FramePath> {
-  const { signal, onProgress } = client
-  const { socket, giveBack } = borrowHubSocket(introduction.hubUrl, reach)
+): Promise<void> {
+  const { signal, reach, onProgress, mayRelay } = client
+  const { socket, giveBack } = borrowHubSocket(hubUrl, reach)
   try {
     const channel = socket.openChannel(randomId())
     socket.welcome.then(() => signal.aborted || onProgress?.('hub')).catch(() => undefined)
-    return await introduceClient(channel, client, introduction)
+    const relayed = { mayRelay: () => socket.relays && mayRelay() }
+    await introduceClient(channel, { ...client, ...relayed }, introduction)
   } finally {
     giveBack(signal.aborted && abortReason(signal).code === 'TIMEOUT')
   }
@@ -171,6 +198,9 @@ async function introductionOptions(hubUrl: string, options: RtcOptions): Promise
     webRtc: options.wrtc ?? (await loadWebRtc()),
     iceServers: options.iceServers ?? [],
     iceTransportPolicy: options.iceTransportPolicy,
+    relay: options.relay ?? 'fallback',
+    relayHosts: options.relayHosts ?? [],
+    onRelayLimit: (error) => options.onRelayLimit?.(error),
     filter: {
       loopbackHub: classifyHost(new URL(hubUrl).hostname) === 'loopback',
       privateCandidates: options.privateCandidates ?? true,

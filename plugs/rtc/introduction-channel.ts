@@ -1,23 +1,32 @@
 import { MultiserverError } from '../../core/errors.ts'
 import { goneReason, openReason } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
-import type { HubMessage, IceServer, PeerMessage } from '../../core/hub-protocol.ts'
+import type { HubErrorCode, HubMessage, IceServer, PeerMessage } from '../../core/hub-protocol.ts'
+import type { RelayGrant } from './relay-usage.ts'
 
 /** What the hub says about one introduction. */
 export type IntroductionMessage =
-  | Extract<HubMessage, { type: 'introduced' | 'signal' | 'closed' }>
+  | Extract<HubMessage, { type: 'introduced' | 'signal' | 'relay' | 'closed' }>
   | RefusedMessage
 type RefusedMessage = Extract<HubMessage, { type: 'error' }> & { id: string }
+
+/** What the hub may say to a server that asks it for a relay. */
+const relayRefusals: readonly HubErrorCode[] = ['RELAY_OFF', 'QUOTA', 'BUSY', 'INVALID', 'UNKNOWN_MESSAGE']
 
 /** One introduction at the hub: sealed signals, in order, both ways. */
 export class IntroductionChannel {
   readonly id: string
   /** The hub's ICE servers for this introduction (client only); rejects when the hub refuses it. */
   readonly introduced: Promise<readonly IceServer[]>
+  /** The circuit that the hub has for this introduction, once the server has asked; rejects when there is to be none. */
+  readonly relayed: Promise<RelayGrant>
   readonly #send: (message: PeerMessage) => void
   readonly #onEnd: () => void
   #resolveIntroduced: (iceServers: readonly IceServer[]) => void = () => undefined
   #rejectIntroduced: (error: Error) => void = () => undefined
+  #resolveRelayed: (grant: RelayGrant) => void = () => undefined
+  #rejectRelayed: (error: Error) => void = () => undefined
+  #awaitsRelay = false
   #signals: string[] = []
   #reader: { resolve: (data: string) => void; reject: (error: Error) => void } | undefined
   #error: MultiserverError | undefined
@@ -32,6 +41,11 @@ export class IntroductionChannel {
       this.#rejectIntroduced = reject
     })
     this.introduced.catch(() => undefined)
+    this.relayed = new Promise((resolve, reject) => {
+      this.#resolveRelayed = resolve
+      this.#rejectRelayed = reject
+    })
+    this.relayed.catch(() => undefined)
   }
 
   /** Whether the peer, and not only its socket or the hub's, is done without a path: none is to be waited for. */
@@ -45,6 +59,13 @@ export class IntroductionChannel {
 
   sendSignal(data: string): void {
     if (this.#error === undefined) this.#send({ type: 'signal', id: this.id, data })
+  }
+
+  /** Only of a server, whose consent it is. `relayed` has the answer. */
+  askForRelay(): void {
+    if (this.#error !== undefined) return
+    this.#awaitsRelay = true
+    this.#send({ type: 'relay', id: this.id })
   }
 
   /** The next signal. Rejects once the introduction is over. */
@@ -68,11 +89,17 @@ export class IntroductionChannel {
         return this.#resolveIntroduced(message.iceServers)
       case 'signal':
         return this.#receiveSignal(message.data)
+      case 'relay':
+        this.#awaitsRelay = false
+        return this.#resolveRelayed(message)
       case 'closed':
         this.#isGivenUp = message.reason !== openReason && message.reason !== goneReason
         return this.fail(closedError(message.reason))
       case 'error':
-        return this.fail(refusedError(message))
+        if (!this.#awaitsRelay || !relayRefusals.includes(message.code))
+          return this.fail(refusedError(message))
+        this.#awaitsRelay = false
+        return this.#rejectRelayed(refusedError(message))
     }
   }
 
@@ -80,6 +107,7 @@ export class IntroductionChannel {
     if (this.#error !== undefined) return
     this.#error = error
     this.#rejectIntroduced(error)
+    this.#rejectRelayed(error)
     this.#reader?.reject(error)
     this.#reader = undefined
     this.#onEnd()

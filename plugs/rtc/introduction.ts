@@ -1,21 +1,23 @@
 import { fromBase64Url } from '../../core/bytes.ts'
-import { untilAborted, withDeadline } from '../../core/deadline.ts'
+import { withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { CandidateOutlet } from './candidate-outlet.ts'
-import { rebuildCandidate, type CandidateFilter } from './candidates.ts'
+import type { CandidateFilter } from './candidates.ts'
 import { acceptIceServers } from './ice-servers.ts'
+import { openPaths } from './open-paths.ts'
+import { Relaying, type RelayingOptions } from './relaying.ts'
 import { rebuildSdp } from './sdp.ts'
-import { createClientSignals, createServerSignals, type Signals } from './signals.ts'
+import { createClientSignals, createServerSignals } from './signals.ts'
 import { WebRtcLink } from './webrtc-link.ts'
-import { openReason, type IceServer } from '../../core/hub-protocol.ts'
-import type { Bytes, DialStage, Identity } from '../../core/types.ts'
+import type { IceServer } from '../../core/hub-protocol.ts'
+import type { Bytes, DialStage, Identity, Scope } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
-import type { Answer, CandidateSignal, Offer, RefusalCode, Signal } from './signal-payload.ts'
+import type { Answer, Offer, RefusalCode, RelayUse } from './signal-payload.ts'
 import type { WebRtc } from './wrtc.ts'
 
-const { pathTimeoutMs, firstSignalTimeoutMs, lastTriesMs } = limits.introduction
+const { firstSignalTimeoutMs } = limits.introduction
 
 /** What both sides of every introduction of a plug have in common. */
 export interface IntroductionOptions {
@@ -25,6 +27,10 @@ export interface IntroductionOptions {
   readonly iceServers: readonly IceServer[]
   readonly iceTransportPolicy?: RTCIceTransportPolicy | undefined
   readonly filter: CandidateFilter
+  readonly relay: RelayUse
+  /** Where a relay may be, beside the hub's own host. */
+  readonly relayHosts: readonly string[]
+  readonly onRelayLimit: (error: MultiserverError) => void
 }
 
 export interface ClientIntroduction {
@@ -34,18 +40,23 @@ export interface ClientIntroduction {
   /** Whether the server should know the session: then this is to be another path for it. */
   readonly resume: boolean
   readonly transforms: readonly string[]
+  /** How near hub and relay may be. */
+  readonly reach?: Scope | undefined
+  /** Whether the hub relays, once it has said welcome, and this session may still use that. */
+  readonly mayRelay: () => boolean
+  /** The hub's relay gives no more. */
+  readonly onRelayOver: () => void
+  /** For each path that opened. */
+  readonly onPath: (path: FramePath) => void
   readonly signal: AbortSignal
   readonly onProgress?: ((stage: DialStage) => void) | undefined
 }
-
-/** The signals of either side, as far as they come after the first two. */
-type LaterSignals = Pick<Signals<CandidateSignal, Signal>, 'seal' | 'open'>
 
 /** What a server decides about an offer before it makes anything: a refusal, or whom the path is for. */
 export type OfferVerdict<T> = { readonly refused: RefusalCode } | { readonly taker: T }
 
 /**
- * The client's side: asks the hub for the server, offers, and gives the path once it is open.
+ * The client's side: asks the hub for the server, offers, and gives each path as it opens. Resolves when no more come.
  * @throws PEER_NOT_FOUND, BUSY, HUB_REFUSED, SIGNAL_INVALID, CONNECT_FAILED, RTC_LIMIT; PATH_LOST when the server does
  *   not know the session any more
  */
@@ -53,8 +64,8 @@ export async function introduceClient(
   channel: IntroductionChannel,
   client: ClientIntroduction,
   options: IntroductionOptions,
-): Promise<FramePath> {
-  const { serverKey, session, resume, transforms, signal, onProgress } = client
+): Promise<void> {
+  const { serverKey, session, resume, transforms, signal, onProgress, onPath } = client
   let link: WebRtcLink | undefined
   const release = (reason: string) => {
     link?.close()
@@ -71,20 +82,27 @@ export async function introduceClient(
     const candidates = new CandidateOutlet(options.filter)
     link = makeLink(true, hubServers, options, candidates)
     const sdp = await link.description
-    const offer: Offer = {
-      kind: 'offer',
-      session,
-      resume,
-      transforms: [...transforms],
-      relay: 'never',
-      sdp,
-    }
+    const relay = client.mayRelay() ? options.relay : 'never'
+    const offer: Offer = { kind: 'offer', session, resume, transforms: [...transforms], relay, sdp }
     channel.sendSignal(await signals.seal(offer))
     const reply = await signals.open(await channel.nextSignal())
     if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID', resume)
     onProgress?.('answered')
     link.accept(rebuilt(reply.sdp, 'answer'))
-    return await connect(link, channel, signals, candidates, options, signal)
+    const relaying = new Relaying({
+      ...relayingOptions(channel, 'client', reply, options),
+      reach: client.reach,
+      ask: async () => channel.sendSignal(await signals.seal({ kind: 'relay' })),
+      onLimit(error, isOver) {
+        if (isOver) client.onRelayOver()
+        options.onRelayLimit(error)
+      },
+    })
+    if (relay === 'never') relaying.stop()
+    else if (relay === 'first') relaying.start()
+    else relaying.startAfter(limits.relay.fallbackAfterMs)
+    const { filter } = options
+    await openPaths({ link, relaying, channel, signals, candidates, filter, signal, onPath })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     release(error.code)
@@ -102,6 +120,8 @@ export interface ServerIntroduction<T> {
   readonly signal: AbortSignal
   /** Called once the offer has opened. */
   readonly judge: (offer: Offer) => OfferVerdict<T>
+  /** For each path that opened. */
+  readonly onPath: (taker: T, path: FramePath) => void
 }
 
 /** Whom a path is for. */
@@ -112,13 +132,13 @@ export interface IntroductionTarget {
 }
 
 /**
- * The server's side: opens the offer before it makes anything, answers, and gives the path once it is open.
- * Resolves to null when the offer was refused.
+ * The server's side: opens the offer before it makes anything, answers, and gives each path as it opens.
+ * Resolves when no more come, and when the offer was refused.
  */
 export async function introduceServer<T extends IntroductionTarget>(
   channel: IntroductionChannel,
   server: ServerIntroduction<T>,
-): Promise<{ path: FramePath; taker: T } | null> {
+): Promise<void> {
   let link: WebRtcLink | undefined
   try {
     const signals = createServerSignals({ id: idBytes(channel), identity: server.identity })
@@ -140,8 +160,26 @@ export async function introduceServer<T extends IntroductionTarget>(
     channel.sendSignal(await signals.seal(answer))
     const refuseRelay = async () =>
       channel.sendSignal(await signals.seal({ kind: 'refused', code: 'RELAY_OFF' }))
-    const path = await connect(link, channel, signals, candidates, options, signal, refuseRelay)
-    return { path, taker }
+    const relaying = new Relaying({
+      ...relayingOptions(channel, 'server', answer, options),
+      ask: () => Promise.resolve(channel.askForRelay()),
+      onFailed: () => void refuseRelay().catch(() => undefined),
+      onLimit: options.onRelayLimit,
+    })
+    const consents = options.relay !== 'never' && offer.relay !== 'never'
+    // Whoever wants to begin there has asked with the offer.
+    if (consents && offer.relay === 'first') relaying.start()
+    await openPaths({
+      link,
+      relaying,
+      channel,
+      signals,
+      candidates,
+      filter: options.filter,
+      signal,
+      onRelayRequest: () => (consents ? Promise.resolve(relaying.start()) : refuseRelay()),
+      onPath: (path) => server.onPath(taker, path),
+    })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     link?.close()
@@ -151,67 +189,14 @@ export async function introduceServer<T extends IntroductionTarget>(
   }
 }
 
-/** Candidates go both ways until the path stands. A hub that goes away meanwhile takes nothing with it. */
-async function connect(
-  link: WebRtcLink,
+/** What both sides do alike. */
+function relayingOptions(
   channel: IntroductionChannel,
-  signals: LaterSignals,
-  candidates: CandidateOutlet,
-  options: IntroductionOptions,
-  signal: AbortSignal,
-  onRelay?: () => Promise<void>,
-): Promise<FramePath> {
-  const stands = new AbortController()
-  candidates.start(async (candidate) => channel.sendSignal(await signals.seal(candidate)))
-  const broken = receiveSignals(link, channel, signals, options.filter, onRelay).then(() =>
-    rejectAfter(lastTriesMs, stands.signal),
-  )
-  try {
-    const opened = withDeadline(Promise.race([link.opened, broken]), pathTimeoutMs, noPath)
-    const path = await untilAborted(opened, signal, (late) => late.close())
-    channel.close(openReason)
-    return path
-  } finally {
-    stands.abort()
-  }
-}
-
-function noPath(): MultiserverError {
-  return new MultiserverError('CONNECT_FAILED', 'no WebRTC path opened in time')
-}
-
-/** Without the hub no more candidates come: what does not open soon does not open. Leaves no timer once aborted. */
-function rejectAfter(delayMs: number, signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) return
-    const timer = setTimeout(() => reject(noPath()), delayMs)
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
-  })
-}
-
-/**
- * Until the hub's part is over. Rejects when the peer gives up, or when a signal does not open: then the hub or the peer
- * plays false.
- */
-async function receiveSignals(
-  link: WebRtcLink,
-  channel: IntroductionChannel,
-  signals: LaterSignals,
-  filter: CandidateFilter,
-  onRelay?: () => Promise<void>,
-): Promise<void> {
-  for (let count = 0; ;) {
-    const data = await channel.nextSignal().catch(() => null)
-    if (data === null && channel.isGivenUp) throw new MultiserverError('CONNECT_FAILED', 'the peer gave up')
-    if (data === null) return
-    const signal = await signals.open(data)
-    if (signal.kind === 'relay') await onRelay?.()
-    if (signal.kind !== 'candidate' || signal.candidate === '') continue
-    count += 1
-    if (count > limits.signal.candidates) continue
-    const candidate = rebuildCandidate(signal.candidate, { ...filter, relayOnly: false })
-    if (candidate !== null) link.addCandidate(candidate, signal.mid)
-  }
+  role: 'client' | 'server',
+  { relayKey }: Answer,
+  { hubUrl, relayHosts }: IntroductionOptions,
+): Pick<RelayingOptions, 'channel' | 'role' | 'relayKey' | 'hubUrl' | 'relayHosts'> {
+  return { channel, role, relayKey, hubUrl, relayHosts }
 }
 
 function makeLink(
@@ -257,10 +242,9 @@ async function refuse(
   channel: IntroductionChannel,
   signals: ReturnType<typeof createServerSignals>,
   code: RefusalCode,
-): Promise<null> {
+): Promise<void> {
   channel.sendSignal(await signals.seal({ kind: 'refused', code }))
   channel.close(code)
-  return null
 }
 
 function refusedError(code: RefusalCode, resume: boolean): MultiserverError {

@@ -6,11 +6,12 @@ import type { Session } from './session.ts'
 
 const { shortestBackoffMs, longestBackoffMs, stageTimeoutMs, pathTimeoutMs } = limits.resume
 
-/** One introduction for a session that the server knows. */
+/** One introduction for a session that the server knows; settles when no more paths come of it. */
 export type Introduce = (attempt: {
   readonly signal: AbortSignal
   readonly onProgress: (stage: DialStage) => void
-}) => Promise<FramePath>
+  readonly onPath: (path: FramePath) => void
+}) => Promise<void>
 
 /**
  * Dials again, and again with full jitter between, until the session has a path that it trusts or `signal` aborts. The session
@@ -24,13 +25,14 @@ export async function redial(session: Session, introduce: Introduce, signal: Abo
     await pause(Math.random() * boundMs, signal)
     boundMs = Math.min(Math.max(2 * boundMs, shortestBackoffMs), longestBackoffMs)
     if (!session.needsPath) return
-    const path = await tryOnce(introduce, signal)
-    if (path !== null) await session.addPath(path).opened
+    await tryOnce(session, introduce, signal)
   }
 }
 
-/** Null when it failed in a way that may pass: an absent peer, a hub that is away or plays false, a network that is down. */
-async function tryOnce(introduce: Introduce, signal: AbortSignal): Promise<FramePath | null> {
+/** As if nothing had happened when it failed in a way that may pass: an absent peer, a hub that is away or plays false, a network that is down. */
+async function tryOnce(session: Session, introduce: Introduce, signal: AbortSignal): Promise<void> {
+  const opening: Promise<boolean>[] = []
+  const onPath = (path: FramePath) => opening.push(session.addPath(path).opened)
   const attempt = new AbortController()
   const onAbort = () => attempt.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
@@ -44,15 +46,15 @@ async function tryOnce(introduce: Introduce, signal: AbortSignal): Promise<Frame
   }
   onProgress()
   try {
-    return await introduce({ signal: attempt.signal, onProgress })
+    await introduce({ signal: attempt.signal, onProgress, onPath })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     if (error.code === 'PATH_LOST') throw error
-    return null
   } finally {
     isOver = true
     clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)
+    await Promise.all(opening)
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from './server-sessions.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
+import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Offer } from './signal-payload.ts'
 
@@ -157,12 +158,21 @@ class Registrar {
       return this.#judge(offer)
     }
     const { signal } = this.#stop
-    const introducing = introduceServer(channel, { identity: this.#identity, iceServers, signal, judge })
-      .then((introduced) => introduced?.taker.take(introduced.path))
-      .catch((thrown: unknown) => {
-        const error = toError(thrown, 'CONNECT_FAILED')
-        for (const acceptor of this.#acceptors) acceptor.onConnectionError(error)
-      })
+    const report = (thrown: unknown) => {
+      const error = toError(thrown, 'CONNECT_FAILED')
+      for (const acceptor of this.#acceptors) acceptor.onConnectionError(error)
+    }
+    const taking: Promise<void>[] = []
+    const onPath = (taker: PathTaker, path: FramePath) => taking.push(taker.take(path).catch(report))
+    const introducing = introduceServer(channel, {
+      identity: this.#identity,
+      iceServers,
+      signal,
+      judge,
+      onPath,
+    })
+      .catch(report)
+      .then(() => Promise.all(taking))
       .finally(() => {
         opened()
         this.#underWay.delete(introducing)

@@ -72,14 +72,25 @@ export class ServerSessions {
     return this.#living.get(name)
   }
 
-  /** Who takes the first path of a new session. */
+  /** Who takes the first paths of a new session. */
   begin(id: Bytes, owner: SessionOwner): PathTaker {
-    return { options: owner.options, signal: owner.signal, take: (path) => this.#begin(id, owner, path) }
+    let begun: Session | undefined
+    const take = async (path: FramePath) => {
+      if (begun !== undefined) await begun.addPath(path).opened
+      // The same offer twice: an introduction changes nothing in a session that exists.
+      else if (this.find(id) !== undefined) path.close()
+      else await this.#begin(id, owner, path, (session) => (begun = session))
+    }
+    return { options: owner.options, signal: owner.signal, take }
   }
 
-  async #begin(id: Bytes, owner: SessionOwner, path: FramePath): Promise<void> {
-    // The same offer twice: an introduction changes nothing in a session that exists.
-    if (this.find(id) !== undefined) return path.close()
+  /** `onSession` hears of it, and again when it came to nothing: then the next path begins another. */
+  async #begin(
+    id: Bytes,
+    owner: SessionOwner,
+    path: FramePath,
+    onSession: (session: Session | undefined) => void,
+  ): Promise<void> {
     const { section: address, resumeMs } = owner
     const session: Session = new Session({
       id,
@@ -91,10 +102,12 @@ export class ServerSessions {
       onSuspension: (isSuspended) => (isSuspended ? keepSuspended(session) : suspended.delete(session)),
     })
     this.#keep(id, session, owner)
+    onSession(session)
     session.addPath(path)
     try {
       await untilAborted(session.opened, ownSignal(owner), () => undefined)
     } catch (thrown) {
+      onSession(undefined)
       session.abort(toError(thrown, 'CONNECT_FAILED'))
       throw thrown
     }

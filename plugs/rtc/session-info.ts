@@ -27,6 +27,7 @@ export function describeSession({ address, source, ...parts }: SessionParts): St
       path: paths.current?.kind,
       candidates: paths.current?.candidates,
       rttMs: paths.current?.rttMs,
+      relay: paths.current?.usage?.figures(),
       sentBytes: outgoing.sentBytes,
       receivedBytes: incoming.receivedBytes,
       resentBytes: outgoing.resentBytes,

@@ -83,6 +83,10 @@ export class SessionPath {
     return this.#path.candidates
   }
 
+  get usage(): FramePath['usage'] {
+    return this.#path.usage
+  }
+
   get closed(): Promise<void> {
     return this.#path.closed
   }

@@ -1,4 +1,4 @@
-import { MultiserverError } from '../../core/errors.ts'
+import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { onPageHide } from '#wrtc'
 import { resetCodes, resetError, type Frame } from './frames.ts'
@@ -50,6 +50,8 @@ export class Session implements ByteStream {
   #error: Error | undefined
   #state: 'opening' | 'open' | 'reset' | 'finished' = 'opening'
   #closeTimer: ReturnType<typeof setTimeout> | undefined
+  /** Where the first path may still come from. */
+  #dialing: Promise<void> | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -110,6 +112,11 @@ export class Session implements ByteStream {
     return this.#suspension.isOn
   }
 
+  /** Neither has it a path, nor did it have any. */
+  get isNew(): boolean {
+    return this.#state === 'opening' && this.#paths.isEmpty
+  }
+
   /** Whether another path would be of use now. */
   get needsPath(): boolean {
     return this.#isUsable && (this.#paths.current === undefined || this.#paths.current.isDoubtful)
@@ -141,6 +148,19 @@ export class Session implements ByteStream {
     const path = this.#paths.add(framePath, this.#incoming.tell())
     if (!this.#isUsable) this.#paths.lose(path)
     return { opened: path.opened }
+  }
+
+  /** What brings the first paths; a session that has none when that is over ends as it did. */
+  awaitDial(dial: Promise<void>): void {
+    this.#dialing = dial
+      .then(
+        () => new MultiserverError('PATH_LOST'),
+        (thrown: unknown) => toError(thrown, 'CONNECT_FAILED'),
+      )
+      .then((error) => {
+        this.#dialing = undefined
+        if (this.isNew) this.fail(error)
+      })
   }
 
   /** No path is to be had any more: ends the session. */
@@ -236,8 +256,8 @@ export class Session implements ByteStream {
     // What its HELLO told may not have arrived.
     if (this.#isUsable && this.#paths.current !== undefined) return this.#acknowledge()
     if (this.#state === 'open' && this.#suspension.begin(this.isDone)) return
-    // One more may be about to open.
-    if (!this.#paths.isEmpty) return
+    // One more may be about to open, or to come.
+    if (!this.#paths.isEmpty || (this.#state === 'opening' && this.#dialing !== undefined)) return
     if (this.#isUsable) return this.fail(new MultiserverError('PATH_LOST'))
     this.#finish()
   }
@@ -291,6 +311,12 @@ export class Session implements ByteStream {
     clearTimeout(this.#closeTimer)
     this.#paths.closeAll()
     this.#rejectOpened(new MultiserverError('PATH_LOST'))
-    void Promise.all([this.#paths.released(), this.#suspension.released]).then(() => this.#resolveClosed())
+    void this.#released().then(() => this.#resolveClosed())
+  }
+
+  async #released(): Promise<void> {
+    await this.#paths.released()
+    await this.#suspension.released
+    await this.#dialing
   }
 }

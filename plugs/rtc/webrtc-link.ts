@@ -3,10 +3,10 @@ import { view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
+import { EarlyMessages } from './early-messages.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
-import type { Bytes } from '../../core/types.ts'
-import type { FramePath, FramePathHandlers } from './frame-path.ts'
+import type { FramePath } from './frame-path.ts'
 import type { WebRtc } from './wrtc.ts'
 
 export interface WebRtcLinkOptions {
@@ -48,7 +48,10 @@ export class WebRtcLink {
     let failure: Error | undefined
     // For life: an 'error' event that nobody hears would end the process.
     peer.on('error', (error: Error) => (failure ??= error))
-    peer.on('data', (message: Uint8Array<ArrayBuffer>) => early.deliver(message))
+    peer.on('data', (message: Uint8Array<ArrayBuffer> | string) => {
+      // Text is no frame: an empty message is refused as such.
+      early.deliver(typeof message === 'string' ? new Uint8Array(0) : view(message))
+    })
     this.closed = new Promise((resolve) => {
       peer.once('close', () => {
         connections -= 1
@@ -137,7 +140,7 @@ export class WebRtcLink {
         }
       },
       start(handlers) {
-        kept.onDrain(() => handlers.onDrain())
+        kept.onDrain(() => early.drain())
         early.start(handlers)
       },
       close: () => peer.destroy(),
@@ -187,39 +190,6 @@ function keepConnection(webRtc: WebRtc): KeptConnection {
     webRtc: { ...webRtc, RTCPeerConnection: makeConnection as unknown as typeof RTCPeerConnection },
     connection: () => connection,
     onDrain: (listener) => channel?.addEventListener('bufferedamountlow', listener),
-  }
-}
-
-/** Keeps what arrives before the session takes the path: the far side may be quicker. */
-class EarlyMessages {
-  #waiting: Bytes[] = []
-  #closed = false
-  #handlers: FramePathHandlers | undefined
-
-  deliver(message: Uint8Array<ArrayBuffer> | string): void {
-    // Text is no frame: an empty message is refused as such.
-    const bytes = typeof message === 'string' ? new Uint8Array(0) : view(message)
-    if (this.#handlers !== undefined) this.#handlers.onMessage(bytes)
-    else if (this.#waiting.length < limits.session.earlyFrames) this.#waiting.push(bytes)
-  }
-
-  start(handlers: FramePathHandlers): void {
-    this.#handlers = handlers
-    for (const message of this.#waiting.splice(0)) handlers.onMessage(message)
-    if (this.#closed) handlers.onClose()
-  }
-
-  doubt(): void {
-    this.#handlers?.onDoubt()
-  }
-
-  change(): void {
-    this.#handlers?.onKind()
-  }
-
-  close(): void {
-    this.#closed = true
-    this.#handlers?.onClose()
   }
 }
 

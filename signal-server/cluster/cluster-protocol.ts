@@ -1,5 +1,16 @@
 /** What nodes say to each other, one JSON object each, in the channel of the node that it is for. */
-import { flag, handle, oneOf, opaque, optional, text, token, whole } from '../../core/hub-fields.ts'
+import {
+  bytes,
+  flag,
+  handle,
+  numbers,
+  oneOf,
+  opaque,
+  optional,
+  text,
+  token,
+  whole,
+} from '../../core/hub-fields.ts'
 import { decodeBy, encodeBy, hubDataCharacters, type MessageOf } from '../../core/hub-protocol.ts'
 
 const from = handle(16)
@@ -19,6 +30,8 @@ const messages = {
   /** `n` counts from 0 in each direction. */
   signal: { from, call, ofClient, n: whole(0xffff), data: opaque(hubDataCharacters) },
   end: { from, call, ofClient, reason },
+  /** The server peer has asked for a circuit, which is at its node; this is the client's end. */
+  relay: { from, call, url: token(1024), token: bytes(32), limits: numbers(16) },
   /** There are introductions between us, and I am alive. */
   here: { from },
   /** Somebody else claimed this key: ask the register again. */

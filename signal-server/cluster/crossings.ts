@@ -20,6 +20,9 @@ export type ClusterEvent =
   /** Nobody listens to the node's channel any more. */
   | { kind: 'deaf'; node: string }
 
+/** What the client's node is told about a circuit. */
+export type RelayGrant = Omit<FromNode<'relay'>, 'type' | 'from' | 'call'>
+
 type FromNode<T extends ClusterMessage['type']> = Extract<ClusterMessage, { type: T }>
 
 export interface CrossingsOptions extends IntroducerOptions {
@@ -78,6 +81,13 @@ export class Crossings {
     if (node === undefined) return void held.push(data)
     const n = (client === undefined ? signalsOfServer : signalsOfClient) - 1
     this.#options.neighbours.tell(node, { type: 'signal', call, ofClient: client !== undefined, n, data })
+  }
+
+  /** The circuit of an introduction whose client is at another node. */
+  tellRelay({ crossing }: Introduction, grant: RelayGrant): void {
+    const { node, call } = crossing ?? {}
+    if (node !== undefined && call !== undefined)
+      this.#options.neighbours.tell(node, { type: 'relay', call, ...grant })
   }
 
   /** The introduction is over here. Without a reason the other node is told nothing: it knows, or can't hear. */
@@ -173,6 +183,8 @@ export class Crossings {
         return this.#refused(message, nowMs)
       case 'signal':
         return this.#signal(message, nowMs)
+      case 'relay':
+        return this.#relay(message)
       case 'end': {
         const { from, call, ofClient, reason } = message
         const introduction = this.#options.introductions.withCall(from, call, ofClient)
@@ -247,6 +259,15 @@ export class Crossings {
       return this.#finish(introduction, { reason: 'lost' }, nowMs)
     }
     effects.send(peer, { type: 'signal', id, data })
+  }
+
+  #relay({ from, call, url, token, limits }: FromNode<'relay'>): void {
+    const introduction = this.#options.introductions.withCall(from, call, false)
+    const { client, crossing, isRelayed } = introduction ?? {}
+    if (introduction === undefined || client === undefined || crossing?.isAccepted !== true) return
+    if (isRelayed === true) return
+    introduction.isRelayed = true
+    this.#options.effects.send(client, { type: 'relay', id: introduction.id, url, token, limits })
   }
 
   #untold(node: string, message: ClusterRequest, nowMs: number): void {

@@ -15,6 +15,8 @@ export interface Browsers {
   readonly hubUrl: string
   /** A tab with the harness in it; all of these tabs share one origin and what it keeps. */
   openPage(): Promise<Page>
+  /** One whose peer reaches others through the relay of the hub only. */
+  openRelayedPage(): Promise<Page>
   /** One that shares nothing with the others, not even a process that could die. */
   openPageApart(): Promise<Page>
   /** What the pages threw, or were forbidden by their content security policy. */
@@ -36,6 +38,7 @@ export async function startBrowser(): Promise<Browsers> {
   return {
     hubUrl: hub.url,
     openPage: () => openPage(context, pageUrl, problems),
+    openRelayedPage: () => openPage(context, `${pageUrl}/?relayed`, problems),
     openPageApart: async () => openPage(await browser.newContext(), pageUrl, problems),
     problems,
     async restartHub(meanwhile) {

@@ -85,6 +85,26 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
     })
   })
 
+  it('reach each other through the relay of the hub where there is no direct path', async () => {
+    const relayedPage = drivePage(await browser.openRelayedPage())
+    const relayedDesktop = startDesktop({ hub: browser.hubUrl, relayed: true })
+    for (const [client, server] of [
+      [relayedPage, relayedDesktop],
+      [relayedDesktop, relayedPage],
+    ] as const) {
+      const [dialed, accepted] = await connect(client, server, 'shs2')
+      const [atClient, atServer] = await Promise.all([client.describe(dialed), server.describe(accepted)])
+      expect([atClient.path, atServer.path]).toEqual(['relay', 'relay'])
+      const [one, other] = await Promise.all([
+        client.exchange(dialed, { bytes: mebibyte, endsFirst: true }),
+        server.exchange(accepted, { bytes: mebibyte, endsFirst: false }),
+      ])
+      expect(other.receivedSha256).toBe(one.sentSha256)
+      expect(one.receivedSha256).toBe(other.sentSha256)
+    }
+    await relayedDesktop.stop()
+  })
+
   /** What the peers of a tab learn that they write to, and that may write to them, when it goes. */
   async function leavePeers(leave: (tab: Tab) => Promise<unknown>, isSending: boolean): Promise<string[]> {
     const tab = await browser.openPageApart()

@@ -33,8 +33,8 @@ export interface Desktop extends DrivenPeer {
 }
 
 /** A peer in a process of its own that nobody can dial but through the hub, or one that listens for WebSockets. */
-export function startDesktop(where: { readonly hub: string } | 'ws'): Desktop {
-  const args = where === 'ws' ? ['ws'] : ['rtc', where.hub]
+export function startDesktop(where: { readonly hub: string; readonly relayed?: boolean } | 'ws'): Desktop {
+  const args = where === 'ws' ? ['ws'] : ['rtc', where.hub, where.relayed === true ? 'relayed' : 'direct']
   const script = fileURLToPath(new URL('./harness/desktop.mjs', import.meta.url))
   const child = fork(script, args, { execArgv: ['--expose-gc'] })
   const peer = drive(callsTo(child))

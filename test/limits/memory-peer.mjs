@@ -16,6 +16,9 @@ const transports = {
   net: () => net({ port: 0 }),
   ws: () => ws({ port: 0 }),
   rtc: () => rtc({ hub: role === 'reader' ? where : undefined }),
+  // No candidate of its own is a relayed one: the way through the hub is all that is left.
+  'the relay of a hub': () =>
+    rtc({ hub: role === 'reader' ? where : undefined, relay: 'first', iceTransportPolicy: 'relay' }),
 }
 const keys = await keysFromSeed(new Uint8Array(32).fill(role === 'reader' ? 1 : 2))
 const ms = MultiServer([[transports[transport](), shs({ keys })]])

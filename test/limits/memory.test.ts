@@ -8,14 +8,20 @@ const MiB = 1024 * 1024
 const flatBytes = 16 * MiB
 const warmUpBytes = 32 * MiB
 const offeredBytes = 1024 * MiB
+/** No rate of the hub is what holds the writer back. */
+const limits = {
+  relayBytesPerSecond: 1024 * MiB,
+  relayBytesPerSecondPerPeer: 1024 * MiB,
+  relayBytes: 4096 * MiB,
+}
 /** A writer that got nothing away for this long is held back. */
 const stalledMs = 1000
 
 describe('a reader that stops reading', () => {
-  it.each(['net', 'ws', 'rtc'])(
+  it.each(['net', 'ws', 'rtc', 'the relay of a hub'])(
     'holds the memory of both processes flat while the writer offers 1 GiB, over %s',
     async (transport) => {
-      const hub = await startHub({ port: 0, exemptLoopback: true })
+      const hub = await startHub({ port: 0, exemptLoopback: true, limits })
       const reader = new Peer('reader', transport, hub.url)
       const { address = '' } = await reader.heard('address')
       const writer = new Peer('writer', transport, address)

@@ -86,6 +86,7 @@ function acceptUnpausable() {
   const terminate = vi.fn()
   const socket: WebSocketLike = {
     send: () => Promise.resolve(),
+    queuedBytes: 0,
     close: () => undefined,
     terminate,
     on: (given) => (handlers = given),

@@ -7,6 +7,7 @@ import { hasRedis, redisName, RedisServer } from '../support/redis-server.ts'
 import { RedisServers } from '../support/redis-servers.ts'
 import { ClusterNodes, introduce, sharedName } from './cluster-nodes.ts'
 import { newId, proof, testKeys } from './hub-client.ts'
+import { askForRelay, openCircuit } from './relay-client.ts'
 
 interface Meeting {
   /** What the nodes of one cluster are given. */
@@ -46,6 +47,31 @@ describe.each(meetings)('hubs that are one %s', (_name, isThere, meeting) => {
     beforeAll(() => meeting.open())
     afterAll(() => meeting.close())
     afterEach(() => nodes.close())
+
+    it("relay at the peer's node, whose own URL both are told", async () => {
+      const cluster = meeting.cluster()
+      const a = await nodes.start(cluster, { nodeUrl: 'ws://a.hub.test/' })
+      const b = await nodes.start(cluster, { nodeUrl: 'ws://b.hub.test/' })
+      const keys = testKeys()
+      const server = await nodes.register(b, keys)
+      const client = await nodes.client(a)
+      const id = await introduce(client, server, keys)
+      const told = await askForRelay({ id, client, server })
+      expect(told.map(({ url }) => url)).toEqual(['ws://b.hub.test/relay', 'ws://b.hub.test/relay'])
+      const [dialing, dialed] = await openCircuit([
+        { ...told[0], url: `${b.url}/relay` },
+        { ...told[1], url: `${b.url}/relay` },
+      ])
+      dialing.socket.send(Buffer.from('through'))
+      await dialed.until(() => dialed.frames.length === 1)
+      expect(dialed.frames[0]?.toString()).toBe('through')
+      for (const { socket } of [dialed, dialing]) socket.terminate()
+    })
+
+    it('do not relay without a URL for each', async () => {
+      const hub = await nodes.start(meeting.cluster())
+      expect((await nodes.connect(hub.url).next('welcome')).relay).toBe(false)
+    })
 
     it('introduce a client of one to a peer of another, and nobody else hears of it', async () => {
       const cluster = meeting.cluster()

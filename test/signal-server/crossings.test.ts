@@ -54,6 +54,23 @@ function introduced(): number {
 }
 
 describe('a client whose peer is on another node', () => {
+  const grant = { url: 'ws://there.test/relay', token: new Uint8Array(32).fill(5), limits: { bytes: 9 } }
+
+  it('is told where its end of a circuit is, once', () => {
+    const client = introduced()
+    told({ type: 'relay', call: 1, ...grant })
+    told({ type: 'relay', call: 1, ...grant })
+    expect(rig.take(client)).toEqual([{ type: 'relay', id: idOf(1), ...grant }])
+  })
+
+  it('is told of no circuit before it is introduced, and none of another introduction', () => {
+    const client = asking()
+    hear({ kind: 'located', key, node: there })
+    told({ type: 'relay', call: 1, ...grant })
+    told({ type: 'relay', call: 2, ...grant })
+    expect(rig.take(client)).toEqual([])
+  })
+
   it('is introduced when that node accepts, with what it sent meanwhile', () => {
     const client = asking()
     rig.send(client, { type: 'signal', id: idOf(1), data: 'a' })

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hubCloseCodes, hubErrorCodes } from '../../core/hub-protocol.ts'
 import { type RunningHub, startHub, type StartHubOptions } from '../../signal-server/index.ts'
+import { relayOutcomes } from '../../signal-server/hub-observer.ts'
 import { defaultLimits } from '../../signal-server/limits.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
 import { HubClient, newId, proof, testKeys, type TestKeys } from './hub-client.ts'
@@ -144,12 +145,14 @@ describe('the metrics', () => {
     await server.next('closed')
     client.socket.close(3456, 'my own words')
     await client.closed
-    const words = 'new anonymous registered open closed gone expired hub peer other p50 p99 max'.split(' ')
+    const words =
+      'new anonymous registered waiting open closed gone expired hub peer other p50 p99 max'.split(' ')
     const limitNames = Object.keys(defaultLimits)
     const closeCodes = Object.values(hubCloseCodes).map(String)
     const allowed = new Set<string>([
       ...words,
       ...hubErrorCodes,
+      ...relayOutcomes,
       ...closeCodes,
       process.version,
       ...limitNames,

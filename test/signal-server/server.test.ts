@@ -64,7 +64,7 @@ describe('registering', () => {
     expect(welcome.hub).toBe(started.hubName)
     expect(welcome.limits).toEqual(defaultLimits)
     expect(welcome.iceServers).toEqual([{ urls: ['stun:stun.example.com'] }])
-    expect(welcome.relay).toBe(false)
+    expect(welcome.relay).toBe(true)
     client.send(proof(testKeys(), started.hubName, welcome.challenge))
     expect((await client.next('registered')).iceServers).toEqual(welcome.iceServers)
   })

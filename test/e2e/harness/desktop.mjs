@@ -8,12 +8,14 @@ import shs2 from 'multiserver/plugs/shs2'
 import ws from 'multiserver/plugs/ws'
 import { createPeer } from './peer.mjs'
 
-const [, , transport, hub] = process.argv
+const [, , transport, hub, way] = process.argv
+// No candidate of its own is a relayed one: the way through the hub is all that is left.
+const relayed = way === 'relayed' ? { relay: 'first', iceTransportPolicy: 'relay' } : {}
 const keys = await generateKeys()
 const call = createPeer({
   MultiServer,
   stacks: [shs({ keys }), shs2({ keys })].map((secret) => [
-    transport === 'ws' ? ws() : rtc({ hub, resumeMs: 15_000 }),
+    transport === 'ws' ? ws() : rtc({ hub, resumeMs: 15_000, ...relayed }),
     secret,
   ]),
   publicKey: keys.publicKey,

@@ -30,6 +30,8 @@ export interface FakeHubRules {
   /** What is passed on instead of a signal. */
   readonly onSignal?: (signal: PassingSignal) => readonly { id: string; data: string }[]
   readonly onRegister?: (peer: FakeHubPeer) => void
+  /** Where circuits are, how many there were before; undefined: there is none to be had. */
+  readonly relayUrl?: (before: number) => string | undefined
 }
 
 /** One socket at the hub. */
@@ -69,6 +71,7 @@ export class FakeHub {
   readonly #registered = new Map<string, FakeHubPeer>()
   readonly #introductions = new Map<string, { client: FakeHubPeer; server: FakeHubPeer }>()
   readonly #signals = new Map<string, number>()
+  #relayed = 0
   #onPeer: (() => void)[] = []
 
   private constructor(server: WebSocketServer, rules: FakeHubRules) {
@@ -122,7 +125,7 @@ export class FakeHub {
       peer.hear(decoded.message)
     })
     if (this.#rules.greet !== undefined) this.#rules.greet?.(peer)
-    else peer.say(welcome())
+    else peer.say({ ...welcome(), relay: this.#rules.relayUrl !== undefined })
   }
 
   #receive(peer: FakeHubPeer, message: PeerMessage): void {
@@ -146,7 +149,18 @@ export class FakeHub {
       case 'record':
         return
       case 'relay':
-        throw new Error(`this hub has no use for ${message.type}`)
+        return this.#relay(peer, message.id)
+    }
+  }
+
+  #relay(peer: FakeHubPeer, id: string): void {
+    const url = this.#rules.relayUrl?.(this.#relayed)
+    this.#relayed += 1
+    if (url === undefined) return peer.say({ type: 'error', code: 'RELAY_OFF', message: '', id })
+    const introduction = this.#introductions.get(id)
+    for (const end of [introduction?.client, introduction?.server]) {
+      const token = crypto.getRandomValues(new Uint8Array(32))
+      end?.say({ type: 'relay', id, url, token, limits: {} })
     }
   }
 

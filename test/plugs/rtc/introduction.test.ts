@@ -62,6 +62,37 @@ describe('the channel of an introduction', () => {
     expect(sent).toEqual([{ type: 'close', id, reason: 'open' }])
   })
 
+  it('has the circuit that the hub tells of, asked for or not', async () => {
+    const { channel, sent } = openChannel()
+    channel.askForRelay()
+    expect(sent).toEqual([{ type: 'relay', id }])
+    const told = { type: 'relay', id, url: 'wss://hub/relay', token: new Uint8Array(32), limits: {} } as const
+    channel.receive(told)
+    channel.receive({ ...told, url: 'wss://another/relay' })
+    expect((await channel.relayed).url).toBe('wss://hub/relay')
+  })
+
+  it.each(['RELAY_OFF', 'QUOTA', 'BUSY', 'INVALID', 'UNKNOWN_MESSAGE'] as const)(
+    'goes on when the hub answers %s to who asked for a circuit, and only then',
+    async (code) => {
+      const { channel, isEnded } = openChannel()
+      channel.askForRelay()
+      channel.receive({ type: 'error', code, message: '', id })
+      await expect(channel.relayed).rejects.toMatchObject({ code: code === 'BUSY' ? 'BUSY' : 'HUB_REFUSED' })
+      expect(isEnded()).toBe(false)
+      channel.receive({ type: 'error', code, message: '', id })
+      expect(isEnded()).toBe(true)
+    },
+  )
+
+  it('has no circuit any more when it is over', async () => {
+    const { channel, sent } = openChannel()
+    channel.receive({ type: 'closed', id, reason: 'open' })
+    channel.askForRelay()
+    expect(sent).toEqual([])
+    await expect(channel.relayed).rejects.toMatchObject({ code: 'CONNECT_FAILED' })
+  })
+
   it.each([
     ['open', false],
     ['gone', false],

@@ -4,7 +4,7 @@ import type { WebRtc } from '../../../plugs/rtc/wrtc.ts'
 const wrtc = createRequire(import.meta.url)('wrtc') as WebRtc
 
 /** WebRTC that keeps every connection it makes, with what it was made with, and its data channel. */
-export function countingWebRtc(): {
+export function countingWebRtc(prepare?: (connection: RTCPeerConnection) => void): {
   webRtc: WebRtc
   connections: RTCPeerConnection[]
   channels: RTCDataChannel[]
@@ -15,6 +15,7 @@ export function countingWebRtc(): {
   const configurations: (RTCConfiguration | undefined)[] = []
   function makeConnection(configuration?: RTCConfiguration): RTCPeerConnection {
     const connection = new wrtc.RTCPeerConnection(configuration)
+    prepare?.(connection)
     connections.push(connection)
     configurations.push(configuration)
     const create = connection.createDataChannel.bind(connection)

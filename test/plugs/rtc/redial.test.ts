@@ -31,7 +31,7 @@ describe('dialing again', () => {
   })
 
   it('does not wait when the path is only in doubt, and brings another', async () => {
-    const { session, path, attempts } = open(() => Promise.resolve(greeting()))
+    const { session, path, attempts } = open((attempt) => give(attempt, greeting()))
     path.doubt()
     await vi.advanceTimersByTimeAsync(0)
     expect(attempts).toEqual([0])
@@ -49,8 +49,8 @@ describe('dialing again', () => {
     'CONNECT_FAILED',
     'RTC_LIMIT',
   ])('goes on after %s', async (code) => {
-    const { session, path, attempts } = open(() =>
-      attempts.length < 3 ? Promise.reject(new MultiserverError(code)) : Promise.resolve(greeting()),
+    const { session, path, attempts } = open((attempt) =>
+      attempts.length < 3 ? Promise.reject(new MultiserverError(code)) : give(attempt, greeting()),
     )
     path.close()
     await vi.advanceTimersByTimeAsync(10_000)
@@ -69,13 +69,25 @@ describe('dialing again', () => {
   })
 
   it('tries again after a path that brought no HELLO', async () => {
-    const { session, path, attempts } = open(() =>
-      Promise.resolve(attempts.length < 2 ? new FakePath() : greeting()),
+    const { session, path, attempts } = open((attempt) =>
+      give(attempt, attempts.length < 2 ? new FakePath() : greeting()),
     )
     path.close()
     await vi.advanceTimersByTimeAsync(shortestBackoffMs + limits.session.helloTimeoutMs + 1000)
     expect(attempts).toHaveLength(2)
     expect(session.needsPath).toBe(false)
+    session.abort()
+  })
+
+  it('takes every path that one introduction brings, the second where the first is no good', async () => {
+    const { session, path, attempts } = open(async (attempt) => {
+      await give(attempt, new FakePath({ kind: 'relay' }))
+      await give(attempt, greeting())
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs + limits.session.helloTimeoutMs)
+    expect(attempts).toHaveLength(1)
+    expect(session.info.path).toBe('direct')
     session.abort()
   })
 
@@ -103,9 +115,9 @@ describe('dialing again', () => {
 
   it('leaves no timer when a stage is told of after the attempt is over', async () => {
     let tell: (stage: DialStage) => void = () => undefined
-    const { session, path } = open(({ onProgress }) => {
-      tell = onProgress
-      return Promise.resolve(greeting())
+    const { session, path } = open((attempt) => {
+      tell = attempt.onProgress
+      return give(attempt, greeting())
     })
     path.close()
     await vi.advanceTimersByTimeAsync(shortestBackoffMs)
@@ -115,6 +127,11 @@ describe('dialing again', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 })
+
+function give({ onPath }: Parameters<Introduce>[0], path: FakePath): Promise<void> {
+  onPath(path)
+  return Promise.resolve()
+}
 
 /** A session with a path, whose client dials again in this way; when it did so, in milliseconds. */
 function open(introduce: Introduce): { session: Session; path: FakePath; attempts: number[] } {

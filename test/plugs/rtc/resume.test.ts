@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startHub, type RunningHub } from '../../../signal-server/index.ts'
 import { areClosed, resources, until, untilOnly } from './leftovers.ts'
-import { connectPair, transfer, type Pair } from './rtc-pair.ts'
+import { connectPair, exchange, type Pair } from './rtc-pair.ts'
 import type { DialStage, Path } from '../../../core/types.ts'
 
 const mebibyte = 1024 * 1024
@@ -137,17 +137,4 @@ describe('an rtc connection', () => {
  */
 function closeLast(...sides: (readonly RTCDataChannel[])[]): void {
   for (const channels of sides) channels.at(-1)?.close()
-}
-
-/** Both send so much at once, while something happens to them; what each has read is what the other wrote. */
-async function exchange(
-  { client, server }: Pair,
-  bytes: number,
-  meanwhile: (read: () => number) => Promise<void>,
-): Promise<void> {
-  let read = 0
-  const sides = [transfer(client, bytes, (count) => (read = count)), transfer(server, bytes, () => undefined)]
-  const [[one, other]] = await Promise.all([Promise.all(sides), meanwhile(() => read)])
-  expect([one?.receivedBytes, other?.receivedBytes]).toEqual([bytes, bytes])
-  expect([one?.receivedSha256, other?.receivedSha256]).toEqual([other?.sentSha256, one?.sentSha256])
 }

@@ -1,4 +1,5 @@
 import { createHash, randomFillSync } from 'node:crypto'
+import { expect } from 'vitest'
 import { toBase64 } from '../../../core/bytes.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
@@ -7,9 +8,12 @@ import shs from '../../../plugs/shs/index.ts'
 import { areClosed, countingWebRtc, until } from './leftovers.ts'
 import type { Connection } from '../../../core/connection.ts'
 
+/** What is done to every WebRTC connection as it is made. */
+export type Prepare = (connection: RTCPeerConnection) => void
+
 /** A peer of this process that listens at the hub and can dial. */
-export async function listenAt(hubUrl: string, options: RtcOptions = {}) {
-  const { webRtc, connections, channels } = countingWebRtc()
+export async function listenAt(hubUrl: string, options: RtcOptions = {}, prepare?: Prepare) {
+  const { webRtc, connections, channels } = countingWebRtc(prepare)
   const keys = await generateKeys()
   const ms = MultiServer([[rtc({ ...options, hub: hubUrl, wrtc: webRtc }), shs({ keys })]])
   const accepted: Connection[] = []
@@ -36,12 +40,24 @@ export async function listenAt(hubUrl: string, options: RtcOptions = {}) {
 export type Pair = Awaited<ReturnType<typeof connectPair>>
 
 /** Two peers of this process and a connection between them. */
-export async function connectPair(hubUrl: string, options: RtcOptions = {}) {
-  const listening = await listenAt(hubUrl, options)
-  const { webRtc, connections, channels } = countingWebRtc()
-  const ms = MultiServer([[rtc({ ...options, wrtc: webRtc }), shs({ keys: await generateKeys() })]])
-  const dial = () => ms.client(listening.address)
-  const client = await dial()
+export async function connectPair(
+  hubUrl: string,
+  options: RtcOptions = {},
+  prepare?: Prepare,
+  dialing: { options?: RtcOptions; timeoutMs?: number } = {},
+) {
+  const listening = await listenAt(hubUrl, options, prepare)
+  const { webRtc, connections, channels } = countingWebRtc(prepare)
+  const stack = [
+    rtc({ ...options, ...dialing.options, wrtc: webRtc }),
+    shs({ keys: await generateKeys() }),
+  ] as const
+  const ms = MultiServer([stack])
+  const dial = () => ms.client(listening.address, { timeoutMs: dialing.timeoutMs })
+  const client = await dial().catch(async (thrown: unknown) => {
+    await listening.close()
+    throw thrown
+  })
   await until(() => listening.accepted.length === 1, 'it is accepted')
   const [server] = listening.accepted
   if (server === undefined) throw new Error('nobody was accepted')
@@ -94,4 +110,17 @@ export async function transfer(
   }
   await Promise.all([writing(), reading()])
   return { receivedBytes, sentSha256: sent.digest('hex'), receivedSha256: received.digest('hex') }
+}
+
+/** Both send so much at once, while something happens to them; what each has read is what the other wrote. */
+export async function exchange(
+  { client, server }: Pair,
+  bytes: number,
+  meanwhile: (read: () => number) => Promise<void> = async () => undefined,
+): Promise<void> {
+  let read = 0
+  const sides = [transfer(client, bytes, (count) => (read = count)), transfer(server, bytes, () => undefined)]
+  const [[one, other]] = await Promise.all([Promise.all(sides), meanwhile(() => read)])
+  expect([one?.receivedBytes, other?.receivedBytes]).toEqual([bytes, bytes])
+  expect([one?.receivedSha256, other?.receivedSha256]).toEqual([other?.sentSha256, one?.sentSha256])
 }

@@ -59,6 +59,48 @@ describe('the sessions of a key', () => {
     stream.abort()
   })
 
+  it('take each path of the introduction that began them, and are accepted once', async () => {
+    const { owner: of, accepted } = owner()
+    const taker = join().begin(id(1), of)
+    const paths = [new FakePath({ kind: 'relay' }), new FakePath()]
+    for (const path of paths) {
+      const taking = taker.take(path)
+      path.deliver({ type: 'hello', session: id(1), received: 0, limit: 0 })
+      await taking
+    }
+    expect(accepted).toHaveLength(1)
+    expect(accepted[0]?.info?.path).toBe('direct')
+    expect(paths.map(({ isClosed }) => isClosed)).toEqual([false, false])
+    accepted[0]?.abort()
+  })
+
+  it('begin with the second path of an introduction when the first was no good', async () => {
+    const { owner: of, accepted } = owner()
+    const taker = join().begin(id(1), of)
+    const [bad, good] = [new FakePath({ kind: 'relay' }), new FakePath()]
+    const failing = taker.take(bad)
+    bad.deliver(new Uint8Array(3))
+    await expect(failing).rejects.toMatchObject({ code: 'PATH_LOST' })
+    const taking = taker.take(good)
+    good.deliver({ type: 'hello', session: id(1), received: 0, limit: 0 })
+    await taking
+    expect(accepted).toHaveLength(1)
+    accepted[0]?.abort()
+  })
+
+  it('do not begin again with a late path of the introduction that began them', async () => {
+    const { owner: of, accepted } = owner()
+    const taker = join().begin(id(1), of)
+    const [first, late] = [new FakePath({ kind: 'relay' }), new FakePath()]
+    const taking = taker.take(first)
+    first.deliver({ type: 'hello', session: id(1), received: 0, limit: 0 })
+    await taking
+    accepted[0]?.abort()
+    await taker.take(late)
+    expect(late.isClosed).toBe(true)
+    expect(accepted).toHaveLength(1)
+  })
+
   it('are not changed by a path whose HELLO names another', async () => {
     const sessions = join()
     const { stream, path } = await begin(sessions, 1)

@@ -238,7 +238,8 @@ class Pair {
       role: 'client',
       address: 'rtc:server',
       resumeMs,
-      findPath: (over) => redial(client, ({ signal }) => pair.#dial(signal), over),
+      findPath: (over) =>
+        redial(client, async ({ signal, onPath }) => onPath(await pair.#dial(signal)), over),
     })
     const accepted = deferred<Session>()
     const owner = {

@@ -105,16 +105,16 @@ describe('no signature is checked', () => {
   })
 
   it('for a challenge that was used, which takes no turn from others however often it is said', () => {
-    const bench = new HubBench({ registrationsBurst: 2, registrationsPerSecond: 1e-9 })
-    const socket = bench.connect()
+    const rig = new HubRig({ registrationsBurst: 2, registrationsPerSecond: 1e-9 })
+    const socket = rig.connect()
     for (let times = 0; times < 100; times += 1) {
-      bench.send(socket, bench.proof(socket, keyOf(1), 'ws://nowhere.test'))
+      rig.send(socket, rig.proof(socket, keyOf(1), 'ws://nowhere.test'))
     }
-    expect(bench.closed.has(socket)).toBe(false)
-    expect(bench.checks).toBe(3)
-    const honest = bench.connect()
-    bench.send(honest, bench.proof(honest, keyOf(2)))
-    expect(bench.take(honest)).toMatchObject([{ type: 'registered' }])
+    expect(rig.closed.has(socket)).toBe(false)
+    expect(rig.checks).toBe(3)
+    const honest = rig.connect()
+    rig.send(honest, rig.proof(honest, keyOf(2)))
+    expect(rig.take(honest)).toMatchObject([{ type: 'registered' }])
   })
 
   it('for a challenge that was used, nor for one that is over', () => {

@@ -1,0 +1,79 @@
+import { withDeadline } from '../../core/deadline.ts'
+import { MultiserverError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import { openRelayPath, type RelayPathOptions } from './relay-path.ts'
+import { isRelayUrl } from './relay-url.ts'
+import type { FramePath } from './frame-path.ts'
+import type { IntroductionChannel } from './introduction-channel.ts'
+
+const { openTimeoutMs } = limits.relay
+
+export interface RelayingOptions extends Omit<RelayPathOptions, 'grant' | 'signal'> {
+  readonly channel: IntroductionChannel
+  readonly hubUrl: string
+  /** Where the relay may be, beside the hub's own host. */
+  readonly relayHosts: readonly string[]
+  /** Asks for a circuit: the client the server, and the server, which consents by it, the hub. */
+  readonly ask: () => Promise<void>
+  /** It was asked for and is not to be had. */
+  readonly onFailed?: (() => void) | undefined
+}
+
+/** What one side does for a circuit through the hub's relay in one introduction: nothing until it is started. */
+export class Relaying {
+  /** This end of the circuit once both are there; null when there is to be none. Never rejects. */
+  readonly path: Promise<FramePath | null>
+  readonly #options: RelayingOptions
+  readonly #stop = new AbortController()
+  #resolve: (path: FramePath | null) => void = () => undefined
+  #isStarted = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: RelayingOptions) {
+    this.#options = options
+    this.path = new Promise((resolve) => (this.#resolve = resolve))
+  }
+
+  start(): void {
+    clearTimeout(this.#timer)
+    if (this.#isStarted || this.#stop.signal.aborted) return
+    this.#isStarted = true
+    this.#open().then(this.#resolve, () => {
+      this.#resolve(null)
+      if (!this.#stop.signal.aborted) this.#options.onFailed?.()
+    })
+  }
+
+  startAfter(ms: number): void {
+    this.#timer = setTimeout(() => this.start(), ms)
+  }
+
+  /** Not to be started any more; what has begun goes on. */
+  close(): void {
+    if (!this.#isStarted) this.stop()
+  }
+
+  /** Not needed any more; a circuit that stands is the session's. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#stop.abort()
+    if (!this.#isStarted) this.#resolve(null)
+  }
+
+  async #open(): Promise<FramePath> {
+    const { channel, hubUrl, relayHosts, ask } = this.#options
+    await ask()
+    const grant = await withDeadline(
+      channel.relayed,
+      openTimeoutMs,
+      () => new MultiserverError('CONNECT_FAILED', 'the hub said nothing about a relay in time'),
+    )
+    if (!isRelayUrl(grant.url, hubUrl, relayHosts)) {
+      throw new MultiserverError(
+        'HUB_REFUSED',
+        `the hub would have its relay at ${grant.url}; see relayHosts`,
+      )
+    }
+    return openRelayPath({ ...this.#options, grant, signal: this.#stop.signal })
+  }
+}
