@@ -1,6 +1,6 @@
 // The types and what each method does are in peer.d.mts. This runs as it is in a page and on Node.
 
-const lastWordBytes = 1024 * 1024
+const longestLastWordBytes = 1024 * 1024
 
 export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryBytes }) {
   const ms = MultiServer(stacks)
@@ -29,6 +29,14 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
       const { role, path = null, remote } = connections[number]
       return { role, path, remote: toHex(remote) }
     },
+    stats: (number) => JSON.parse(JSON.stringify(connections[number].stats())),
+    pathBecomes: (number, path) =>
+      new Promise((resolve) => {
+        const connection = connections[number]
+        const look = () => connection.path === path && resolve()
+        connection.on('path', look)
+        look()
+      }),
     key: () => toHex(publicKey),
     exchange: (number, options) => exchange(connections[number], options, createHash),
     offer(number, bytes) {
@@ -78,7 +86,7 @@ async function exchange(connection, { bytes, endsFirst }, createHash) {
   const writing = writeRandom(connection, bytes, (_, chunk) => sent.update(chunk))
   if (!endsFirst) {
     await Promise.all([writing, reading])
-    await writeRandom(connection, lastWordBytes, (_, chunk) => sent.update(chunk))
+    await writeRandom(connection, Math.min(bytes, longestLastWordBytes), (_, chunk) => sent.update(chunk))
   } else await writing
   await connection.end()
   await reading
