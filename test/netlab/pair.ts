@@ -12,13 +12,18 @@ export interface Pair {
 
 export async function connectPair(client: DrivenPeer, server: DrivenPeer, address: string): Promise<Pair> {
   const startedAt = performance.now()
-  const accepting = server.accepted()
-  // Where the dial fails, nobody waits for it.
-  accepting.catch(() => undefined)
   const dialed = await client.dial(address)
   const dialMs = performance.now() - startedAt
-  return { client, server, dialed, accepted: await accepting, dialMs }
+  return { client, server, dialed, accepted: await server.accepted(), dialMs }
 }
+
+/** A few bytes each way, however long they take. The stream stays open. */
+export async function probePair({ client, server, dialed, accepted }: Pair): Promise<void> {
+  await Promise.all([client.offer(dialed, probeBytes), server.offer(accepted, probeBytes)])
+  await Promise.all([client.readSome(dialed, probeBytes), server.readSome(accepted, probeBytes)])
+}
+
+const probeBytes = 1024
 
 /** Both ends' view of it. */
 export function describePair({

@@ -2,8 +2,11 @@ import type { MultiServer, Path, StackInput } from '../../../core/multiserver.ts
 
 /** What a test can ask of a peer, wherever that runs. Connections have numbers; bytes are hex. */
 export interface DrivenPeer {
-  /** Listens on every stack that can; the address. */
-  listen(): Promise<string>
+  /**
+   * Listens on every stack that can; the address.
+   * @param options.echoes sends back what comes, to the end, instead of keeping connections for {@link accepted}
+   */
+  listen(options?: { readonly echoes: boolean }): Promise<string>
   dial(address: string): Promise<number>
   /** The next connection that came in. */
   accepted(): Promise<number>

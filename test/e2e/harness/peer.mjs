@@ -10,9 +10,10 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
   const waiting = []
 
   const methods = {
-    async listen() {
+    async listen({ echoes = false } = {}) {
       const close = ms.server(
         (connection) => {
+          if (echoes) return void echo(connection)
           const number = connections.push(connection) - 1
           const next = waiting.shift()
           if (next === undefined) arrived.push(number)
@@ -72,6 +73,15 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
   }
 }
 
+async function echo(connection) {
+  try {
+    for await (const chunk of connection) await connection.write(chunk)
+    await connection.end()
+  } catch {
+    // The client sees that it went wrong.
+  }
+}
+
 async function exchange(connection, { bytes, endsFirst }, createHash) {
   const sent = createHash()
   const received = createHash()
@@ -83,6 +93,8 @@ async function exchange(connection, { bytes, endsFirst }, createHash) {
     }
   }
   const reading = readAll()
+  // Where writing fails first, nobody waits for it.
+  reading.catch(() => undefined)
   const writing = writeRandom(connection, bytes, (_, chunk) => sent.update(chunk))
   if (!endsFirst) {
     await Promise.all([writing, reading])
