@@ -12,6 +12,8 @@ export interface Examination {
   readonly servers: Servers
   /** Why there is no WebRTC here, and hence nothing below. */
   readonly webRtc: Error | undefined
+  /** Whether time was up before the servers had theirs to answer. */
+  readonly isCutShort?: boolean | undefined
   readonly stun?: StunExamination | undefined
   readonly turn?: TurnExamination | undefined
   /** Undefined when it could not be tried. */
@@ -23,16 +25,14 @@ type Facts = Omit<Finding, 'name'>
 /** The findings, each in a sentence. */
 export function diagnose(seen: Examination): Finding[] {
   const udp = judgeUdp(seen)
-  const mapping = judgeMapping(seen)
-  const filtering = judgeFiltering(seen)
   const all: Record<FindingName, Facts> = {
     hub: judgeHub(seen),
     registration: judgeRegistration(seen),
     webrtc: judgeWebRtc(seen),
     udp,
     address: judgeAddress(seen),
-    mapping,
-    filtering,
+    mapping: judgeMapping(seen),
+    filtering: judgeFiltering(seen),
     'turn-udp': judgeTurn(seen, 'udp'),
     'turn-tcp': judgeTurn(seen, 'tcp'),
     'turn-tls': judgeTurn(seen, 'tls'),
@@ -81,7 +81,7 @@ function judgeWebRtc({ webRtc }: Examination): Facts {
   }
 }
 
-function judgeUdp({ stun, turn, servers }: Examination): Facts {
+function judgeUdp({ stun, turn, servers, isCutShort = false }: Examination): Facts {
   const relayed = servers.turn.some(({ url, transport }) => transport === 'udp' && turn?.has(url) === true)
   const details = {
     asked: servers.stun.map(({ url }) => url),
@@ -92,6 +92,7 @@ function judgeUdp({ stun, turn, servers }: Examination): Facts {
   }
   if (stun === undefined) return unknown('Without WebRTC, UDP could not be tried.', details)
   if (details.asked.length === 0) return unknown('No STUN or TURN server is known to try UDP with.', details)
+  if (isCutShort) return unknown('No server had answered over UDP when time was up.', details)
   // A server sees what WebRTC does not tell: an address that is not translated at all.
   if (stun.open.length > 0) {
     return unknown('No server answered over UDP with another address than this machine has.', details)
@@ -188,7 +189,7 @@ function judgeFiltering({ filtering: tried }: Examination): Facts {
 
 const turnNames: Readonly<Record<TurnTransport, string>> = { udp: 'UDP', tcp: 'TCP', tls: 'TLS' }
 
-function judgeTurn({ servers, turn, hub }: Examination, transport: TurnTransport): Facts {
+function judgeTurn({ servers, turn, hub, isCutShort = false }: Examination, transport: TurnTransport): Facts {
   const asked = servers.turn.filter((each) => each.transport === transport).map(({ url }) => url)
   const relays = asked.flatMap((url) => turn?.get(url) ?? [])
   const details = { asked, relays }
@@ -199,6 +200,7 @@ function judgeTurn({ servers, turn, hub }: Examination, transport: TurnTransport
     return unknown(`${name} could not be tried: ${why}.`, details)
   }
   if (turn === undefined) return unknown(`${name} could not be tried without WebRTC.`, details)
+  if (isCutShort) return unknown(`${name} gave no relayed address before time was up.`, details)
   return {
     state: 'no',
     words: `${name} does not work: no server gave a relayed address.`,

@@ -72,14 +72,15 @@ async function examineNat(
   webRtc: WebRtc,
   servers: Servers,
   signal: AbortSignal,
-): Promise<Pick<Examination, 'stun' | 'turn' | 'filtering'>> {
+): Promise<Pick<Examination, 'isCutShort' | 'stun' | 'turn' | 'filtering'>> {
   const [stun, turn] = await Promise.all([
     examineStun(webRtc, servers, signal),
     examineTurn(webRtc, servers, signal),
   ])
+  const seen = { isCutShort: signal.aborted, stun, turn }
   const relay = servers.turn.find(({ url }) => turn.has(url))
-  if (relay === undefined) return { stun, turn }
-  return { stun, turn, filtering: await examineFiltering(webRtc, relay, stun, servers.stun, signal) }
+  if (relay === undefined) return seen
+  return { ...seen, filtering: await examineFiltering(webRtc, relay, stun, servers.stun, signal) }
 }
 
 /** The caller's own are taken as they are; the hub's as every dial takes them. */

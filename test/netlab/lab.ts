@@ -67,6 +67,8 @@ export interface LabPlace {
 
 const hubAddress = '203.0.113.10'
 const turnAddresses = ['203.0.113.20', '203.0.113.21'] as const
+/** Each has two addresses of what hub and TURN server leave of their network. */
+const mostPlaces = 75
 const turnSecret = 'a secret for the laboratory'
 
 /**
@@ -74,6 +76,7 @@ const turnSecret = 'a secret for the laboratory'
  * whose faults are chosen. Nothing of the system is touched, and nothing stays behind however the process ends.
  */
 export async function createLab({ nats, seed }: LabOptions): Promise<Lab> {
+  if (nats.length > mostPlaces) throw new RangeError(`a laboratory has ${mostPlaces} places at most`)
   const inner = nats.flatMap((_nat, index) => [`nat${index}`, `peer${index}`])
   const namespaces = await createNamespaces(['internet', 'hub', 'turn', ...inner])
   try {
@@ -152,7 +155,7 @@ const firstHubPort = 8989
 
 /** The address of a NAT, which has two and uses one. */
 function natAddress(index: number, which: number): string {
-  return `203.0.113.${(which === 0 ? 100 : 180) + index}`
+  return `203.0.113.${100 + which * mostPlaces + index}`
 }
 
 async function connectPeer(namespaces: Namespaces, nat: NatKind, index: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -58,6 +59,17 @@ describe('examineNetwork', () => {
       expect(findings.get('hub')?.state).toBe('unknown')
     }
     silent.close()
+  })
+
+  it('does not say no of what had no time to answer', async () => {
+    const silent = createSocket('udp4')
+    await new Promise<void>((resolve) => silent.bind(0, '127.0.0.1', resolve))
+    const place = `127.0.0.1:${silent.address().port}`
+    const iceServers = [{ urls: [`turn:${place}`], username: 'name', credential: 'word' }]
+    const findings = await examineAt({}, { iceServers, timeoutMs: 1_000 })
+    silent.close()
+    expect(findings.get('udp')?.state).toBe('unknown')
+    expect(findings.get('turn-udp')?.state).toBe('unknown')
   })
 
   it('takes a WebRTC that does not work for a finding', async () => {
