@@ -30,7 +30,7 @@ IFF_TUN_NO_PI = 0x1001
 UDP = 17
 # What a link with a rate holds back before it drops: as a home router does.
 BUFFER_SECONDS = 0.5
-NO_FAULTS = dict(loss=0, delayMs=0, jitterMs=0, reorder=0, duplicate=0, corrupt=0, bitsPerSecond=0, onlyUdp=False)
+NO_FAULTS = dict(loss=0, delayMs=0, jitterMs=0, reorder=0, duplicate=0, corrupt=0, bitsPerSecond=0, sparesTcp=False)
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,15 +48,14 @@ class Link:
         faults, chance = self.faults, self.random.random
         if self.is_down:
             return []
-        if faults["onlyUdp"] and packet[9] != UDP:
-            return [(0.0, packet)]
-        if chance() < faults["loss"]:
+        is_spared = faults["sparesTcp"] and packet[9] != UDP
+        if not is_spared and chance() < faults["loss"]:
             return []
-        if chance() < faults["corrupt"] and len(packet) > 20:
+        if not is_spared and chance() < faults["corrupt"] and len(packet) > 20:
             at = self.random.randrange(20, len(packet))
             packet = packet[:at] + bytes([packet[at] ^ (1 << self.random.randrange(8))]) + packet[at + 1 :]
         delay = faults["delayMs"] + self.random.uniform(-1, 1) * faults["jitterMs"]
-        if chance() < faults["reorder"]:
+        if not is_spared and chance() < faults["reorder"]:
             delay = 0.0
         delay = max(0.0, delay / 1000)
         if faults["bitsPerSecond"]:
@@ -65,7 +64,7 @@ class Link:
                 return []
             self.busy_until = sent
             delay += sent - now
-        return [(delay, packet)] * (2 if chance() < faults["duplicate"] else 1)
+        return [(delay, packet)] * (2 if not is_spared and chance() < faults["duplicate"] else 1)
 
 
 def open_tun(namespace, addresses):

@@ -16,8 +16,8 @@ export interface Faults {
   /** The chance of one flipped bit behind the IP header; checksums make a loss of most. */
   readonly corrupt?: number
   readonly bitsPerSecond?: number
-  /** Leaves TCP alone, which the hub is reached by. */
-  readonly onlyUdp?: boolean
+  /** TCP, which the hub is reached by, has delay and rate only. */
+  readonly sparesTcp?: boolean
 }
 
 type Command =

@@ -7,7 +7,7 @@ import { runScenarios } from './run-scenarios.ts'
 import { scenarios } from './scenarios.ts'
 import { runSoak } from './soak.ts'
 
-const usage = `npm run netlab -- grid      [--seeds 5] [--networks ${Object.keys(networks).join(',')}] [--hub turn|stun]
+const usage = `npm run netlab -- grid      [--seeds 5] [--networks ${Object.keys(networks).join(',')}] [--hub turn|stun] [--loss all|udp]
 npm run netlab -- scenarios [--seeds 1] [--only ${Object.keys(scenarios).join(',')}]
 npm run netlab -- soak      [--minutes 60] [--peers 10] [--survives SECONDS]
 
@@ -21,6 +21,7 @@ const { positionals, values } = parseArgs({
     'first-seed': { type: 'string', default: String(randomInt(1_000_000)) },
     networks: { type: 'string', default: Object.keys(networks).join(',') },
     hub: { type: 'string', default: 'turn' },
+    loss: { type: 'string', default: 'all' },
     only: { type: 'string', default: Object.keys(scenarios).join(',') },
     minutes: { type: 'string', default: '60' },
     peers: { type: 'string', default: '10' },
@@ -43,6 +44,7 @@ const commands: Readonly<Record<string, () => Promise<boolean>>> = {
       seeds: seeds('5'),
       networks: list(values.networks, Object.keys(networks)),
       hub: oneOf(values.hub, ['turn', 'stun']),
+      loss: oneOf(values.loss, ['all', 'udp']),
       peers,
     }),
   scenarios: () =>

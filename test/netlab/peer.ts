@@ -16,7 +16,6 @@ export interface LabPeerOptions {
   readonly iceTransportPolicy?: 'all' | 'relay'
   readonly relay?: 'never' | 'fallback' | 'first'
   readonly resumeMs?: number
-  readonly privateCandidates?: boolean
 }
 
 export function startLabPeer(namespace: string, hubUrl: string, options: LabPeerOptions): LabPeer {
