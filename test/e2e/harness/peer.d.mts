@@ -2,19 +2,24 @@ import type { MultiServer, Path, StackInput } from '../../../core/multiserver.ts
 
 /** What a test can ask of a peer, wherever that runs. Connections have numbers; bytes are hex. */
 export interface DrivenPeer {
-  /** Listens on every stack that can; the address. */
-  listen(): Promise<string>
+  /**
+   * Listens on every stack that can; the address.
+   * @param options.echoes sends back what comes, to the end, instead of keeping connections for {@link accepted}
+   */
+  listen(options?: { readonly echoes: boolean }): Promise<string>
   dial(address: string): Promise<number>
   /** The next connection that came in. */
   accepted(): Promise<number>
   describe(connection: number): Promise<Description>
   /** What `connection.stats()` tells, as JSON has it. */
   stats(connection: number): Promise<Record<string, unknown>>
+  /** Resolves once the connection is on this path. */
+  pathBecomes(connection: number, path: Path): Promise<void>
   /** This peer's own key. */
   key(): Promise<string>
   /**
    * Sends `bytes` random bytes and reads to the end, both at once. Whoever doesn't end first waits for the peer's
-   * end and has a last word of a megabyte after it. Resolves once the connection is released.
+   * end and has a last word after it: as much again, a megabyte at most. Resolves once the connection is released.
    */
   exchange(connection: number, options: { bytes: number; endsFirst: boolean }): Promise<Exchange>
   /** Writes up to `bytes` and tells meanwhile by {@link offered} how far it has come. */

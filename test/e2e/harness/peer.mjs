@@ -1,6 +1,6 @@
 // The types and what each method does are in peer.d.mts. This runs as it is in a page and on Node.
 
-const lastWordBytes = 1024 * 1024
+const longestLastWordBytes = 1024 * 1024
 
 export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryBytes }) {
   const ms = MultiServer(stacks)
@@ -10,9 +10,10 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
   const waiting = []
 
   const methods = {
-    async listen() {
+    async listen({ echoes = false } = {}) {
       const close = ms.server(
         (connection) => {
+          if (echoes) return void echo(connection)
           const number = connections.push(connection) - 1
           const next = waiting.shift()
           if (next === undefined) arrived.push(number)
@@ -30,6 +31,13 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
       return { role, path, remote: toHex(remote) }
     },
     stats: (number) => JSON.parse(JSON.stringify(connections[number].stats())),
+    pathBecomes: (number, path) =>
+      new Promise((resolve) => {
+        const connection = connections[number]
+        const look = () => connection.path === path && resolve()
+        connection.on('path', look)
+        look()
+      }),
     key: () => toHex(publicKey),
     exchange: (number, options) => exchange(connections[number], options, createHash),
     offer(number, bytes) {
@@ -65,6 +73,15 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
   }
 }
 
+async function echo(connection) {
+  try {
+    for await (const chunk of connection) await connection.write(chunk)
+    await connection.end()
+  } catch {
+    // The client sees that it went wrong.
+  }
+}
+
 async function exchange(connection, { bytes, endsFirst }, createHash) {
   const sent = createHash()
   const received = createHash()
@@ -76,10 +93,12 @@ async function exchange(connection, { bytes, endsFirst }, createHash) {
     }
   }
   const reading = readAll()
+  // Where writing fails first, nobody waits for it.
+  reading.catch(() => undefined)
   const writing = writeRandom(connection, bytes, (_, chunk) => sent.update(chunk))
   if (!endsFirst) {
     await Promise.all([writing, reading])
-    await writeRandom(connection, lastWordBytes, (_, chunk) => sent.update(chunk))
+    await writeRandom(connection, Math.min(bytes, longestLastWordBytes), (_, chunk) => sent.update(chunk))
   } else await writing
   await connection.end()
   await reading

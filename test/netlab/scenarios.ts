@@ -1,0 +1,138 @@
+import type { Lab, LabPlace } from './lab.ts'
+import { connectPair, exchangeAll, probePair, type Pair } from './pair.ts'
+import type { LabPeer } from './peer.ts'
+import { inTime, pause } from './waiting.ts'
+
+/** A connection over a direct path, and where its ends are. */
+export interface Stage {
+  readonly lab: Lab
+  readonly client: LabPeer
+  readonly server: LabPeer
+  readonly places: readonly [client: LabPlace, server: LabPlace]
+  readonly pair: Pair
+  /** What the server printed. */
+  readonly address: string
+}
+
+/** Resolves with what took how long, in milliseconds; rejects when what must hold does not. */
+export type Scenario = (stage: Stage) => Promise<number>
+
+/** Streams go on by themselves within this of the way being back. */
+const goesOnMs = 5_000
+/** What no longer has a way is noticed: asked after 5 s, dead after 7 more, and given up `resumeMs`, a minute, later. */
+const noticedMs = 90_000
+/** From a hub's return until everyone is registered again: a minute of backoff at most, less when the hub said goodbye. */
+const registeredMs = 60_000
+const checkedBytes = 256 * 1024
+
+/** The link of the server is down for so long; connections are not told. */
+export function blackout(seconds: number): Scenario {
+  return async ({ lab, places: [, place], pair }) => {
+    await lab.down(place.link)
+    const probing = probePair(pair)
+    probing.catch(() => undefined)
+    await pause(seconds * 1000)
+    await lab.up(place.link)
+    return goesOn(pair, probing)
+  }
+}
+
+/** The provider gives the NAT of the server, or of the client, another address. */
+export function addressChange(side: 'client' | 'server'): Scenario {
+  return async ({ places: [clientPlace, serverPlace], pair }) => {
+    await (side === 'client' ? clientPlace : serverPlace).changeAddress()
+    return goesOn(pair, probePair(pair))
+  }
+}
+
+/** Both NATs forget all their flows, as routers do that restart. */
+export const conntrackFlush: Scenario = async ({ places, pair }) => {
+  await Promise.all(places.map((place) => place.flushConntrack()))
+  return goesOn(pair, probePair(pair))
+}
+
+/** The hub dies without a word and comes back with nothing of what it knew; then there is a new dial. */
+export const hubRestart: Scenario = async (stage) => {
+  const { lab, pair } = stage
+  await lab.hub.kill()
+  await inTime(probePair(pair), goesOnMs, 'the stream, while the hub is away')
+  await lab.hub.start()
+  const startedAt = performance.now()
+  await inTime(untilDialed(stage), registeredMs, 'a new dial')
+  await exchangeAll(pair, checkedBytes)
+  return performance.now() - startedAt
+}
+
+/** One end dies, is stopped, or has its cable pulled: the other has an error in bounded time. */
+export function lostPeer(how: 'SIGKILL' | 'SIGSTOP' | 'cable'): Scenario {
+  return async ({ lab, client, server, places: [, place], pair }) => {
+    const startedAt = performance.now()
+    if (how === 'cable') await lab.down(place.link)
+    else server.kill(how)
+    try {
+      const ending = await inTime(client.ending(pair.dialed), noticedMs, 'an error')
+      if (ending === 'end') throw new Error('a lost peer looked like a clean end')
+      return performance.now() - startedAt
+    } finally {
+      if (how === 'cable') await lab.up(place.link)
+      else server.kill('SIGKILL')
+    }
+  }
+}
+
+/** So many bytes each way under loss, while the addresses of both NATs change, three times in all. */
+export function pathChangesUnderLoss(mebibytes: number): Scenario {
+  return async ({ lab, places: [clientPlace, serverPlace], pair }) => {
+    await lab.set({ delayMs: 10, loss: 0.01, reorder: 0.01, duplicate: 0.01 })
+    const startedAt = performance.now()
+    const exchanging = exchangeAll(pair, mebibytes * 1024 * 1024)
+    const changing = (async () => {
+      for (const place of [clientPlace, serverPlace, clientPlace]) {
+        await pause(betweenChangesMs)
+        await place.changeAddress()
+      }
+    })()
+    // A slow network, and a minute for the changes: what takes longer hangs.
+    await inTime(exchanging, 60_000 + mebibytes * 10_000, `${mebibytes} MiB each way`)
+    await changing
+    await lab.set({})
+    return performance.now() - startedAt
+  }
+}
+
+const betweenChangesMs = 5_000
+
+/** By name, as the command takes them. */
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  ...Object.fromEntries([5, 15, 25, 40, 50].map((seconds) => [`blackout-${seconds}`, blackout(seconds)])),
+  'address-change-client': addressChange('client'),
+  'address-change-server': addressChange('server'),
+  'conntrack-flush': conntrackFlush,
+  'hub-restart': hubRestart,
+  'peer-killed': lostPeer('SIGKILL'),
+  'peer-stopped': lostPeer('SIGSTOP'),
+  'cable-pulled': lostPeer('cable'),
+  'path-changes-16': pathChangesUnderLoss(16),
+  'path-changes-256': pathChangesUnderLoss(256),
+}
+
+/** The stream is alive, and whole to its end. */
+async function goesOn(pair: Pair, probing: Promise<void>): Promise<number> {
+  const startedAt = performance.now()
+  await inTime(probing, goesOnMs, 'the stream going on')
+  const tookMs = performance.now() - startedAt
+  await exchangeAll(pair, checkedBytes)
+  return tookMs
+}
+
+/** Until the server has found its hub again. */
+async function untilDialed({ client, server, address }: Stage): Promise<void> {
+  for (;;) {
+    try {
+      await exchangeAll(await connectPair(client, server, address), checkedBytes)
+      return
+    } catch {
+      await pause(250)
+    }
+  }
+}
