@@ -5,19 +5,19 @@ import type { Bytes } from './types.ts'
  * fast stream has it collecting all the time.
  */
 export class BufferPool {
-  readonly #bufferBytes: number
+  readonly bufferBytes: number
   readonly #keptBuffers: number
   readonly #free: Bytes[] = []
 
   /** Keeps at most `keptBuffers` that nobody uses. */
   constructor(bufferBytes: number, keptBuffers: number) {
-    this.#bufferBytes = bufferBytes
+    this.bufferBytes = bufferBytes
     this.#keptBuffers = keptBuffers
   }
 
   /** One that belongs to the caller, with anything in it. */
   take(): Bytes {
-    return this.#free.pop() ?? new Uint8Array(this.#bufferBytes)
+    return this.#free.pop() ?? new Uint8Array(this.bufferBytes)
   }
 
   /** Gives one back that nobody else has any more. */

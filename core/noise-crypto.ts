@@ -7,7 +7,7 @@ export const TAG_BYTES = 16
 
 /**
  * The functions of Noise (revision 34, section 4) for 25519, ChaChaPoly and SHA256. Backends differ in speed and in
- * nothing else. Arguments are left as they are; results are fresh.
+ * nothing else. Arguments are left as they are, but for what is named `out`; results are fresh.
  */
 export interface NoiseCrypto {
   /** For people and for tests. */
@@ -22,7 +22,10 @@ export interface NoiseCrypto {
   hmac(key: Uint8Array, data: Uint8Array): Uint8Array
   /** ENCRYPT into `out`, which has 16 bytes more than `plaintext`. `nonce` has 12 bytes, `key` 32. */
   seal(out: Uint8Array, plaintext: Uint8Array, ad: Uint8Array, nonce: Uint8Array, key: Uint8Array): void
-  /** DECRYPT into `out`, which has 16 bytes less than `ciphertext`; false, and nothing given away, when it does not open. */
+  /**
+   * DECRYPT into `out`, which has 16 bytes less than `ciphertext` and may be its beginning; false, and nothing given
+   * away, when it does not open.
+   */
   open(out: Uint8Array, ciphertext: Uint8Array, ad: Uint8Array, nonce: Uint8Array, key: Uint8Array): boolean
 }
 
@@ -46,26 +49,30 @@ export const wasmNoiseCrypto: NoiseCrypto = {
   },
 }
 
-/** ML-KEM-768 (FIPS 203), the KEM of the hfs modifier. */
+/**
+ * ML-KEM-768 (FIPS 203), the KEM of the hfs modifier. What it draws is drawn here in one go: libsodium asks for every
+ * four bytes anew, which took as long as the rest.
+ */
 export const mlKem = {
   publicKeyBytes: 1184,
   ciphertextBytes: 1088,
-  /** `seed`: 64 bytes, for known answers only. */
-  createKeys(seed?: Uint8Array): KemKeys {
-    const { publicKey, privateKey } =
-      seed === undefined
-        ? sodium.crypto_kem_mlkem768_keypair()
-        : sodium.crypto_kem_mlkem768_seed_keypair(seed)
+  /** @param seed d and z of section 7.1, 64 bytes; given for known answers only */
+  createKeys(seed: Uint8Array = randomBytes(64)): KemKeys {
+    const { publicKey, privateKey } = sodium.crypto_kem_mlkem768_seed_keypair(seed)
+    seed.fill(0)
     return { publicKey, secretKey: privateKey }
   },
-  /** Throws for a key that fails the modulus check of section 7.2. `seed`: 32 bytes, for known answers only. */
+  /**
+   * Throws for a key that fails the modulus check of section 7.2.
+   * @param seed m of that section, 32 bytes; given for known answers only
+   */
   encapsulate(
     publicKey: Uint8Array,
-    seed?: Uint8Array,
+    seed: Uint8Array = randomBytes(32),
   ): { ciphertext: Uint8Array; sharedSecret: Uint8Array } {
-    return seed === undefined
-      ? sodium.crypto_kem_mlkem768_enc(publicKey)
-      : sodium.crypto_kem_mlkem768_enc_deterministic(publicKey, seed)
+    const encapsulated = sodium.crypto_kem_mlkem768_enc_deterministic(publicKey, seed)
+    seed.fill(0)
+    return encapsulated
   },
   /** A ciphertext that is not for this key gives a secret that nobody else has. */
   decapsulate: (ciphertext: Uint8Array, secretKey: Uint8Array): Uint8Array =>
@@ -75,4 +82,9 @@ export const mlKem = {
 export interface KemKeys {
   readonly publicKey: Uint8Array
   readonly secretKey: Uint8Array
+}
+
+/** From the platform, which every place that runs this has. */
+export function randomBytes(length: number): Uint8Array {
+  return globalThis.crypto.getRandomValues(new Uint8Array(length))
 }

@@ -1,7 +1,7 @@
 import sodium from 'libsodium-wrappers'
 import { concat, copy } from './bytes.ts'
 import { CipherState, NoiseError, TAG_BYTES } from './noise-cipher.ts'
-import { mlKem, wasmNoiseCrypto, type KemKeys, type NoiseCrypto } from './noise-crypto.ts'
+import { mlKem, randomBytes, wasmNoiseCrypto, type KemKeys, type NoiseCrypto } from './noise-crypto.ts'
 import type { NoisePattern, NoiseRole, NoiseToken } from './noise-patterns.ts'
 import { SymmetricState } from './noise-symmetric.ts'
 import type { Bytes } from './types.ts'
@@ -85,7 +85,7 @@ export class Handshake {
     this.#remoteStatic = options.remoteStatic
     this.#psks = (options.psks ?? []).map(copy)
     this.#ephemeralSecret = options.ephemeralSecret && copy(options.ephemeralSecret)
-    this.#kemSeed = options.kemSeed
+    this.#kemSeed = options.kemSeed && copy(options.kemSeed)
     const protocolName = `Noise_${pattern.name}_${pattern.dh}_ChaChaPoly_SHA256`
     this.#symmetric = new SymmetricState(protocolName, this.#crypto)
     this.#symmetric.mixHash(options.prologue ?? new Uint8Array(0))
@@ -245,7 +245,7 @@ export class Handshake {
   }
 
   #takeEphemeralSecret(): Uint8Array {
-    const secret = this.#ephemeralSecret ?? sodium.randombytes_buf(KEY_BYTES)
+    const secret = this.#ephemeralSecret ?? randomBytes(KEY_BYTES)
     this.#ephemeralSecret = secret
     return secret
   }

@@ -17,39 +17,55 @@ import type { FrameOpener, FrameSealer } from '../secret/frame-stream.ts'
 
 const lengthBytes = 2
 const sealedLengthBytes = lengthBytes + TAG_BYTES
+/** What a frame has beside its body. */
+const frameOverheadBytes = sealedLengthBytes + TAG_BYTES
 /** The largest message of Noise, less its tag. */
 const maxBodyBytes = 65_535 - TAG_BYTES
+/**
+ * What a body of ours has at most: four of them fill what a socket reads at a time, and most are opened where they lie,
+ * where one of the largest would always have to be put together first.
+ */
+const usualBodyBytes = 16 * 1024
 /** So many operations have one key. */
 const operationsPerKey = 65_536
-/** How much is opened at a time: a frame, or many small ones. */
+/** How much is sealed, or opened, at a time. */
 const batchBytes = 64 * 1024
+const noBytes: Bytes = new Uint8Array(0)
 
-/** Below this a frame has memory of its own: a few bytes shall not hold the room of thousands. */
+/** Below this a batch has memory of its own: a few bytes shall not hold the room of thousands. */
 const leastPooledBytes = 16 * 1024
-/** For frames that are under way: a stream has one at a time, and few streams are busy at once. */
-const pool = new BufferPool(sealedLengthBytes + maxBodyBytes + TAG_BYTES, 16)
+/** For batches that are under way: a stream has one at a time, and few streams are busy at once. */
+const pool = new BufferPool(batchBytes + 4 * frameOverheadBytes, 16)
 
-/** Turns plaintext into frames, one at a time. */
+/** Turns plaintext into frames. */
 export class Shs2Sealer implements FrameSealer {
   readonly #cipher: CipherState
+  readonly #bodyBytes: number
   readonly #length = new Uint8Array(lengthBytes)
 
-  constructor(cipher: CipherState) {
+  /** @param bodyBytes of a frame, at most @default 16,384 */
+  constructor(cipher: CipherState, bodyBytes: number = usualBodyBytes) {
     this.#cipher = cipher
+    this.#bodyBytes = bodyBytes
   }
 
   seal(plain: Uint8Array, start: number): { frames: Bytes; next: number } {
-    const next = Math.min(plain.length, start + maxBodyBytes)
-    const bodyBytes = next - start
-    const length = sealedLengthBytes + bodyBytes + TAG_BYTES
-    const frames = length < leastPooledBytes ? new Uint8Array(length) : pool.take().subarray(0, length)
-    this.#sealLength(frames.subarray(0, sealedLengthBytes), bodyBytes)
-    this.#seal(frames.subarray(sealedLengthBytes), plain.subarray(start, next))
+    const next = Math.min(plain.length, start + Math.max(batchBytes, this.#bodyBytes))
+    const count = Math.ceil((next - start) / this.#bodyBytes)
+    const frames = takeMemory(count * frameOverheadBytes + next - start)
+    let at = 0
+    for (let from = start; from < next; from += this.#bodyBytes) {
+      const body = plain.subarray(from, Math.min(from + this.#bodyBytes, next))
+      this.#sealLength(frames.subarray(at, at + sealedLengthBytes), body.length)
+      at += sealedLengthBytes
+      this.#seal(frames.subarray(at, at + body.length + TAG_BYTES), body)
+      at += body.length + TAG_BYTES
+    }
     return { frames, next }
   }
 
   reuse(frames: Bytes): void {
-    if (frames.length >= leastPooledBytes) pool.give(new Uint8Array(frames.buffer))
+    if (isPooled(frames.length)) pool.give(new Uint8Array(frames.buffer))
   }
 
   sealGoodbye(): Bytes {
@@ -75,10 +91,15 @@ export class Shs2Sealer implements FrameSealer {
   }
 }
 
-/** Turns frames, cut anyhow, into plaintext. */
+/**
+ * Turns frames, cut anyhow, into plaintext. Bodies are opened where they lie and moved together, so plaintext takes no
+ * memory beside that of the chunks.
+ */
 export class Shs2Opener implements FrameOpener {
   readonly #cipher: CipherState
   readonly #cutter = new UnitCutter(maxBodyBytes + TAG_BYTES)
+  /** The chunk that the cutter is at, to see what lies in it. */
+  #chunk: Bytes = noBytes
   readonly #length = new Uint8Array(lengthBytes)
   /** Of the body that comes next, undefined when a length does. */
   #bodyBytes: number | undefined
@@ -93,27 +114,34 @@ export class Shs2Opener implements FrameOpener {
   }
 
   push(chunk: Bytes): void {
+    this.#chunk = chunk
     this.#cutter.push(chunk)
   }
 
   open(): Bytes | null {
-    let out: Bytes | undefined
-    let filled = 0
+    const chunk = this.#chunk
+    let start = 0
+    let end = 0
     while (this.#ending === undefined) {
       if (this.#bodyBytes === undefined && !this.#openLength()) break
       const bodyBytes = this.#bodyBytes ?? 0
-      if (out !== undefined && filled + bodyBytes > out.length) break
+      if (end > start && end - start + bodyBytes > batchBytes) break
       const sealed = this.#cutter.take(bodyBytes + TAG_BYTES)
-      if (sealed === null) break
-      // No frame has more plaintext than it has bytes, so what is here fits, as far as it is opened now.
-      out ??= new Uint8Array(Math.min(batchBytes, bodyBytes + this.#cutter.available))
-      if (!this.#open(out.subarray(filled, filled + bodyBytes), sealed)) break
-      filled += bodyBytes
+      if (sealed === null || !this.#open(sealed.subarray(0, bodyBytes), sealed)) break
       this.#bodyBytes = undefined
+      // One that was cut lies apart from the chunk, in memory of the cutter's, and comes before all that is in it.
+      if (sealed.buffer !== chunk.buffer) return sealed.slice(0, bodyBytes)
+      const at = sealed.byteOffset - chunk.byteOffset
+      if (end === start) start = end = at
+      chunk.copyWithin(end, at, at + bodyBytes)
+      end += bodyBytes
     }
-    if (out === undefined || filled === 0) return null
+    if (end === start) {
+      this.#chunk = noBytes
+      return null
+    }
     // A view of a much larger buffer would keep all of it in memory.
-    return filled < out.length / 2 ? out.slice(0, filled) : out.subarray(0, filled)
+    return end - start < chunk.buffer.byteLength / 2 ? chunk.slice(start, end) : chunk.subarray(start, end)
   }
 
   wipe(): void {
@@ -149,4 +177,12 @@ export class Shs2Opener implements FrameOpener {
 /** Before the operation with a nonce that is a multiple of 65,536, but for the first: it may be a body's. */
 function rekeyWhenDue(cipher: CipherState): void {
   if (cipher.nonce > 0 && cipher.nonce % operationsPerKey === 0) cipher.rekey()
+}
+
+function isPooled(length: number): boolean {
+  return length >= leastPooledBytes && length <= pool.bufferBytes
+}
+
+function takeMemory(length: number): Bytes {
+  return isPooled(length) ? pool.take().subarray(0, length) : new Uint8Array(length)
 }

@@ -1,5 +1,3 @@
-import { hkdf } from '@noble/hashes/hkdf.js'
-import { sha256 } from '@noble/hashes/sha2.js'
 import sodium from 'libsodium-wrappers'
 import { concat, copy, fromText } from '../../core/bytes.ts'
 import { toX25519PublicKey } from '../../core/ed25519.ts'
@@ -129,15 +127,20 @@ function common(
   { appKey, crypto, known }: HandshakeContext & Shs2Means,
   serverKey: Uint8Array,
 ): Pick<HandshakeOptions, 'pattern' | 'prologue' | 'psks' | 'crypto' | 'ephemeralSecret' | 'kemSeed'> {
-  const psk = hkdf(sha256, appKey, undefined, fromText('multiserver shs2 psk'), 32)
   return {
     pattern,
     // The Ed25519 key itself: its sign-flipped twin has the same X25519 form.
     prologue: concat(fromText('multiserver/shs2/1'), serverKey),
-    psks: [psk],
+    psks: [derivePsk(appKey, crypto)],
     crypto,
     ...known,
   }
+}
+
+/** HKDF-SHA256 (RFC 5869) with an empty salt: the app key itself never enters Noise. */
+function derivePsk(appKey: Uint8Array, crypto: NoiseCrypto): Uint8Array {
+  const extracted = crypto.hmac(new Uint8Array(32), appKey)
+  return crypto.hmac(extracted, concat(fromText('multiserver shs2 psk'), Uint8Array.of(1)))
 }
 
 /** The Ed25519 key that the client claims has the X25519 form that it used. Constant in time. */

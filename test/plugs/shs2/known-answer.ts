@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { ByteReader } from '../../../core/byte-reader.ts'
-import { fromHex, fromText, toHex } from '../../../core/bytes.ts'
+import { copy, fromHex, fromText, toHex } from '../../../core/bytes.ts'
 import { createIdentity } from '../../../core/ed25519.ts'
 import { createPair } from '../../../core/pair.ts'
 import { CipherState, type NoiseCrypto } from '../../../core/noise.ts'
@@ -100,12 +100,13 @@ interface Direction {
 }
 
 function direction(sending: CipherState, receiving: CipherState): Direction {
-  const sealer = new Shs2Sealer(sending)
+  const sealer = new Shs2Sealer(sending, 65_519)
   const opener = new Shs2Opener(receiving)
   return {
     carry(body) {
       const { frames } = sealer.seal(body, 0)
-      opener.push(frames)
+      // What is opened is opened where it lies.
+      opener.push(copy(frames))
       const opened = opener.open()
       if (opened === null || toHex(opened) !== toHex(body)) throw new Error('the frame opened as another')
       return frames
