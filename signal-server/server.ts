@@ -180,7 +180,9 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   })
   app.server.on('upgrade', (_request, socket: Duplex) => {
     // An app that is closing answers before any hook; see the hook of `hub` for what would become of the socket.
-    if (sockets.isDraining) socket.end(() => socket.destroy())
+    if (!sockets.isDraining) return
+    socket.on('error', () => undefined)
+    socket.end(() => socket.destroy())
   })
   if (options.cluster !== undefined) await cluster?.start(options.cluster)
   await options.extend?.(app)
