@@ -78,8 +78,15 @@ export function milliseconds(maxMs: number): Field<number> {
 /** A whole number from 0 to `max`; anything else is refused, not clamped. */
 export function whole(max: number): Field<number> {
   return plain((value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max ? value : undefined,
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max
+      ? withoutSign(value)
+      : undefined,
   )
+}
+
+/** 0 for -0, which JSON reads and does not write: what was decoded would be another message when it is passed on. */
+function withoutSign(number: number): number {
+  return number === 0 ? 0 : number
 }
 
 /** One of `values`; any other text reads as `otherwise`, so that a later version may add some. */
@@ -99,7 +106,7 @@ export function numbers(maxCount: number): Field<Record<string, number>> {
         typeof entry[1] === 'number' &&
         Number.isFinite(entry[1]),
     )
-    return Object.fromEntries(named.slice(0, maxCount))
+    return Object.fromEntries(named.slice(0, maxCount).map(([name, number]) => [name, withoutSign(number)]))
   })
 }
 

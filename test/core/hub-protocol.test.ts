@@ -113,6 +113,16 @@ describe('both decoders', () => {
     )
   })
 
+  it('read -0, which JSON knows and does not write, as 0', () => {
+    const id = 'A'.repeat(22)
+    const token = 'A'.repeat(43)
+    const json = `{"type":"relay","id":"${id}","url":"wss://a.test/r","token":"${token}","limits":{"bytes":-0}}`
+    const decoded = decodeHubMessage(json)
+    expect(decoded).toMatchObject({ kind: 'message', message: { limits: { bytes: 0 } } })
+    if (decoded.kind !== 'message') throw new Error('it is a message')
+    expect(decodeHubMessage(encodeHubMessage(decoded.message))).toEqual(decoded)
+  })
+
   it('never throw, decode into the same again, and leave Object.prototype alone', () => {
     const before = Object.getOwnPropertyNames(Object.prototype)
     const hostile = fc.constantFrom(
