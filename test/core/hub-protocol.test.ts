@@ -114,9 +114,8 @@ describe('both decoders', () => {
   })
 
   it('read -0, which JSON knows and does not write, as 0', () => {
-    const id = 'A'.repeat(22)
-    const token = 'A'.repeat(43)
-    const json = `{"type":"relay","id":"${id}","url":"wss://a.test/r","token":"${token}","limits":{"bytes":-0}}`
+    const [introduction, token] = ['A'.repeat(22), 'A'.repeat(43)]
+    const json = `{"type":"relay","id":"${introduction}","url":"wss://a.test/r","token":"${token}","limits":{"bytes":-0}}`
     const decoded = decodeHubMessage(json)
     expect(decoded).toMatchObject({ kind: 'message', message: { limits: { bytes: 0 } } })
     if (decoded.kind !== 'message') throw new Error('it is a message')
