@@ -1,7 +1,7 @@
 import { BufferPool } from '../../core/buffer-pool.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import type { Bytes } from '../../core/types.ts'
-import { UnitCutter } from '../secret/unit-cutter.ts'
+import { InPlaceOpener, type FrameEnding } from '../secret/in-place-opener.ts'
 import type { ShsCrypto } from './crypto.ts'
 import type { FrameKey } from './handshake.ts'
 
@@ -25,8 +25,6 @@ const batchBytes = 16 * maxBodyBytes
 const leastPooledBytes = 16 * 1024
 /** For batches that are under way: a stream has one at a time, and few streams are busy at once. */
 const batches = new BufferPool(batchBytes + 16 * boxedHeadBytes, 16)
-
-const noBytes: Bytes = new Uint8Array(0)
 
 /** Where heads are made and looked at, within a call: not worth their memory in each of thousands of idle streams. */
 const head = new Uint8Array(headBytes)
@@ -99,105 +97,47 @@ export class FrameSealer {
   }
 }
 
-/**
- * Turns frames, cut anyhow, into plaintext. The first fault is the end: nothing after it is opened. Bodies are opened
- * where they lie and moved together, so plaintext takes no memory beside that of the chunks.
- */
-export class FrameOpener {
+/** Turns frames, cut anyhow, into plaintext. */
+export class FrameOpener extends InPlaceOpener {
   readonly #crypto: ShsCrypto
   readonly #key: Bytes
   readonly #nonce: Bytes
-  readonly #cutter = new UnitCutter(maxBodyBytes)
-  /** The chunk that the cutter is at, to see what lies in it. */
-  #chunk: Bytes = noBytes
-  /** Of the body that comes next, undefined when a head does. */
-  #bodyBytes: number | undefined
   /** From a head for the body behind it. */
   readonly #bodyMac = new Uint8Array(16)
-  #ending: 'goodbye' | MultiserverError | undefined
 
   constructor(crypto: ShsCrypto, { key, nonce }: FrameKey) {
+    super({ headBytes: boxedHeadBytes, tagBytes: 0, largestBodyBytes: maxBodyBytes })
     this.#crypto = crypto
     this.#key = key
     this.#nonce = nonce
-  }
-
-  /** How it ended: by goodbye or by the fault. What was opened before can still be taken. */
-  get ending(): 'goodbye' | MultiserverError | undefined {
-    return this.#ending
-  }
-
-  /** The next bytes of the stream, to be given when `open` has answered null. Their memory becomes the plaintext's. */
-  push(chunk: Bytes): void {
-    this.#chunk = chunk
-    this.#cutter.push(chunk)
-  }
-
-  /** The plaintext of the frames that are here, joined up to 64 KiB; null when there is none without more bytes. */
-  open(): Bytes | null {
-    const chunk = this.#chunk
-    let start = 0
-    let end = 0
-    while (this.#ending === undefined) {
-      if (this.#bodyBytes === undefined && !this.#openHead()) break
-      const bodyBytes = this.#bodyBytes ?? 0
-      if (end - start + bodyBytes > batchBytes) break
-      const body = this.#cutter.take(bodyBytes)
-      if (body === null || !this.#openBody(body)) break
-      // One that was cut lies apart from the chunk, in memory of the cutter's, and comes before all that is in it.
-      if (body.buffer !== chunk.buffer) return body.slice()
-      const at = body.byteOffset - chunk.byteOffset
-      if (end === start) start = end = at
-      chunk.copyWithin(end, at, at + bodyBytes)
-      end += bodyBytes
-    }
-    if (end === start) {
-      this.#chunk = noBytes
-      return null
-    }
-    // A view of a much larger buffer would keep all of it in memory.
-    return end - start < chunk.buffer.byteLength / 2 ? chunk.slice(start, end) : chunk.subarray(start, end)
   }
 
   wipe(): void {
     this.#key.fill(0)
   }
 
-  /** False without a whole head, and when it is the end. */
-  #openHead(): boolean {
-    const boxed = this.#cutter.take(boxedHeadBytes)
-    if (boxed === null) return false
+  protected override openHead(boxed: Bytes): number | FrameEnding {
     boxedHead.set(boxed)
     if (!this.#crypto.open(head, boxedHeadCipher, boxedHeadMac, this.#nonce, this.#key)) {
-      return this.#end(new MultiserverError('PROTOCOL', 'a box-stream head was forged or damaged'))
+      return new MultiserverError('PROTOCOL', 'a box-stream head was forged or damaged')
     }
-    if (head.every((byte) => byte === 0)) return this.#end('goodbye')
+    if (head.every((byte) => byte === 0)) return 'goodbye'
     const [high = 0, low = 0] = head
     const length = high * 256 + low
     if (length > maxBodyBytes) {
-      return this.#end(new MultiserverError('PROTOCOL', `a box-stream body of ${length} bytes is too long`))
+      return new MultiserverError('PROTOCOL', `a box-stream body of ${length} bytes is too long`)
     }
     this.#bodyMac.set(headBodyMac)
     increment(this.#nonce)
-    this.#bodyBytes = length
-    return true
+    return length
   }
 
-  /** Puts the plaintext in the place of `body`. */
-  #openBody(body: Bytes): boolean {
+  protected override openBody(body: Bytes): MultiserverError | undefined {
     if (!this.#crypto.open(body, body, this.#bodyMac, this.#nonce, this.#key)) {
-      return this.#end(new MultiserverError('PROTOCOL', 'a box-stream body was forged or damaged'))
+      return new MultiserverError('PROTOCOL', 'a box-stream body was forged or damaged')
     }
     increment(this.#nonce)
-    this.#bodyBytes = undefined
-    return true
-  }
-
-  #end(ending: 'goodbye' | MultiserverError): false {
-    this.#ending = ending
-    this.wipe()
-    this.push(noBytes)
-    return false
+    return undefined
   }
 }
 

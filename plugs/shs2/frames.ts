@@ -2,8 +2,8 @@ import { BufferPool } from '../../core/buffer-pool.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { TAG_BYTES, type CipherState } from '../../core/noise.ts'
 import type { Bytes } from '../../core/types.ts'
-import { UnitCutter } from '../secret/unit-cutter.ts'
-import type { FrameOpener, FrameSealer } from '../secret/frame-stream.ts'
+import { InPlaceOpener, type FrameEnding } from '../secret/in-place-opener.ts'
+import type { FrameSealer } from '../secret/frame-stream.ts'
 
 /*
  * The frames of shs2, with the cipher states that the handshake leaves. Associated data is empty; the nonce counts
@@ -28,9 +28,8 @@ const maxBodyBytes = 65_535 - TAG_BYTES
 const usualBodyBytes = 16 * 1024
 /** So many operations have one key. */
 const operationsPerKey = 65_536
-/** How much is sealed, or opened, at a time. */
+/** How much is sealed at a time. */
 const batchBytes = 64 * 1024
-const noBytes: Bytes = new Uint8Array(0)
 
 /** Below this a batch has memory of its own: a few bytes shall not hold the room of thousands. */
 const leastPooledBytes = 16 * 1024
@@ -91,86 +90,39 @@ export class Shs2Sealer implements FrameSealer {
   }
 }
 
-/**
- * Turns frames, cut anyhow, into plaintext. Bodies are opened where they lie and moved together, so plaintext takes no
- * memory beside that of the chunks.
- */
-export class Shs2Opener implements FrameOpener {
+/** Turns frames, cut anyhow, into plaintext. */
+export class Shs2Opener extends InPlaceOpener {
   readonly #cipher: CipherState
-  readonly #cutter = new UnitCutter(maxBodyBytes + TAG_BYTES)
-  /** The chunk that the cutter is at, to see what lies in it. */
-  #chunk: Bytes = noBytes
   readonly #length = new Uint8Array(lengthBytes)
-  /** Of the body that comes next, undefined when a length does. */
-  #bodyBytes: number | undefined
-  #ending: 'goodbye' | MultiserverError | undefined
 
   constructor(cipher: CipherState) {
+    super({ headBytes: sealedLengthBytes, tagBytes: TAG_BYTES, largestBodyBytes: maxBodyBytes })
     this.#cipher = cipher
-  }
-
-  get ending(): 'goodbye' | MultiserverError | undefined {
-    return this.#ending
-  }
-
-  push(chunk: Bytes): void {
-    this.#chunk = chunk
-    this.#cutter.push(chunk)
-  }
-
-  open(): Bytes | null {
-    const chunk = this.#chunk
-    let start = 0
-    let end = 0
-    while (this.#ending === undefined) {
-      if (this.#bodyBytes === undefined && !this.#openLength()) break
-      const bodyBytes = this.#bodyBytes ?? 0
-      if (end > start && end - start + bodyBytes > batchBytes) break
-      const sealed = this.#cutter.take(bodyBytes + TAG_BYTES)
-      if (sealed === null || !this.#open(sealed.subarray(0, bodyBytes), sealed)) break
-      this.#bodyBytes = undefined
-      // One that was cut lies apart from the chunk, in memory of the cutter's, and comes before all that is in it.
-      if (sealed.buffer !== chunk.buffer) return sealed.slice(0, bodyBytes)
-      const at = sealed.byteOffset - chunk.byteOffset
-      if (end === start) start = end = at
-      chunk.copyWithin(end, at, at + bodyBytes)
-      end += bodyBytes
-    }
-    if (end === start) {
-      this.#chunk = noBytes
-      return null
-    }
-    // A view of a much larger buffer would keep all of it in memory.
-    return end - start < chunk.buffer.byteLength / 2 ? chunk.slice(start, end) : chunk.subarray(start, end)
   }
 
   wipe(): void {
     this.#cipher.wipe()
   }
 
-  /** False without a whole length, and when it is the end. */
-  #openLength(): boolean {
-    const sealed = this.#cutter.take(sealedLengthBytes)
-    if (sealed === null || !this.#open(this.#length, sealed)) return false
+  protected override openHead(sealed: Bytes): number | FrameEnding {
+    const fault = this.#open(this.#length, sealed)
+    if (fault !== undefined) return fault
     const [high = 0, low = 0] = this.#length
     const length = high * 256 + low
-    if (length === 0) this.#end('goodbye')
-    else if (length > maxBodyBytes) {
-      this.#end(new MultiserverError('PROTOCOL', `a shs2 frame of ${length} bytes is too long`))
-    } else this.#bodyBytes = length
-    return this.#ending === undefined
+    if (length === 0) return 'goodbye'
+    return length <= maxBodyBytes
+      ? length
+      : new MultiserverError('PROTOCOL', `a shs2 frame of ${length} bytes is too long`)
   }
 
-  #open(out: Uint8Array, sealed: Uint8Array): boolean {
+  protected override openBody(sealed: Bytes): MultiserverError | undefined {
+    return this.#open(sealed.subarray(0, -TAG_BYTES), sealed)
+  }
+
+  #open(out: Uint8Array, sealed: Uint8Array): MultiserverError | undefined {
     rekeyWhenDue(this.#cipher)
-    if (this.#cipher.decryptInto(out, sealed)) return true
-    this.#end(new MultiserverError('PROTOCOL', 'a shs2 frame was forged or damaged'))
-    return false
-  }
-
-  #end(ending: 'goodbye' | MultiserverError): void {
-    this.#ending = ending
-    this.wipe()
+    if (this.#cipher.decryptInto(out, sealed)) return undefined
+    return new MultiserverError('PROTOCOL', 'a shs2 frame was forged or damaged')
   }
 }
 
