@@ -5,6 +5,7 @@ import type { Page as Tab } from 'playwright'
 import { missing, startBrowser, type Browsers } from './browser.ts'
 import { drivePage, startDesktop, type Desktop } from './driver.ts'
 import type { DrivenPeer } from './harness/peer.mjs'
+import { MemoryGrowth, offeredBytes } from '../support/memory-growth.ts'
 
 const mebibyte = 1024 * 1024
 const timeout = 60_000
@@ -154,19 +155,20 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
   it('holds Node back while the page does not read, with its memory flat', async () => {
     const writer = startDesktop({ hub: browser.hubUrl })
     const [near, far] = await connect(writer, page)
-    await writer.offer(near, 1024 * mebibyte)
+    await writer.offer(near, offeredBytes)
     let read = 0
-    let atFirst: number | undefined
+    let growth: MemoryGrowth | undefined
     // The first of these rounds gives it time to load, to compile and to have its buffers as large as they get.
     for (const next of [64, 0, 16, 32]) {
       read += await page.readSome(far, next * mebibyte)
       const written = await standsAt(() => writer.offered(near))
       expect(written).toBeGreaterThanOrEqual(read)
       expect(written).toBeLessThan(read + 16 * mebibyte)
-      const now = await writer.memoryBytes()
-      atFirst ??= now
-      expect(now - atFirst).toBeLessThan(16 * mebibyte)
+      const now = await writer.memory()
+      growth ??= new MemoryGrowth(now)
+      growth.note(now)
     }
+    growth?.expectFlat()
     await page.abort(far)
     expect(await writer.ending(near)).toBe('PEER_RESET')
     await writer.stop()

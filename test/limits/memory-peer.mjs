@@ -8,6 +8,7 @@ import net from 'multiserver/plugs/net'
 import rtc from 'multiserver/plugs/rtc'
 import shs from 'multiserver/plugs/shs'
 import ws from 'multiserver/plugs/ws'
+import { measureMemory } from '../support/measure-memory.mjs'
 
 const warmUpBytes = 32 * 1024 * 1024
 const offeredBytes = 1024 * 1024 * 1024
@@ -25,11 +26,7 @@ const ms = MultiServer([[transports[transport](), shs({ keys })]])
 let written = 0
 
 process.on('message', (message) => {
-  if (message === 'measure') {
-    globalThis.gc()
-    const { rss, heapUsed, external } = process.memoryUsage()
-    process.send({ memory: { rss, heapUsed, external }, written })
-  }
+  if (message === 'measure') process.send({ memory: measureMemory(), written })
 })
 
 if (role === 'reader') {

@@ -2,12 +2,12 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { startHub } from '../../signal-server/index.ts'
+import type { Memory } from '../support/measure-memory.mjs'
+import { MemoryGrowth, offeredBytes } from '../support/memory-growth.ts'
 
 const script = fileURLToPath(new URL('memory-peer.mjs', import.meta.url))
 const MiB = 1024 * 1024
-const flatBytes = 16 * MiB
 const warmUpBytes = 32 * MiB
-const offeredBytes = 1024 * MiB
 /** No rate of the hub is what holds the writer back. */
 const limits = {
   relayBytesPerSecond: 1024 * MiB,
@@ -27,22 +27,21 @@ describe('a reader that stops reading', () => {
       const writer = new Peer('writer', transport, address)
       try {
         await Promise.all([reader.heard('isWarm'), writer.heard('isWarm')])
-        const [readerBefore, writerBefore] = [await reader.measure(), await writer.measure()]
+        const [ofReader, ofWriter] = [await reader.startGrowth(), await writer.startGrowth()]
         writer.say('go')
-        let [readerBytes, writerBytes] = [0, 0]
         let written = -1
         let progressAt = performance.now()
         while (performance.now() - progressAt < stalledMs) {
           const [readerNow, writerNow] = await Promise.all([reader.measure(), writer.measure()])
-          readerBytes = Math.max(readerBytes, growth(readerBefore, readerNow))
-          writerBytes = Math.max(writerBytes, growth(writerBefore, writerNow))
+          ofReader.note(readerNow.memory)
+          ofWriter.note(writerNow.memory)
           if (writerNow.written !== written) progressAt = performance.now()
           written = writerNow.written
         }
         expect(written).toBeGreaterThan(warmUpBytes)
         expect(written).toBeLessThan(warmUpBytes + offeredBytes / 8)
-        expect(readerBytes).toBeLessThan(flatBytes)
-        expect(writerBytes).toBeLessThan(flatBytes)
+        ofReader.expectFlat()
+        ofWriter.expectFlat()
       } finally {
         await Promise.all([reader.leave(), writer.leave()])
         await hub.close()
@@ -55,13 +54,8 @@ describe('a reader that stops reading', () => {
 interface Told {
   readonly address?: string
   readonly isWarm?: boolean
-  readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number }
+  readonly memory: Memory
   readonly written: number
-}
-
-/** By how much a process grew: as the system sees it, or in what its own heap and buffers hold. */
-function growth({ memory: before }: Told, { memory: now }: Told): number {
-  return Math.max(now.rss - before.rss, now.heapUsed + now.external - before.heapUsed - before.external)
 }
 
 class Peer {
@@ -103,6 +97,10 @@ class Peer {
   measure(): Promise<Told> {
     this.say('measure')
     return this.heard('memory')
+  }
+
+  async startGrowth(): Promise<MemoryGrowth> {
+    return new MemoryGrowth((await this.measure()).memory)
   }
 
   async leave(): Promise<void> {

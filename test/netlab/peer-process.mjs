@@ -8,6 +8,7 @@ import rtc from 'multiserver/plugs/rtc'
 import shs2 from 'multiserver/plugs/shs2'
 import wrtc from 'wrtc'
 import { createPeer } from '../e2e/harness/peer.mjs'
+import { measureMemory } from '../support/measure-memory.mjs'
 
 const [, , hub, options] = process.argv
 const keys = await generateKeys()
@@ -17,10 +18,7 @@ const call = createPeer({
   stacks: [[rtc({ hub, wrtc: eavesdrop(wrtc, heard), ...JSON.parse(options) }), shs2({ keys })]],
   publicKey: keys.publicKey,
   createHash: () => createHash('sha256'),
-  memoryBytes() {
-    globalThis.gc()
-    return process.memoryUsage.rss()
-  },
+  measureMemory,
 })
 const own = {
   heard: () => heard,

@@ -38,8 +38,8 @@ export class SoakPeer {
     return `${this.place.link}, life ${this.#lives}`
   }
 
-  memoryBytes(): Promise<number> {
-    return this.#peer.memoryBytes()
+  async memoryBytes(): Promise<number> {
+    return (await this.#peer.memory()).residentBytes
   }
 
   stop(): Promise<void> {

@@ -6,6 +6,7 @@ import rtc from 'multiserver/plugs/rtc'
 import shs from 'multiserver/plugs/shs'
 import shs2 from 'multiserver/plugs/shs2'
 import ws from 'multiserver/plugs/ws'
+import { measureMemory } from '../../support/measure-memory.mjs'
 import { createPeer } from './peer.mjs'
 
 const [, , transport, hub, way] = process.argv
@@ -20,10 +21,7 @@ const call = createPeer({
   ]),
   publicKey: keys.publicKey,
   createHash: () => createHash('sha256'),
-  memoryBytes() {
-    globalThis.gc()
-    return process.memoryUsage.rss()
-  },
+  measureMemory,
 })
 
 process.on('message', ({ id, name, args }) => {

@@ -1,4 +1,5 @@
 import type { MultiServer, Path, StackInput } from '../../../core/multiserver.ts'
+import type { Memory } from '../../support/measure-memory.mjs'
 
 /** What a test can ask of a peer, wherever that runs. Connections have numbers; bytes are hex. */
 export interface DrivenPeer {
@@ -30,8 +31,8 @@ export interface DrivenPeer {
   /** Reads to the end; the code of the error that it ended with, or 'end'. */
   ending(connection: number): Promise<string>
   abort(connection: number): Promise<void>
-  /** What the process has in memory after a garbage collection. Node only. */
-  memoryBytes(): Promise<number>
+  /** What the process has in memory. Node only. */
+  memory(): Promise<Memory>
 }
 
 export interface Description {
@@ -63,7 +64,7 @@ export interface PeerOptions {
   readonly publicKey: Uint8Array
   /** SHA-256 in pieces. */
   readonly createHash: () => { update(bytes: Uint8Array): unknown; digest(): Uint8Array }
-  readonly memoryBytes?: () => number
+  readonly measureMemory?: () => Memory
 }
 
 /** Calls one of the methods of {@link DrivenPeer}, and says in plain data how that went. */

@@ -2,7 +2,7 @@
 
 const longestLastWordBytes = 1024 * 1024
 
-export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryBytes }) {
+export function createPeer({ MultiServer, stacks, publicKey, createHash, measureMemory }) {
   const ms = MultiServer(stacks)
   const connections = []
   const offered = new Map()
@@ -60,7 +60,7 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, memoryB
       }
     },
     abort: (number) => connections[number].abort(),
-    memoryBytes: () => memoryBytes(),
+    memory: () => measureMemory(),
   }
 
   return async (name, args) => {
