@@ -9,7 +9,10 @@ const connectionsBefore = 1000
 const GiB = 2 ** 30
 
 /** One row of a table, once: the figures of its role in their order. Both ends are new processes. */
-export async function measure(name: string, { role, amount, chunkBytes = 64 * 1024 }: Table): Promise<number[]> {
+export async function measure(
+  name: string,
+  { role, amount, chunkBytes = 64 * 1024 }: Table,
+): Promise<number[]> {
   const server = fork(worker, [name, 'serve'], { execArgv: ['--expose-gc'], env: environment(name) })
   const clients: ChildProcess[] = []
   const addressed = message<{ address: string }>(server, 'address')

@@ -51,9 +51,13 @@ export class Result {
 /** For a terminal. */
 export function printed(result: Result): string {
   const rows = [result.heads, ...result.table.rows.map((name) => result.cells(name))]
-  const widths = result.heads.map((_, column) => Math.max(...rows.map((cells) => (cells[column] ?? '').length)))
+  const widths = result.heads.map((_, column) =>
+    Math.max(...rows.map((cells) => (cells[column] ?? '').length)),
+  )
   const line = (cells: readonly string[]) =>
-    cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  ')
+    cells
+      .map((cell, at) => (at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0)))
+      .join('  ')
   return [result.table.title, ...rows.map((cells) => `  ${line(cells)}`.trimEnd())].join('\n')
 }
 
@@ -79,7 +83,9 @@ are medians, and a quotient is the median of the quotients of the rounds. Data g
 /** What the figures were taken on, in a sentence without its full stop. */
 export function machine(): string {
   const [processor] = cpus()
-  const versions = ['sodium-native', 'ws', 'wrtc', 'multiserver-3.8.2'].map((name) => `${name} ${versionOf(name)}`)
+  const versions = ['sodium-native', 'ws', 'wrtc', 'multiserver-3.8.2'].map(
+    (name) => `${name} ${versionOf(name)}`,
+  )
   const rivals = ['libp2p', '@hyperswarm/secret-stream'].map((name) => `${name} ${versionOf(name, 'bench/')}`)
   return `${cpus().length} × ${processor?.model ?? 'a processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}, Node ${process.versions.node}, OpenSSL ${process.versions.openssl}; ${[...versions, ...rivals].join(', ')}`
 }

@@ -6,7 +6,7 @@ export interface Work {
   /** See `Table`. */
   readonly amount: number
   readonly chunkBytes: number
-  open(): Promise<Wire>
+  readonly open: () => Promise<Wire>
 }
 
 const lanes = 8

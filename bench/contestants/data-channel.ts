@@ -56,7 +56,7 @@ interface End {
   connection: RTCPeerConnection
   channel: RTCDataChannel
   /** Candidates wait for the description. */
-  hear(signal: Signal): Promise<void>
+  hear: (signal: Signal) => Promise<void>
 }
 
 async function open(link: Link, dial: number): Promise<End> {
