@@ -1,9 +1,6 @@
 /** One end of something to be measured: a library with its transport, in a process of its own. */
 export interface Contestant {
-  /**
-   * Accepts connections and gives what the dialing side needs. The first byte of a connection says what is wanted:
-   * 0, one byte back at once; 1, all bytes up to the end are read, and then one byte comes back.
-   */
+  /** Accepts connections and gives what the dialing side needs. The first byte of a connection says what is wanted, see below. */
   serve(link: Link): Promise<{ address: string; close: () => Promise<void> }>
   /** Connects, and resolves when the connection can be written to. */
   dial(address: string, link: Link): Promise<Wire>
@@ -13,7 +10,7 @@ export interface Wire {
   /** Resolves when there is room for more. */
   write(chunk: Uint8Array): Promise<void>
   end(): Promise<void>
-  /** The next byte that comes back. */
+  /** The next chunk that comes back. */
   answer(): Promise<void>
   close(): Promise<void>
 }
@@ -24,5 +21,9 @@ export interface Link {
   onMessage(listener: (message: unknown) => void): void
 }
 
+/** One byte back at once. */
 export const askFirstByte = 0
+/** All bytes up to the end are read, and then one byte comes back. */
 export const askSink = 1
+/** Every chunk comes back, this one too. */
+export const askEcho = 2

@@ -1,32 +1,45 @@
-import { netAlone, netShs, netShs2, rtcShs, wsShs, wsShs2 } from './contestants/multiserver.ts'
-import { oldNetAlone, oldNetShs, oldWsShs } from './contestants/multiserver-3.8.2.ts'
+import { boxes, chaCha } from './contestants/bare-cipher.ts'
+import { multiserver } from './contestants/multiserver.ts'
+import { oldNetAlone, oldNetShs, oldWsAlone, oldWsShs } from './contestants/multiserver-3.8.2.ts'
 import { rawDataChannel } from './contestants/data-channel.ts'
+import { rawTcp, rawUnix } from './contestants/raw-socket.ts'
+import { rawWebSocket } from './contestants/raw-websocket.ts'
 import { rival } from './contestants/rivals.ts'
 import { tls13, tls13ChaCha } from './contestants/tls.ts'
-import { askFirstByte, askSink, type Contestant, type Link } from './contestant.ts'
+import type { Link } from './contestant.ts'
+import { dial, echo, handshakes, hold, holdBusy, send, type Work } from './roles.ts'
+import type { Role } from './tables.ts'
 
-/** One end in a process of its own: `worker NAME serve`, or `worker NAME send|dial ADDRESS AMOUNT`. */
-const contestants: Record<string, Contestant> = {
-  'net~shs': netShs,
+/** One end in a process of its own: `worker NAME serve`, or `worker NAME ROLE ADDRESS AMOUNT CHUNK_BYTES`. */
+const others = {
+  'net 3.8.2': oldNetAlone,
   'net~shs 3.8.2': oldNetShs,
-  'ws~shs': wsShs,
+  'ws 3.8.2': oldWsAlone,
   'ws~shs 3.8.2': oldWsShs,
-  'net~shs2': netShs2,
-  'ws~shs2': wsShs2,
+  TCP: rawTcp,
+  'unix socket': rawUnix,
+  WebSocket: rawWebSocket,
+  'boxes alone': boxes,
+  'ChaCha20-Poly1305 alone': chaCha,
   'TLS 1.3': tls13,
   'TLS 1.3 ChaCha20': tls13ChaCha,
   'libp2p tcp+noise': rival('libp2p'),
   'secret-stream': rival('secret-stream'),
-  net: netAlone,
-  'net 3.8.2': oldNetAlone,
-  'rtc~shs': rtcShs,
   'data channel': rawDataChannel,
+  'rtc~shs2 relay first': multiserver('rtc~shs2', { relay: 'first' }),
+}
+const roles: Record<Role, (work: Work) => Promise<number[]>> = {
+  send,
+  echo,
+  handshakes,
+  dial,
+  hold,
+  'hold busy': holdBusy,
 }
 
 const [name = '', role = '', address = '', amount = '0', chunkBytes = '65536'] = process.argv.slice(2)
-const found = contestants[name]
-if (found === undefined || process.send === undefined) throw new Error('this is run by bench/main.js')
-const end = found
+if (process.send === undefined) throw new Error('this is run by bench/main.js')
+const end = (others as Record<string, typeof rawTcp>)[name] ?? multiserver(name)
 
 // A parent that is gone wants nothing any more.
 process.on('disconnect', () => process.exit())
@@ -45,8 +58,6 @@ const link: Link = {
   },
 }
 
-const roles: Record<string, (amount: number) => Promise<number>> = { send, dial, handshakes, hold }
-
 if (role === 'serve') {
   const { address: own } = await end.serve(link)
   process.send({ address: own })
@@ -54,64 +65,12 @@ if (role === 'serve') {
     if (message.measure === true) process.send?.({ rss: memoryNow() })
   })
 } else {
-  process.send({ result: await roles[role]?.(Number(amount)) })
-  if (role === 'hold') await new Promise(() => undefined)
+  const work = { amount: Number(amount), chunkBytes: Number(chunkBytes), open: () => end.dial(address, link) }
+  const figures = await roles[role as Role](work)
+  const { user, system } = process.cpuUsage()
+  process.send({ figures, cpuMs: (user + system) / 1000 })
+  if (role.startsWith('hold')) await new Promise(() => undefined)
   process.exit()
-}
-
-/** Megabytes a second, from the first write until the far side has said that it has everything. */
-async function send(megabytes: number): Promise<number> {
-  const wire = await end.dial(address, link)
-  const chunk = new Uint8Array(Number(chunkBytes))
-  await wire.write(Uint8Array.of(askSink))
-  const startedAt = performance.now()
-  for (let sent = 0; sent < megabytes * 1e6; sent += chunk.length) await wire.write(chunk)
-  await wire.end()
-  await wire.answer()
-  const seconds = (performance.now() - startedAt) / 1000
-  return megabytes / seconds
-}
-
-/** Milliseconds from the dial to the first byte that came back: the median of `times`. */
-async function dial(times: number): Promise<number> {
-  const results: number[] = []
-  for (let round = 0; round < times; round++) {
-    const startedAt = performance.now()
-    const wire = await end.dial(address, link)
-    await wire.write(Uint8Array.of(askFirstByte))
-    await wire.answer()
-    results.push(performance.now() - startedAt)
-    await wire.close()
-  }
-  return results.toSorted((a, b) => a - b)[Math.floor(times / 2)] ?? 0
-}
-
-/** Handshakes a second: so many connections, eight at a time, each up to the first byte that came back. */
-async function handshakes(times: number): Promise<number> {
-  const startedAt = performance.now()
-  let left = times
-  const lane = async () => {
-    while (left-- > 0) {
-      const wire = await end.dial(address, link)
-      await wire.write(Uint8Array.of(askFirstByte))
-      await wire.answer()
-      await wire.close()
-    }
-  }
-  await Promise.all(Array.from({ length: 8 }, lane))
-  return times / ((performance.now() - startedAt) / 1000)
-}
-
-/** Opens so many connections and keeps them, idle. */
-async function hold(times: number): Promise<number> {
-  const lane = async () => {
-    for (let count = 0; count < times / 8; count++) {
-      const wire = await end.dial(address, link)
-      await wire.write(Uint8Array.of(askSink))
-    }
-  }
-  await Promise.all(Array.from({ length: 8 }, lane))
-  return times
 }
 
 /** Resident bytes after a collection. */

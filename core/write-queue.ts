@@ -9,6 +9,9 @@ const { joinBytes, smallBytes, unsentBytes, writeCostBytes } = limits.connection
 const settled = Promise.resolve()
 const ignore = () => undefined
 
+/** While no more than this waits, small writes settle at once: a whole block. */
+const littleCost = joinBytes + writeCostBytes
+
 /** Of this turn and of the time of a write of the stream below; few streams are busy at once. */
 const blocks = new BufferPool(joinBytes, 16)
 
@@ -18,7 +21,7 @@ interface Write {
   length: number
   cost: number
   /** Absent where the writes have settled. */
-  readonly settle?: { readonly resolve: () => void; readonly reject: (error: Error) => void }
+  settle?: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
 }
 
 /**
@@ -48,12 +51,12 @@ export class WriteQueue {
       this.#stream.abort(error)
       return rejectQuietly(error)
     }
-    this.#waitingCost += cost
-    if (chunk.length <= smallBytes && this.#waitingCost <= joinBytes) {
-      this.#join(chunk, cost)
+    if (chunk.length <= smallBytes && this.#waitingCost + chunk.length <= littleCost) {
+      this.#join(chunk)
       this.#running ??= this.#run()
       return settled
     }
+    this.#waitingCost += cost
     const writing = new Promise<void>((resolve, reject) => {
       this.#waiting.push({ memory: chunk, length: chunk.length, cost, settle: { resolve, reject } })
       this.#running ??= this.#run()
@@ -82,6 +85,7 @@ export class WriteQueue {
       const batch = this.#takeBatch()
       try {
         const chunk = joinWrites(batch)
+        this.#settleSmall(batch)
         if (chunk.length > 0) await this.#stream.write(chunk)
         if (this.#error !== undefined) throw this.#error
         for (const write of batch) releaseWrite(write)
@@ -94,10 +98,12 @@ export class WriteQueue {
     this.#running = undefined
   }
 
-  #join(chunk: Uint8Array, cost: number): void {
+  #join(chunk: Uint8Array): void {
     const last = this.#waiting.at(-1)
     if (last === undefined || last.settle !== undefined || last.length + chunk.length > joinBytes) {
+      const cost = costOf(chunk)
       this.#waiting.push({ memory: copy(chunk), length: chunk.length, cost })
+      this.#waitingCost += cost
       return
     }
     if (last.memory.length < joinBytes) {
@@ -107,7 +113,21 @@ export class WriteQueue {
     }
     last.memory.set(chunk, last.length)
     last.length += chunk.length
-    last.cost += cost
+    last.cost += chunk.length
+    this.#waitingCost += chunk.length
+  }
+
+  /** There is room again: the small ones that waited for it settle as those do that come now. */
+  #settleSmall(batch: readonly Write[]): void {
+    // What was joined is copied already.
+    if (batch.length > 1) for (const write of batch) if (write.length <= smallBytes) settleEarly(write)
+    let cost = 0
+    for (const write of this.#waiting) {
+      cost += write.cost
+      if (cost > littleCost || write.length > smallBytes) return
+      if (write.settle !== undefined) write.memory = copy(write.memory)
+      settleEarly(write)
+    }
   }
 
   #takeBatch(): Write[] {
@@ -135,6 +155,11 @@ function joinWrites(batch: readonly Write[]): Uint8Array {
   if (first !== undefined && batch.length === 1 && first.length === first.memory.length) return first.memory
   const chunks = batch.map(({ memory, length }) => memory.subarray(0, length))
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(...chunks)
+}
+
+function settleEarly(write: Write): void {
+  write.settle?.resolve()
+  write.settle = undefined
 }
 
 /** The stream has taken it: a block of ours is free again. */

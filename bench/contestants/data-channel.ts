@@ -1,64 +1,65 @@
 import { loadWebRtc } from '../../plugs/rtc/wrtc.ts'
-import { askSink, type Contestant, type Link, type Wire } from '../contestant.ts'
+import { Answers } from '../answers.ts'
+import { askEcho, askSink, type Contestant, type Link, type Wire } from '../contestant.ts'
 
-/** A bare data channel of the same WebRTC library: no session, no encryption of ours, a queue of 256 KiB. */
+/** What a sender may have handed over and not sent. */
+const queueBytes = 256 * 1024
+
+/** A bare data channel of the same WebRTC library: no session, no encryption of ours, signals by way of the parent. */
 export const rawDataChannel: Contestant = {
-  async serve(link) {
-    const { connection, channel } = await open(link)
+  serve(link) {
+    const ends = new Map<number, Promise<End>>()
     link.onMessage((message) => {
-      void (async () => {
-        const { sdp, candidate } = message as Signal
-        if (candidate !== undefined) await connection.addIceCandidate(candidate)
-        if (sdp === undefined) return
-        await connection.setRemoteDescription(sdp)
+      const signal = message as Signal
+      const end = ends.get(signal.dial) ?? open(link, signal.dial)
+      ends.set(signal.dial, end)
+      void end.then(async ({ connection, channel, hear }) => {
+        if (signal.sdp === undefined) return await hear(signal)
+        serveChannel(channel)
+        await hear(signal)
         await connection.setLocalDescription(await connection.createAnswer())
-        link.send({ sdp: plain(connection.localDescription) })
-      })()
+        link.send({ dial: signal.dial, sdp: plain(connection.localDescription) })
+      })
     })
-    let sink = false
-    let first = true
-    channel.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer>) => {
-      if (first) sink = new Uint8Array(data)[0] === askSink
-      if (!sink || data.byteLength === 1) {
-        if (!sink || !first) channel.send(Uint8Array.of(1))
-      }
-      first = false
-    })
-    return {
+    return Promise.resolve({
       address: 'data channel',
-      close() {
-        connection.close()
-        return Promise.resolve()
+      async close() {
+        for (const end of ends.values()) (await end).connection.close()
       },
-    }
+    })
   },
   async dial(_address, link) {
-    const { connection, channel } = await open(link)
+    const dial = (dials += 1)
+    const { connection, channel, hear } = await open(link, dial)
     const opened = new Promise((resolve) => channel.addEventListener('open', resolve))
-    const waiting: Signal['candidate'][] = []
     link.onMessage((message) => {
-      void (async () => {
-        const { sdp, candidate } = message as Signal
-        if (sdp !== undefined) {
-          await connection.setRemoteDescription(sdp)
-          for (const each of waiting.splice(0)) await connection.addIceCandidate(each)
-        } else if (connection.remoteDescription === null) waiting.push(candidate)
-        else await connection.addIceCandidate(candidate)
-      })()
+      const signal = message as Signal
+      if (signal.dial === dial) void hear(signal)
     })
     await connection.setLocalDescription(await connection.createOffer())
-    link.send({ sdp: plain(connection.localDescription) })
+    link.send({ dial, sdp: plain(connection.localDescription) })
     await opened
     return toWire(connection, channel)
   },
 }
 
+let dials = 0
+
 interface Signal {
+  /** Which dial of the dialing process it belongs to. */
+  dial: number
   sdp?: RTCSessionDescriptionInit
   candidate?: RTCIceCandidateInit
 }
 
-async function open(link: Link): Promise<{ connection: RTCPeerConnection; channel: RTCDataChannel }> {
+interface End {
+  connection: RTCPeerConnection
+  channel: RTCDataChannel
+  /** Candidates wait for the description. */
+  hear: (signal: Signal) => Promise<void>
+}
+
+async function open(link: Link, dial: number): Promise<End> {
   const { RTCPeerConnection } = await loadWebRtc()
   const connection = new RTCPeerConnection()
   const channel = connection.createDataChannel('bench', { negotiated: true, id: 0 })
@@ -66,9 +67,31 @@ async function open(link: Link): Promise<{ connection: RTCPeerConnection; channe
   connection.addEventListener('icecandidate', ({ candidate }) => {
     if (candidate === null || candidate.candidate === '') return
     const { candidate: text, sdpMid, sdpMLineIndex } = candidate
-    link.send({ candidate: { candidate: text, sdpMid, sdpMLineIndex } })
+    link.send({ dial, candidate: { candidate: text, sdpMid, sdpMLineIndex } })
   })
-  return { connection, channel }
+  const waiting: RTCIceCandidateInit[] = []
+  const hear = async ({ sdp, candidate }: Signal) => {
+    if (connection.signalingState === 'closed') return
+    if (sdp !== undefined) {
+      await connection.setRemoteDescription(sdp)
+      for (const each of waiting.splice(0)) await connection.addIceCandidate(each)
+    } else if (candidate !== undefined) {
+      if (connection.remoteDescription === null) waiting.push(candidate)
+      else await connection.addIceCandidate(candidate)
+    }
+  }
+  return { connection, channel, hear }
+}
+
+function serveChannel(channel: RTCDataChannel): void {
+  let asked: number | undefined
+  channel.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer>) => {
+    const isFirst = asked === undefined
+    asked ??= new Uint8Array(data)[0]
+    if (asked === askEcho) channel.send(data)
+    // A sink answers the mark of the end, one byte: a data channel can't be half closed.
+    else if (isFirst !== (asked === askSink) && data.byteLength === 1) channel.send(Uint8Array.of(1))
+  })
 }
 
 function plain(description: RTCSessionDescription | null): RTCSessionDescriptionInit {
@@ -76,19 +99,18 @@ function plain(description: RTCSessionDescription | null): RTCSessionDescription
 }
 
 function toWire(connection: RTCPeerConnection, channel: RTCDataChannel): Wire {
-  const answer = new Promise<void>((resolve) =>
-    channel.addEventListener('message', () => resolve(), { once: true }),
-  )
+  const answers = new Answers()
+  channel.addEventListener('message', () => answers.arrived())
   return {
     async write(chunk) {
       channel.send(chunk as Uint8Array<ArrayBuffer>)
-      while (channel.bufferedAmount >= 256 * 1024) await new Promise((resolve) => setTimeout(resolve, 1))
+      while (channel.bufferedAmount >= queueBytes) await new Promise((resolve) => setTimeout(resolve, 1))
     },
     end() {
       channel.send(Uint8Array.of(2))
       return Promise.resolve()
     },
-    answer: () => answer,
+    answer: () => answers.next(),
     close() {
       connection.close()
       return Promise.resolve()

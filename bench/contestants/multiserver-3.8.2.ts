@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { createKeys } from '../keys.ts'
-import { askSink, type Contestant, type Wire } from '../contestant.ts'
+import { askEcho, askSink, type Contestant, type Wire } from '../contestant.ts'
 
 /** What of the old package is used: pull-streams of Buffers. */
 interface PullStream {
@@ -29,6 +29,7 @@ const Shs: (options: unknown) => unknown = require('multiserver-3.8.2/plugins/sh
 export const oldNetShs = createOld(async () => [Net(place()), await createShs()])
 export const oldWsShs = createOld(async () => [Ws({ ...place(), host: 'localhost' }), await createShs()])
 export const oldNetAlone = createOld(() => Promise.resolve([Net(place())]))
+export const oldWsAlone = createOld(() => Promise.resolve([Ws({ ...place(), host: 'localhost' })]))
 
 /** It can't let the system choose; these ports are not among those that the system gives out. */
 function place(): { scope: string; port: number } {
@@ -70,17 +71,19 @@ function serveStream(stream: PullStream): void {
   const answer = () => stream.sink(pushable(Buffer.of(1)).source)
   stream.source(null, (end, data) => {
     if (end !== null && end !== false) return
+    if (data?.[0] === askEcho) return stream.sink(pushable(data, stream.source).source)
     if (data?.[0] !== askSink) return answer()
     const drain = () => stream.source(null, (ended) => (ended ? answer() : drain()))
     drain()
   })
 }
 
-/** One chunk, then the end. */
-function pushable(chunk: Buffer): { source: Source } {
+/** One chunk, then the rest, or the end. */
+function pushable(chunk: Buffer, rest?: Source): { source: Source } {
   let sent = false
   return {
     source(end, callback) {
+      if (sent && rest !== undefined) return rest(end, callback)
       if (end || sent) return callback(end || true)
       sent = true
       return callback(null, chunk)

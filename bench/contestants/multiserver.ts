@@ -1,56 +1,77 @@
 import MultiServer, { type Connection } from '../../core/multiserver.ts'
 import { generateKeys } from '../../plugs/keys.ts'
 import net from '../../plugs/net.ts'
-import rtc from '../../plugs/rtc/index.ts'
+import rtc, { type RtcOptions } from '../../plugs/rtc/index.ts'
 import shs from '../../plugs/shs/index.ts'
 import shs2 from '../../plugs/shs2/index.ts'
+import unix from '../../plugs/unix.ts'
 import ws from '../../plugs/ws.ts'
 import { startHub } from '../../signal-server/index.ts'
-import { askSink, type Contestant } from '../contestant.ts'
+import { askEcho, askSink, type Contestant } from '../contestant.ts'
+import type { Keys } from '../../plugs/key-pair.ts'
+import type { Transform, Transport } from '../../core/types.ts'
 import type { StackInput } from '../../core/multiserver.ts'
 
-/** This package over net or ws with shs or shs2, or net alone. */
-export const netShs = ours(async () => [net(), shs({ keys: await generateKeys() })])
-export const wsShs = ours(async () => [ws(), shs({ keys: await generateKeys() })])
-export const netShs2 = ours(async () => [net(), shs2({ keys: await generateKeys() })])
-export const wsShs2 = ours(async () => [ws(), shs2({ keys: await generateKeys() })])
-export const netAlone = ours(() => Promise.resolve([net()]))
+const direct: Record<string, () => Transport> = {
+  net: () => net(),
+  ws: () => ws(),
+  unix: () => unix(),
+}
+const transforms: Record<string, (keys: Keys) => Transform> = {
+  shs: (keys) => shs({ keys }),
+  shs2: (keys) => shs2({ keys }),
+}
 
-function ours(makeStack: () => Promise<StackInput>): Contestant {
+/** This package: `net`, `ws~shs`, `rtc~shs2` and so on; the hub of rtc is in the server's process. */
+export function multiserver(protocols: string, options: RtcOptions = {}): Contestant {
+  const [transport = '', transform] = protocols.split('~')
+  const open = direct[transport]
+  const secure = async () => {
+    const use = transforms[transform ?? '']
+    return use === undefined ? [] : [use(await generateKeys())]
+  }
+  if (open === undefined) return overHub(secure, options)
   return {
     async serve() {
-      const server = MultiServer([await makeStack()])
+      const server = MultiServer([[open(), ...(await secure())]])
       const close = server.server((connection) => serveConnection(connection))
       await close.listening
       return { address: server.stringify(), close }
     },
-    dial: async (address) => dialWith(await makeStack(), address),
+    dial: async (address) => dialWith([open(), ...(await secure())], address),
   }
 }
 
-/** This package over rtc~shs, with a hub in the server's process. */
-export const rtcShs: Contestant = {
-  async serve() {
-    const hub = await startHub({ exemptLoopback: true })
-    const keys = await generateKeys()
-    const server = MultiServer([[rtc({ hub: hub.url }), shs({ keys })]])
-    const close = server.server((connection) => serveConnection(connection))
-    await close.listening
-    return {
-      address: server.stringify(),
-      async close() {
-        await close()
-        await hub.close()
-      },
-    }
-  },
-  dial: async (address) => dialWith([rtc(), shs({ keys: await generateKeys() })], address),
+function overHub(secure: () => Promise<Transform[]>, options: RtcOptions): Contestant {
+  return {
+    async serve() {
+      const hub = await startHub({ exemptLoopback: true })
+      const server = MultiServer([[rtc({ hub: hub.url, ...options }), ...(await secure())]])
+      const close = server.server((connection) => serveConnection(connection))
+      await close.listening
+      return {
+        address: server.stringify(),
+        async close() {
+          await close()
+          await hub.close()
+        },
+      }
+    },
+    dial: async (address) => dialWith([rtc(options), ...(await secure())], address),
+  }
 }
 
 async function serveConnection(connection: Connection): Promise<void> {
   const first = await connection.read()
+  if (first?.[0] === askEcho) return await echo(connection, first)
   if (first?.[0] === askSink) for await (const chunk of connection) void chunk
   await connection.write(Uint8Array.of(1))
+  await connection.close()
+}
+
+async function echo(connection: Connection, first: Uint8Array): Promise<void> {
+  await connection.write(first)
+  for await (const chunk of connection) await connection.write(chunk)
   await connection.close()
 }
 

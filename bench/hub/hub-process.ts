@@ -23,13 +23,13 @@ export class HubProcess {
     return new HubProcess(url, url)
   }
 
-  /** On loopback, which its limits per address are lifted for: all peers of a run come from there. */
-  static async start(limits: HubChanges = {}, port = 0): Promise<HubProcess> {
+  /** On loopback, which its limits per address are lifted for: all peers of a run come from there. With Redis it is a node. */
+  static async start(limits: HubChanges = {}, port = 0, redisUrl?: string): Promise<HubProcess> {
     const program = fileURLToPath(new URL('./hub.js', import.meta.url))
     const profile = process.env['HUB_CPU_PROF'] === undefined ? [] : ['--cpu-prof']
     const child = fork(program, [], { execArgv: ['--expose-gc', ...profile] })
     const options: StartHubOptions = { port, limits, exemptLoopback: true }
-    const request: HubRequest = { start: options }
+    const request: HubRequest = { start: options, redisUrl }
     child.send(request)
     const { listening } = await answerOf(child, 'listening')
     return new HubProcess(listening.url, listening.hubName, child)

@@ -1,10 +1,10 @@
-import { startHub, type StartHubOptions } from '../../signal-server/index.ts'
+import { redis, startHub, type StartHubOptions } from '../../signal-server/index.ts'
 
 /**
  * A hub in a process of its own. Its parent sends the options first, then asks for its memory now and then;
  * SIGTERM drains it as the program does.
  */
-export type HubRequest = { start: StartHubOptions } | { memory: true }
+export type HubRequest = { start: StartHubOptions; redisUrl?: string | undefined } | { memory: true }
 
 export type HubAnswer =
   | { listening: { url: string; hubName: string } }
@@ -27,7 +27,8 @@ process.on('disconnect', () => process.exit())
 const prototypeKeys = Object.getOwnPropertyNames(Object.prototype)
 
 process.once('message', (request: HubRequest) => {
-  startHub('start' in request ? request.start : {}).then(
+  const { start, redisUrl } = 'start' in request ? request : { start: {} }
+  startHub(redisUrl === undefined ? start : { ...start, cluster: redis(redisUrl) }).then(
     (hub) => {
       process.on('SIGTERM', () => {
         hub.close().then(

@@ -5,9 +5,11 @@ import { printRows, row } from './figures.ts'
 import { HubProcess } from './hub-process.ts'
 import type { Scenario } from './scenario.ts'
 import { beside } from './scenarios/beside.ts'
+import { cluster } from './scenarios/cluster.ts'
 import { floods } from './scenarios/floods.ts'
 import { frozen } from './scenarios/frozen.ts'
 import { fuzz } from './scenarios/fuzz.ts'
+import { growth } from './scenarios/growth.ts'
 import { halfOpen } from './scenarios/half-open.ts'
 import { idle } from './scenarios/idle.ts'
 import { introductions } from './scenarios/introductions.ts'
@@ -21,6 +23,8 @@ import { waves } from './scenarios/waves.ts'
 const scenarios: Record<string, Scenario> = {
   idle,
   introductions,
+  growth,
+  cluster,
   floods,
   storm,
   restart,

@@ -1,4 +1,5 @@
 // js-libp2p over TCP with its Noise and yamux, as its own documentation puts them together.
+import { Answers } from '../../dist/bench/answers.js'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -24,25 +25,27 @@ export async function serve() {
 export async function dial(address) {
   const node = await createNode([])
   const stream = await node.dialProtocol(multiaddr(address), protocol, limits)
+  const answers = new Answers()
+  void (async () => {
+    for await (const _ of stream) answers.arrived()
+  })()
   return {
     async write(chunk) {
       if (!stream.send(chunk))
         await new Promise((resolve) => stream.addEventListener('drain', resolve, { once: true }))
     },
     end: () => stream.close(),
-    answer: async () => {
-      for await (const _ of stream) return
-    },
+    answer: () => answers.next(),
     close: () => node.stop(),
   }
 }
 
 async function serveStream(stream) {
-  let sink = false
+  let asked
   for await (const chunk of stream) {
-    if (sink) continue
-    sink = chunk.subarray(0, 1)[0] === 1
-    if (!sink) break
+    asked ??= chunk.subarray(0, 1)[0]
+    if (asked === 2) stream.send(chunk)
+    if (asked === 0) break
   }
   stream.send(Uint8Array.of(1))
   await stream.close()

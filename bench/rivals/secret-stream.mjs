@@ -1,4 +1,5 @@
 // hyperswarm's secret-stream (Noise XX and libsodium's secretstream, on sodium-native) over TCP.
+import { Answers } from '../../dist/bench/answers.js'
 import SecretStream from '@hyperswarm/secret-stream'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
@@ -18,28 +19,31 @@ export async function dial(address) {
   )
   stream.on('error', () => undefined)
   await new Promise((resolve) => stream.once('connect', resolve))
-  const answered = new Promise((resolve) => stream.once('data', resolve))
+  const answers = new Answers()
+  stream.on('data', () => answers.arrived())
   return {
     async write(chunk) {
       if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve))
     },
     end: async () => void stream.end(),
-    answer: () => answered,
+    answer: () => answers.next(),
     close: async () => void stream.destroy(),
   }
 }
 
 function serveStream(stream) {
-  let sink
+  let asked
   const answer = () => {
     stream.write(Buffer.of(1))
     stream.end()
   }
   stream.on('error', () => undefined)
   stream.on('data', (chunk) => {
-    if (sink !== undefined) return
-    sink = chunk[0] === 1
-    if (!sink) answer()
+    if (asked === undefined) {
+      asked = chunk[0]
+      if (asked === 0) answer()
+    }
+    if (asked === 2) stream.write(chunk)
   })
-  stream.on('end', () => sink && answer())
+  stream.on('end', () => asked === 1 && answer())
 }

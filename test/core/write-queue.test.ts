@@ -104,6 +104,32 @@ describe('WriteQueue', () => {
     }
   })
 
+  it('settles small writes that waited for room as soon as there is some, and leaves their chunks to the writer', async () => {
+    const { queue, sent, go } = createQueue()
+    await queue.write(new Uint8Array(smallBytes))
+    await settle()
+    const pieces = joinBytes / smallBytes
+    const chunks = Array.from({ length: 2 * pieces }, (_, at) => new Uint8Array(smallBytes).fill(at))
+    let settled = 0
+    for (const chunk of chunks) void queue.write(chunk).then(() => (settled += 1))
+    await settle()
+    const before = settled
+    expect(before).toBe(pieces)
+    go()
+    await settle()
+    expect(settled).toBeGreaterThan(before)
+    for (const chunk of chunks.slice(0, settled)) chunk.fill(255)
+    while (settled < chunks.length) {
+      go()
+      await settle()
+    }
+    go()
+    await queue.finish()
+    const bytes = Buffer.concat(sent).subarray(smallBytes)
+    expect(bytes).toHaveLength(2 * joinBytes)
+    expect(bytes.every((byte, at) => byte === Math.floor(at / smallBytes))).toBe(true)
+  })
+
   it('settles a large write only when the stream has taken it', async () => {
     const { queue, go } = createQueue()
     let settled = false
@@ -166,7 +192,8 @@ describe('WriteQueue', () => {
 
   it('counts what a write costs beside its bytes, so that tiny ones are not free', async () => {
     const { queue, aborts } = createQueue()
-    const count = Math.ceil(unsentBytes / (1 + writeCostBytes)) + 2
+    // Those that fit into one block cost no more than their bytes.
+    const count = joinBytes + Math.ceil(unsentBytes / (1 + writeCostBytes)) + 2
     const writes = Array.from({ length: count }, () => queue.write(Uint8Array.of(1)).catch(() => undefined))
     expect(aborts).toMatchObject([{ code: 'SEND_OVERFLOW' }])
     await Promise.all(writes)

@@ -19,12 +19,18 @@ export interface Introduced {
 export async function introduce(
   _place: Workplace,
   {
-    url,
-    hubName,
+    serverAt,
     pairs,
     seconds,
     perSecond,
-  }: HubAddress & { pairs: number; seconds: number; perSecond: number },
+    ...at
+  }: HubAddress & {
+    /** Where the server peers are, if it is another node of a cluster. */
+    serverAt?: HubAddress | undefined
+    pairs: number
+    seconds: number
+    perSecond: number
+  },
 ): Promise<Introduced> {
   const seen: Introduced = { latencies: [], refusals: {} }
   const until = performance.now() + seconds * 1000
@@ -33,7 +39,7 @@ export async function introduce(
     await sleep((index / pairs / perSecond) * 1000)
     while (performance.now() < until) {
       try {
-        await pairUntil(until, { url, hubName, intervalMs: 1000 / perSecond }, seen)
+        await pairUntil(until, { clientAt: at, serverAt: serverAt ?? at, intervalMs: 1000 / perSecond }, seen)
       } catch (error) {
         if (!(error instanceof HubClosedError)) throw error
         count(seen.refusals, error.closed.status ?? error.closed.code)
@@ -46,14 +52,14 @@ export async function introduce(
 
 async function pairUntil(
   until: number,
-  { url, hubName, intervalMs }: HubAddress & { intervalMs: number },
+  { clientAt, serverAt, intervalMs }: { clientAt: HubAddress; serverAt: HubAddress; intervalMs: number },
   seen: Introduced,
 ): Promise<void> {
   const keys = testKeys()
-  const server = new HubClient(url)
-  const client = new HubClient(url)
+  const server = new HubClient(serverAt.url)
+  const client = new HubClient(clientAt.url)
   try {
-    await server.register(keys, hubName)
+    await server.register(keys, serverAt.hubName)
     await client.next('welcome')
     for (let nextAt = performance.now(); nextAt < until; nextAt += intervalMs) {
       await sleep(nextAt - performance.now())
