@@ -124,6 +124,8 @@ export const limits = {
     paths: 4,
     /** How long the client leaves a worse path beside a better one, so that what is under way there arrives. */
     worseCloseMs: 5_000,
+    /** From the end of a data channel here to the far side's word that it knows: a round trip, or nobody is there. */
+    channelCloseMs: 1_000,
     /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */
     earlyFrames: 8,
   },

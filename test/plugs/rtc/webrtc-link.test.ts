@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { limits } from '../../../core/limits.ts'
 import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
 import { loadWebRtc } from '../../../plugs/rtc/wrtc.ts'
+import { resources, untilOnly } from './leftovers.ts'
+import { linkPair } from './link-pair.ts'
 
 describe('WebRtcLink', () => {
   it('is made up to the limit of the process and not beyond, and gives its place back', async () => {
@@ -22,6 +24,33 @@ describe('WebRtcLink', () => {
     for (const link of links) link.close()
     await Promise.all(links.map((link) => link.closed))
   }, 60_000)
+
+  it('ends its data channel before all else, and sends no more', async () => {
+    const before = resources()
+    const { near, far, nearWebRtc, farWebRtc } = await linkPair()
+    const states = [nearWebRtc, farWebRtc].map(
+      ({ channels, connections }) =>
+        new Promise((resolve) =>
+          channels[0]?.addEventListener('close', () => resolve(connections[0]?.connectionState)),
+        ),
+    )
+    near.path.close()
+    expect(() => near.path.send(new Uint8Array(1))).not.toThrow()
+    expect(await Promise.all(states)).toEqual(['connected', 'connected'])
+    await Promise.all([near.link.closed, far.link.closed])
+    await untilOnly(before)
+  })
+
+  it('is released although the far side does not say that it knows', async () => {
+    const before = resources()
+    const { near, far, nearWebRtc } = await linkPair()
+    const [channel] = nearWebRtc.channels
+    Object.defineProperty(channel, 'close', { value: () => undefined })
+    near.link.close()
+    near.link.close()
+    await Promise.all([near.link.closed, far.link.closed])
+    await untilOnly(before)
+  })
 })
 
 describe('rtc without the package wrtc', () => {
