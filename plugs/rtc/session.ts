@@ -163,8 +163,8 @@ export class Session implements ByteStream {
       })
   }
 
-  /** No path is to be had any more: ends the session. */
-  fail(error: Error): void {
+  /** No path is to be had any more: ends the session, with PATH_LOST unless something else is known. */
+  fail(error: Error = new MultiserverError('PATH_LOST', undefined, { cause: this.#paths.lossCause })): void {
     if (!this.isDone) this.#fail(error)
     this.#finish()
   }
@@ -258,7 +258,7 @@ export class Session implements ByteStream {
     if (this.#state === 'open' && this.#suspension.begin(this.isDone)) return
     // One more may be about to open, or to come.
     if (!this.#paths.isEmpty || (this.#state === 'opening' && this.#dialing !== undefined)) return
-    if (this.#isUsable) return this.fail(new MultiserverError('PATH_LOST'))
+    if (this.#isUsable) return this.fail()
     this.#finish()
   }
 

@@ -1,4 +1,3 @@
-import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { startAwakeTimer } from './awake-timer.ts'
 
@@ -24,7 +23,8 @@ export interface Suspended {
   /** Aborts when the session can have no more use for a path. */
   readonly over: AbortSignal
   readonly needsPath: boolean
-  fail(error: Error): void
+  /** PATH_LOST when nothing else is known. */
+  fail(error?: Error): void
 }
 
 /** The time that a session spends without a path, how long that may be, and the search for another. */
@@ -64,8 +64,7 @@ export class Suspension {
     if (!this.isOn) {
       const clientMs = isDone ? Math.min(lingerMs, resumeMs) : resumeMs
       const waitMs = role === 'client' ? clientMs : resumeMs + serverGraceMs
-      const giveUp = () => this.#session.fail(new MultiserverError('PATH_LOST'))
-      this.#stopWaiting = startAwakeTimer(waitMs, giveUp)
+      this.#stopWaiting = startAwakeTimer(waitMs, () => this.#session.fail())
       onSuspension?.(true)
     }
     this.look()
