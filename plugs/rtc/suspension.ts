@@ -33,6 +33,8 @@ export class Suspension {
   readonly #session: Suspended
   #stopWaiting: (() => void) | undefined
   #search: Promise<void> | undefined
+  /** Ends the search that is under way. */
+  #stopSearch = new AbortController()
   #resumes = 0
 
   constructor(options: SuspensionOptions, session: Suspended) {
@@ -79,6 +81,12 @@ export class Suspension {
     this.#options.onSuspension?.(false)
   }
 
+  /** As `look`; what a search that is under way waits for may be of a network that is gone, so that it begins anew. */
+  hurry(): void {
+    this.#stopSearch.abort()
+    this.look()
+  }
+
   /** The path in use is lost or in doubt: another one would be of use. */
   look(): void {
     this.#options.onTrouble?.()
@@ -88,7 +96,8 @@ export class Suspension {
   #searchUnlessUnderWay(): void {
     const { findPath, resumeMs } = this.#options
     if (findPath === undefined || resumeMs === 0 || this.#search !== undefined) return
-    this.#search = findPath(this.#session.over)
+    this.#stopSearch = new AbortController()
+    this.#search = findPath(AbortSignal.any([this.#session.over, this.#stopSearch.signal]))
       .catch((error: Error) => this.#session.fail(error))
       .finally(() => {
         this.#search = undefined

@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startBrowser, type Browsers } from './browser.ts'
+import { firefoxLaunch, firefoxPath, hasFirefox } from '../support/firefox.ts'
+import { missing as missingChromium, startBrowser, type Browsers } from './browser.ts'
 import { drivePage, startDesktop, type Desktop } from './driver.ts'
-import { missing, startFirefox, type Firefox } from './firefox.ts'
+import { startPuppet, type Puppet } from './puppet.ts'
 import type { DrivenPeer } from './harness/peer.mjs'
 
 const mebibyte = 1024 * 1024
 const timeout = 120_000
+const missing = hasFirefox ? missingChromium : ` (no Firefox at ${firefoxPath})`
 
 describe.skipIf(missing !== '')(`Firefox, Chromium and Node${missing}`, { timeout }, () => {
   let chromium: Browsers
-  let firefox: Firefox
+  let firefox: Puppet
   let desktop: Desktop
   let chromiumPeer: DrivenPeer
 
@@ -17,7 +19,7 @@ describe.skipIf(missing !== '')(`Firefox, Chromium and Node${missing}`, { timeou
     chromium = await startBrowser()
     desktop = startDesktop({ hub: chromium.hubUrl })
     chromiumPeer = drivePage(await chromium.openPage())
-    firefox = await startFirefox(chromium.hubUrl)
+    firefox = await startPuppet(firefoxLaunch, chromium.hubUrl)
   }, timeout)
 
   afterAll(async () => {
@@ -73,7 +75,7 @@ describe.skipIf(missing !== '')(`Firefox, Chromium and Node${missing}`, { timeou
       const figures = await exchange(pairs[name], 16 * mebibyte, async (near) => {
         await until(async () => Number((await client.stats(near))['receivedBytes']) > 2 * mebibyte)
         await chromium.restartHub(async () => {
-          await firefox.losePath()
+          await firefox.page.evaluate(() => window.losePath())
           await until(async () => (await client.stats(near))['isSuspended'] === true)
         })
       })
