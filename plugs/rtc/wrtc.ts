@@ -9,9 +9,9 @@ export interface WebRtc {
 
 export interface PageListeners {
   /** The page goes away: nothing of it runs afterwards. */
-  onHide(): void
+  readonly onHide: () => void
   /** The page is back from where its timers stood still, or the network is back: what is known of either is old. */
-  onWake(): void
+  readonly onWake: () => void
 }
 
 /** Calls back on what befalls the page, which Node has none of. The returned function stops that. */
