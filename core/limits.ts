@@ -115,6 +115,11 @@ export const limits = {
     /** A path that has been silent this long is asked, and dead when the answer is not there in time. */
     pingAfterMs: 5_000,
     pongTimeoutMs: 7_000,
+    /** A path that is asked because page or network are back: without an answer by then another one is looked for beside it. */
+    doubtAfterMs: 1_000,
+    /** PINGs that are answered at once in so much time; of any more the newest waits. One each 5 s is usual. */
+    answers: 8,
+    answersMs: 100,
     /** A timer that fires this much later than asked for: the process was held up, or the machine slept. */
     lateTimerMs: 1_000,
     /** The server leaves the closing to the client for this long, so that nothing in flight is dropped. */
@@ -124,6 +129,8 @@ export const limits = {
     paths: 4,
     /** How long the client leaves a worse path beside a better one, so that what is under way there arrives. */
     worseCloseMs: 5_000,
+    /** From the end of a data channel here to the far side's word that it knows: a round trip, or nobody is there. */
+    channelCloseMs: 1_000,
     /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */
     earlyFrames: 8,
   },

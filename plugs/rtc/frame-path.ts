@@ -1,4 +1,5 @@
 import type { Bytes, Path } from '../../core/types.ts'
+import type { RelayUsage } from './relay-usage.ts'
 
 /** One way for the frames of a session: a data channel, or a relay circuit. It is open when the session gets it. */
 export interface FramePath {
@@ -9,7 +10,7 @@ export interface FramePath {
   /** Of the pair of ICE candidates in use. */
   readonly candidates?: CandidateTypes | undefined
   /** How much of what a relay grants is used. */
-  readonly usage?: { figures(): Record<string, number | boolean> } | undefined
+  readonly usage?: RelayUsage | undefined
   /** The largest message that the far side takes. */
   readonly maxFrameBytes: number
   /** Bytes handed over that have not left yet. */

@@ -21,10 +21,10 @@ export type Introduce = (attempt: {
 export async function redial(session: Session, introduce: Introduce, signal: AbortSignal): Promise<void> {
   // A path in doubt may have died alone; one that is lost may have died with a thousand others, of the same relay.
   let boundMs: number = session.isSuspended ? shortestBackoffMs : 0
-  while (session.needsPath) {
+  while (session.needsPath && !signal.aborted) {
     await pause(Math.random() * boundMs, signal)
     boundMs = Math.min(Math.max(2 * boundMs, shortestBackoffMs), longestBackoffMs)
-    if (!session.needsPath) return
+    if (!session.needsPath || signal.aborted) return
     await tryOnce(session, introduce, signal)
   }
 }

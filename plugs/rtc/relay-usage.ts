@@ -13,9 +13,12 @@ export class RelayUsage {
   readonly #bytes: number
   readonly #lifeMs: number
   readonly #onLimit: (error: MultiserverError, isOver: boolean) => void
+  /** Of earlier circuits that drew from the same account. */
+  #beforeBytes = 0
   #usedBytes = 0
   #begunAt: number | undefined
   #isNear = false
+  #limit: MultiserverError | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(
@@ -26,6 +29,22 @@ export class RelayUsage {
     this.#bytes = positive(told['bytes'])
     this.#lifeMs = positive(told['lifeMs'])
     this.#onLimit = onLimit
+  }
+
+  /** RELAY_LIMIT, once the relay has ended the circuit for that. */
+  get limit(): MultiserverError | undefined {
+    return this.#limit
+  }
+
+  /**
+   * Goes on from an earlier circuit of the same session. Whoever is granted fewer bytes than then has drawn them from one
+   * account with it, so that the warning is of the whole, and is not said again.
+   */
+  follow(earlier: RelayUsage): void {
+    if (this.#bytes >= earlier.#bytes) return
+    this.#beforeBytes = earlier.#beforeBytes + earlier.#usedBytes
+    this.#isNear = earlier.#isNear
+    this.add(0)
   }
 
   /** For people. */
@@ -49,13 +68,16 @@ export class RelayUsage {
   /** Of both directions, as the relay counts. */
   add(bytes: number): void {
     this.#usedBytes += bytes
-    if (!this.#isNear && this.#usedBytes >= this.#bytes * warnShare) this.#warn('bytes')
+    const before = this.#beforeBytes
+    if (before + this.#usedBytes >= (before + this.#bytes) * warnShare) this.#warn('bytes')
   }
 
   /** The relay closed it for that, or it is over for any other reason. */
   end({ isLimit }: { isLimit: boolean }): void {
     clearTimeout(this.#timer)
-    if (isLimit) this.#onLimit(this.#error('has ended the circuit: it had all it may have'), true)
+    if (!isLimit) return
+    this.#limit = this.#error('has ended the circuit: it had all it may have')
+    this.#onLimit(this.#limit, true)
   }
 
   #warn(of: 'time' | 'bytes'): void {

@@ -6,6 +6,9 @@ import type { Bytes, Path } from '../../core/types.ts'
 import type { CandidateTypes, FramePath } from './frame-path.ts'
 
 const {
+  answers,
+  answersMs,
+  doubtAfterMs,
   frameBytes,
   helloTimeoutMs,
   lateTimerMs,
@@ -46,10 +49,13 @@ export class SessionPath {
   #heardAt = performance.now()
   #timer: ReturnType<typeof setTimeout> | undefined
   #roomTimer: ReturnType<typeof setTimeout> | undefined
+  #doubtTimer: ReturnType<typeof setTimeout> | undefined
   #pingId = 0
   #pingSentAt = 0
   #rttMs: number | undefined
   #unansweredPing: number | undefined
+  /** How many PINGs were answered at once since when. */
+  #answered = { count: 0, since: 0 }
   /** Sizes of the frames handed over, oldest first, as far as they may still be queued. */
   #handedOver: number[] = []
   #handedOverBytes = 0
@@ -131,6 +137,16 @@ export class SessionPath {
     return this.#pingId
   }
 
+  /** Asks at once whether it lives. It is in doubt when the answer is late, and dead as after any silence when there is none. */
+  check(): void {
+    if (this.#state !== 'open') return
+    this.ping()
+    this.#awaitAnswer()
+    const askedAt = this.#pingSentAt
+    clearTimeout(this.#doubtTimer)
+    this.#doubtTimer = setTimeout(() => this.#heardAt < askedAt && this.#doubt(), doubtAfterMs)
+  }
+
   /** Whether DATA may be handed over now; when not, `onRoom` follows. */
   hasRoom(): boolean {
     const queued = this.#forgetSent()
@@ -144,6 +160,7 @@ export class SessionPath {
     this.#state = 'lost'
     clearTimeout(this.#timer)
     clearTimeout(this.#roomTimer)
+    clearTimeout(this.#doubtTimer)
     this.#resolveOpened(false)
     this.#path.close()
   }
@@ -192,11 +209,22 @@ export class SessionPath {
     this.flight.measure(rttMs)
   }
 
-  /** While the queue is full only the newest PING waits for its answer: a flood of them must not fill the memory. */
+  /**
+   * While the queue is full, or many were answered just now, only the newest PING waits for its answer: a flood of them must
+   * not fill the memory, nor make us send as often as a stranger likes, for the moment in which we do is wrtc's weak one.
+   */
   #answer(id: number): void {
+    this.#unansweredPing = id
+    const now = performance.now()
+    if (now - this.#answered.since >= answersMs) this.#answered = { count: 0, since: now }
+    if (!this.hasRoom()) return
+    if (this.#answered.count >= answers) {
+      this.#roomTimer ??= setTimeout(() => this.#lookForRoom(), lookAgainMs)
+      return
+    }
+    this.#answered.count += 1
     this.#unansweredPing = undefined
-    if (this.hasRoom()) this.send({ type: 'pong', id })
-    else this.#unansweredPing = id
+    this.send({ type: 'pong', id })
   }
 
   #doubt(): void {
@@ -224,6 +252,7 @@ export class SessionPath {
 
   #awaitAnswer(): void {
     const askedAt = this.#pingSentAt
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       if (this.#heardAt >= askedAt) return this.#watch(pingAfterMs)
       // A timer this late means that the machine slept: the peer may be there, so it is asked again.

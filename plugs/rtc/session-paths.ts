@@ -34,6 +34,8 @@ export class SessionPaths {
   readonly #unreleased = new Set<Promise<void>>()
   readonly #listeners = new Set<(kind: Path) => void>()
   #current: SessionPath | undefined
+  #usage: FramePath['usage']
+  #lossCause: Error | undefined
   /** That of the path in use, as listeners know it. */
   #kind: Path | undefined
   #changes = 0
@@ -50,6 +52,11 @@ export class SessionPaths {
   /** How often another one was taken into use, or that in use became another. */
   get changes(): number {
     return this.#changes
+  }
+
+  /** What the last path was lost to, where that is known. */
+  get lossCause(): Error | undefined {
+    return this.#lossCause
   }
 
   get open(): SessionPath[] {
@@ -81,6 +88,10 @@ export class SessionPaths {
       onChange: () => this.#onChange(),
       onLost: () => this.#onLost(path),
     })
+    if (framePath.usage !== undefined) {
+      if (this.#usage !== undefined) framePath.usage.follow(this.#usage)
+      this.#usage = framePath.usage
+    }
     this.#paths.add(path)
     this.#unreleased.add(path.closed)
     void path.closed.then(() => this.#unreleased.delete(path.closed))
@@ -125,6 +136,8 @@ export class SessionPaths {
 
   #onLost(path: SessionPath): void {
     this.#paths.delete(path)
+    // One that never opened took nothing away.
+    if (path.openedAt !== Infinity) this.#lossCause = path.usage?.limit
     this.#choose()
     this.#options.onLost()
   }

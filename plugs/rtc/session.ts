@@ -1,6 +1,6 @@
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import { onPageHide } from '#wrtc'
+import { watchPage } from '#wrtc'
 import { resetCodes, resetError, type Frame } from './frames.ts'
 import { Incoming, type Arrival } from './incoming.ts'
 import { Outgoing } from './outgoing.ts'
@@ -72,10 +72,13 @@ export class Session implements ByteStream {
     })
     this.#suspension = new Suspension(options, this)
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
-    this.#unwatchPage = onPageHide(() => {
-      this.abort(new MultiserverError('ABORTED', 'the page was closed'))
-      // Nothing runs afterwards: a RESET that still waits behind data would never leave, and the peer would not know.
-      this.#finish()
+    this.#unwatchPage = watchPage({
+      onHide: () => {
+        this.abort(new MultiserverError('ABORTED', 'the page was closed'))
+        // Nothing runs afterwards: a RESET that still waits behind data would never leave, and the peer would not know.
+        this.#finish()
+      },
+      onWake: () => this.wake(),
     })
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve
@@ -163,10 +166,16 @@ export class Session implements ByteStream {
       })
   }
 
-  /** No path is to be had any more: ends the session. */
-  fail(error: Error): void {
+  /** No path is to be had any more: ends the session, with PATH_LOST unless something else is known. */
+  fail(error: Error = new MultiserverError('PATH_LOST', undefined, { cause: this.#paths.lossCause })): void {
     if (!this.isDone) this.#fail(error)
     this.#finish()
+  }
+
+  /** What was known of paths and network is old: each path is asked now, and where there is none the search begins anew. */
+  wake(): void {
+    for (const path of this.#paths.open) path.check()
+    if (this.#state === 'open' && this.needsPath) this.#suspension.hurry()
   }
 
   get #isUsable(): boolean {
@@ -258,7 +267,7 @@ export class Session implements ByteStream {
     if (this.#state === 'open' && this.#suspension.begin(this.isDone)) return
     // One more may be about to open, or to come.
     if (!this.#paths.isEmpty || (this.#state === 'opening' && this.#dialing !== undefined)) return
-    if (this.#isUsable) return this.fail(new MultiserverError('PATH_LOST'))
+    if (this.#isUsable) return this.fail()
     this.#finish()
   }
 

@@ -1,4 +1,3 @@
-import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { startAwakeTimer } from './awake-timer.ts'
 
@@ -24,7 +23,8 @@ export interface Suspended {
   /** Aborts when the session can have no more use for a path. */
   readonly over: AbortSignal
   readonly needsPath: boolean
-  fail(error: Error): void
+  /** PATH_LOST when nothing else is known. */
+  fail(error?: Error): void
 }
 
 /** The time that a session spends without a path, how long that may be, and the search for another. */
@@ -33,6 +33,8 @@ export class Suspension {
   readonly #session: Suspended
   #stopWaiting: (() => void) | undefined
   #search: Promise<void> | undefined
+  /** Ends the search that is under way. */
+  #stopSearch = new AbortController()
   #resumes = 0
 
   constructor(options: SuspensionOptions, session: Suspended) {
@@ -64,8 +66,7 @@ export class Suspension {
     if (!this.isOn) {
       const clientMs = isDone ? Math.min(lingerMs, resumeMs) : resumeMs
       const waitMs = role === 'client' ? clientMs : resumeMs + serverGraceMs
-      const giveUp = () => this.#session.fail(new MultiserverError('PATH_LOST'))
-      this.#stopWaiting = startAwakeTimer(waitMs, giveUp)
+      this.#stopWaiting = startAwakeTimer(waitMs, () => this.#session.fail())
       onSuspension?.(true)
     }
     this.look()
@@ -80,6 +81,12 @@ export class Suspension {
     this.#options.onSuspension?.(false)
   }
 
+  /** As `look`; what a search that is under way waits for may be of a network that is gone, so that it begins anew. */
+  hurry(): void {
+    this.#stopSearch.abort()
+    this.look()
+  }
+
   /** The path in use is lost or in doubt: another one would be of use. */
   look(): void {
     this.#options.onTrouble?.()
@@ -89,7 +96,8 @@ export class Suspension {
   #searchUnlessUnderWay(): void {
     const { findPath, resumeMs } = this.#options
     if (findPath === undefined || resumeMs === 0 || this.#search !== undefined) return
-    this.#search = findPath(this.#session.over)
+    this.#stopSearch = new AbortController()
+    this.#search = findPath(AbortSignal.any([this.#session.over, this.#stopSearch.signal]))
       .catch((error: Error) => this.#session.fail(error))
       .finally(() => {
         this.#search = undefined

@@ -18,6 +18,8 @@ export interface WebRtcLinkOptions {
   readonly onCandidate: (candidate: { candidate: string; mid: string } | null) => void
 }
 
+const { channelCloseMs } = limits.session
+
 /** WebRTC connections of this process: each costs threads and sockets that only the process as a whole can bound. */
 let connections = 0
 
@@ -33,14 +35,17 @@ export class WebRtcLink {
   /** Resolves when the connection is released. */
   readonly closed: Promise<void>
   readonly #peer: Peer.Instance
+  readonly #kept: KeptConnection
   readonly #initiator: boolean
   #peerMessageBytes = 0
+  #closeTimer: ReturnType<typeof setTimeout> | undefined
 
   /** @throws RTC_LIMIT */
   constructor(options: WebRtcLinkOptions) {
     if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
     this.#initiator = options.initiator
     const kept = keepConnection(options.webRtc)
+    this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
     connections += 1
     this.#peer = peer
@@ -55,6 +60,7 @@ export class WebRtcLink {
     this.closed = new Promise((resolve) => {
       peer.once('close', () => {
         connections -= 1
+        clearTimeout(this.#closeTimer)
         early.close()
         resolve()
       })
@@ -80,7 +86,7 @@ export class WebRtcLink {
     })
     this.opened = new Promise((resolve, reject) => {
       peer.once('connect', () => {
-        void describePair(kept.connection()).then((facts) => resolve(this.#asPath(facts, early, kept)))
+        void describePair(kept.connection()).then((facts) => resolve(this.#asPath(facts, early)))
       })
       peer.once('close', () => reject(lost(failure)))
     })
@@ -99,8 +105,18 @@ export class WebRtcLink {
     this.#signal({ type: 'candidate', candidate: init as RTCIceCandidate })
   }
 
+  /**
+   * The data channel goes first, and the rest once the far side knows, or does not answer in time: where all of it is torn
+   * down at once under what the far side sends, wrtc there may crash. What is still queued is lost.
+   */
   close(): void {
-    this.#peer.destroy()
+    const channel = this.#kept.channel()
+    if (channel?.readyState !== 'open') {
+      if (this.#closeTimer === undefined) this.#peer.destroy()
+      return
+    }
+    this.#closeTimer = setTimeout(() => this.#peer.destroy(), channelCloseMs)
+    channel.close()
   }
 
   #signal(signal: Peer.SignalData): void {
@@ -111,8 +127,9 @@ export class WebRtcLink {
     }
   }
 
-  #asPath(first: PairFacts, early: EarlyMessages, kept: KeptConnection): FramePath {
+  #asPath(first: PairFacts, early: EarlyMessages): FramePath {
     const peer = this.#peer
+    const kept = this.#kept
     let facts = first
     const stopWatching = watchPair(kept.connection(), (now) => {
       const isOther = now.kind !== facts.kind
@@ -132,7 +149,8 @@ export class WebRtcLink {
       get queuedBytes() {
         return peer.bufferSize
       },
-      send(frame) {
+      send: (frame) => {
+        if (this.#closeTimer !== undefined) return
         try {
           peer.send(frame)
         } catch {
@@ -140,10 +158,10 @@ export class WebRtcLink {
         }
       },
       start(handlers) {
-        kept.onDrain(() => early.drain())
+        kept.channel()?.addEventListener('bufferedamountlow', () => early.drain())
         early.start(handlers)
       },
-      close: () => peer.destroy(),
+      close: () => this.close(),
       closed: this.closed,
     }
   }
@@ -172,7 +190,7 @@ function asRtcIceServer({ urls, username, credential }: IceServer): RTCIceServer
 interface KeptConnection {
   readonly webRtc: WebRtc
   readonly connection: () => RTCPeerConnection | undefined
-  readonly onDrain: (listener: () => void) => void
+  readonly channel: () => RTCDataChannel | undefined
 }
 
 /** Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. */
@@ -189,7 +207,7 @@ function keepConnection(webRtc: WebRtc): KeptConnection {
   return {
     webRtc: { ...webRtc, RTCPeerConnection: makeConnection as unknown as typeof RTCPeerConnection },
     connection: () => connection,
-    onDrain: (listener) => channel?.addEventListener('bufferedamountlow', listener),
+    channel: () => channel,
   }
 }
 

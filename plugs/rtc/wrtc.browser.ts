@@ -1,12 +1,19 @@
 import { MultiserverError } from '../../core/errors.ts'
-import type { WebRtc } from './wrtc.ts'
+import type { PageListeners, WebRtc } from './wrtc.ts'
 
-export type { WebRtc } from './wrtc.ts'
+export type { PageListeners, WebRtc } from './wrtc.ts'
 
-/** Calls back when the page goes away: nothing of it runs afterwards. The returned function stops that. */
-export function onPageHide(listener: () => void): () => void {
-  addEventListener('pagehide', listener)
-  return () => removeEventListener('pagehide', listener)
+/** Calls back on what befalls the page; the returned function stops that. */
+export function watchPage({ onHide, onWake }: PageListeners): () => void {
+  const stop = new AbortController()
+  const { signal } = stop
+  addEventListener('pagehide', onHide, { signal })
+  for (const type of ['online', 'pageshow']) addEventListener(type, onWake, { signal })
+  // A worker has no document, and is never frozen alone.
+  globalThis.document?.addEventListener('resume', onWake, { signal })
+  const onVisibility = () => document.visibilityState === 'visible' && onWake()
+  globalThis.document?.addEventListener('visibilitychange', onVisibility, { signal })
+  return () => stop.abort()
 }
 
 /** The browser's own WebRTC. RTC_UNAVAILABLE where it has none, or a policy forbids it. */

@@ -7,8 +7,15 @@ export interface WebRtc {
   readonly RTCIceCandidate: typeof RTCIceCandidate
 }
 
-/** Calls back when the page goes away, which Node has none of. The returned function stops that. */
-export function onPageHide(_listener: () => void): () => void {
+export interface PageListeners {
+  /** The page goes away: nothing of it runs afterwards. */
+  readonly onHide: () => void
+  /** The page is back from where its timers stood still, or the network is back: what is known of either is old. */
+  readonly onWake: () => void
+}
+
+/** Calls back on what befalls the page, which Node has none of. The returned function stops that. */
+export function watchPage(_listeners: PageListeners): () => void {
   return () => undefined
 }
 

@@ -15,6 +15,8 @@ declare global {
     loadKey: (name: string) => Promise<string>
     /** Takes the newest WebRTC path away, as far as either side can tell. */
     losePath: () => void
+    /** How many PINGs have left over WebRTC. */
+    countPings: () => number
   }
 }
 
@@ -25,11 +27,21 @@ const peer = startPeer()
 window.callPeer = async (name, args) => (await peer)(name, args)
 window.loadKey = async (name) => keyToString((await loadOrCreateKeys(name)).publicKey)
 
+/** The first byte of a PING, as plugs/rtc/frames.ts has it. */
+const pingType = 0x05
+let pings = 0
+window.countPings = () => pings
+
 const channels: RTCDataChannel[] = []
 window.RTCPeerConnection = class extends RTCPeerConnection {
   override createDataChannel(label: string, init?: RTCDataChannelInit): RTCDataChannel {
     const channel = super.createDataChannel(label, init)
     channels.push(channel)
+    const send = channel.send.bind(channel) as (message: Uint8Array<ArrayBuffer>) => void
+    channel.send = (message: string | Blob | ArrayBuffer | ArrayBufferView) => {
+      if (message instanceof Uint8Array && message[0] === pingType) pings += 1
+      send(message as Uint8Array<ArrayBuffer>)
+    }
     return channel
   }
 }

@@ -30,6 +30,30 @@ describe('dialing again', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('begins anew when the page wakes, whether it waits or an attempt hangs', async () => {
+    let ended = 0
+    const { session, path, attempts } = open((attempt) => {
+      if (attempts.length !== 6) return Promise.reject(new MultiserverError('HUB_LOST'))
+      return new Promise((_resolve, reject) =>
+        attempt.signal.addEventListener('abort', () => reject(new MultiserverError('ABORTED', `${ended++}`))),
+      )
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(8_000)
+    expect(attempts).toHaveLength(4)
+    session.wake()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs)
+    expect(attempts.at(-1)).toBe(8_500)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect([attempts.length, ended]).toEqual([6, 0])
+    session.wake()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs)
+    expect([attempts.length, ended]).toEqual([7, 1])
+    session.abort()
+    await session.closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('does not wait when the path is only in doubt, and brings another', async () => {
     const { session, path, attempts } = open((attempt) => give(attempt, greeting()))
     path.doubt()

@@ -59,6 +59,41 @@ describe('what a relay grants', () => {
     ])
   })
 
+  it('is counted over the circuits of a session that draw from one account', () => {
+    const first = begin({ bytes: 1_000 })
+    first.usage.add(500)
+    const second = begin({ bytes: 500 })
+    second.usage.follow(first.usage)
+    second.usage.add(299)
+    expect(second.said).toEqual([])
+    second.usage.add(1)
+    expect(second.said).toHaveLength(1)
+    const third = begin({ bytes: 200 })
+    third.usage.follow(second.usage)
+    third.usage.add(200)
+    expect(third.said).toEqual([])
+    for (const { usage } of [first, second, third]) usage.end({ isLimit: false })
+  })
+
+  it('is warned of at once by a circuit that begins near the end', () => {
+    const first = begin({ bytes: 1_000 })
+    first.usage.add(790)
+    const second = begin({ bytes: 190 })
+    second.usage.follow(first.usage)
+    expect(second.said).toHaveLength(1)
+    for (const { usage } of [first, second]) usage.end({ isLimit: false })
+  })
+
+  it('is counted anew for a circuit that is granted as much as the one before', () => {
+    const first = begin({ bytes: 1_000 })
+    first.usage.add(790)
+    const second = begin({ bytes: 1_000 })
+    second.usage.follow(first.usage)
+    second.usage.add(799)
+    expect([...first.said, ...second.said]).toEqual([])
+    for (const { usage } of [first, second]) usage.end({ isLimit: false })
+  })
+
   it.each([{}, { bytes: 0, lifeMs: 0 }, { bytes: -1, lifeMs: -1 }, { lifeMs: 2 * limits.timer.longestMs }])(
     'is not warned of when the hub says %j',
     (told) => {

@@ -181,7 +181,10 @@ describe('the limits of a relay', () => {
     await until(() => said.length === 1, 'it is said')
     expect(pair.client.stats()['relay']).toMatchObject({ limitBytes: mebibyte, isNearLimit: true })
     for (let chunks = 0; chunks < 10; chunks += 1) await pair.client.write(new Uint8Array(64 * 1024))
-    await expect(pair.client.read()).rejects.toMatchObject({ code: 'PATH_LOST' })
+    await expect(pair.client.read()).rejects.toMatchObject({
+      code: 'PATH_LOST',
+      cause: { code: 'RELAY_LIMIT', message: expect.stringContaining('all it may have') },
+    })
     expect(said.map(({ code }) => code)).toEqual(['RELAY_LIMIT', 'RELAY_LIMIT'])
     expect(said.map(({ message }) => message)).toEqual([
       expect.stringContaining('80 % of the bytes'),

@@ -328,6 +328,38 @@ describe('a worse path', () => {
   })
 })
 
+describe('a session of a page that wakes', () => {
+  it('asks its path at once, and trusts it as before when it answers', async () => {
+    const { session, path, search } = open()
+    path.take()
+    session.wake()
+    const [ping] = path.take()
+    expect(ping).toEqual({ type: 'ping', id: expect.any(Number) })
+    await vi.advanceTimersByTimeAsync(limits.session.doubtAfterMs - 1)
+    path.deliver({ type: 'pong', id: Object(ping).id })
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(search.count).toBe(0)
+    expect(path.isClosed).toBe(false)
+    session.abort()
+  })
+
+  it('looks for another path after a second without an answer, and gives it up after seven', async () => {
+    const { session, path, search } = open()
+    await vi.advanceTimersByTimeAsync(1)
+    session.wake()
+    session.wake()
+    await vi.advanceTimersByTimeAsync(limits.session.doubtAfterMs)
+    expect(search.count).toBe(1)
+    expect(session.needsPath).toBe(true)
+    await vi.advanceTimersByTimeAsync(limits.session.pongTimeoutMs - limits.session.doubtAfterMs)
+    expect(path.isClosed).toBe(true)
+    expect(session.isSuspended).toBe(true)
+    session.abort()
+    await session.closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
 interface Search {
   count: number
   signal: AbortSignal | undefined

@@ -100,6 +100,19 @@ describe('a path of a session', () => {
     session.abort()
   })
 
+  it('answers a few PINGs at once, and of a flood the newest', async () => {
+    const { answers, answersMs } = limits.session
+    const { session, path } = open()
+    path.take()
+    for (let ping = 1; ping <= 1_000; ping++) path.deliver({ type: 'ping', id: ping })
+    expect(path.take()).toEqual(
+      Array.from({ length: answers }, (_, index) => ({ type: 'pong', id: index + 1 })),
+    )
+    await vi.advanceTimersByTimeAsync(answersMs)
+    expect(path.take()).toEqual([{ type: 'pong', id: 1_000 }])
+    session.abort()
+  })
+
   it('is asked after 5 s of silence, and dead 7 s later without an answer', async () => {
     const { session, path } = open()
     path.take()

@@ -1,12 +1,17 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { limits } from '../../../core/limits.ts'
 import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
 import { loadWebRtc } from '../../../plugs/rtc/wrtc.ts'
+import { resources, until, untilOnly } from './leftovers.ts'
+import { linkPair } from './link-pair.ts'
 
 describe('WebRtcLink', () => {
   it('is made up to the limit of the process and not beyond, and gives its place back', async () => {
@@ -22,7 +27,63 @@ describe('WebRtcLink', () => {
     for (const link of links) link.close()
     await Promise.all(links.map((link) => link.closed))
   }, 60_000)
+
+  it.skipIf(process.platform !== 'linux')('gives its threads and descriptors back', async () => {
+    const count = () => ['task', 'fd'].map((what) => readdirSync(`/proc/self/${what}`).length)
+    const close = (pairs: Awaited<ReturnType<typeof linkPair>>[]) => {
+      const links = pairs.flatMap(({ near, far }) => [near.link, far.link])
+      for (const link of links) link.close()
+      return Promise.all(links.map(({ closed }) => closed))
+    }
+    // What WebRTC needs once stays.
+    await close([await linkPair()])
+    const [threads = 0, descriptors = 0] = count()
+    const pairs = await Promise.all(Array.from({ length: 10 }, linkPair))
+    const [moreThreads = 0, moreDescriptors = 0] = count()
+    expect(moreThreads - threads).toBeGreaterThanOrEqual(2 * 20)
+    expect(moreDescriptors - descriptors).toBeGreaterThan(2 * 20)
+    await close(pairs)
+    await until(() => {
+      collectGarbage()
+      const [threadsNow = Infinity, descriptorsNow = Infinity] = count()
+      return threadsNow <= threads && descriptorsNow <= descriptors
+    }, 'they are back')
+  })
+
+  it('ends its data channel before all else, and sends no more', async () => {
+    const before = resources()
+    const { near, far, nearWebRtc, farWebRtc } = await linkPair()
+    const states = [nearWebRtc, farWebRtc].map(
+      ({ channels, connections }) =>
+        new Promise((resolve) =>
+          channels[0]?.addEventListener('close', () => resolve(connections[0]?.connectionState)),
+        ),
+    )
+    near.path.close()
+    expect(() => near.path.send(new Uint8Array(1))).not.toThrow()
+    expect(await Promise.all(states)).toEqual(['connected', 'connected'])
+    await Promise.all([near.link.closed, far.link.closed])
+    await untilOnly(before)
+  })
+
+  it('is released although the far side does not say that it knows', async () => {
+    const before = resources()
+    const { near, far, nearWebRtc } = await linkPair()
+    const [channel] = nearWebRtc.channels
+    Object.defineProperty(channel, 'close', { value: () => undefined })
+    near.link.close()
+    near.link.close()
+    await Promise.all([near.link.closed, far.link.closed])
+    await untilOnly(before)
+  })
 })
+
+/** wrtc lets the threads of the last few connections go with their objects. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect: unknown = runInNewContext('gc')
+  if (typeof collect === 'function') collect()
+}
 
 describe('rtc without the package wrtc', () => {
   it('says RTC_UNAVAILABLE, and what to install', async () => {
