@@ -125,16 +125,18 @@ export class Introducer {
   }
 
   finish(introduction: Introduction, end: End, nowMs: number): void {
-    const { reason, by, refusal, outcome = reason === openReason ? 'open' : 'closed' } = end
+    const { reason, by, refusal = lateRefusal, outcome = reason === openReason ? 'open' : 'closed' } = end
     const { effects, peers, limits, observer } = this.#options
     const { id, client, crossing } = introduction
     this.#introductions.remove(introduction)
     // One that reaches over to another node is counted where its client is.
-    if (client !== undefined && crossing?.isAccepted !== false) observer?.introductionEnded(outcome)
+    if (client !== undefined && crossing?.isAccepted === false)
+      observer?.crossingAnswered(by === client ? 'closed' : refusal.code, nowMs - crossing.askedAtMs)
+    else if (client !== undefined) observer?.introductionEnded(outcome, crossing !== undefined)
     for (const peer of localEnds(introduction)) {
       if (peer === by) continue
       if (peer === client && crossing?.isAccepted === false) {
-        const { code, message } = refusal ?? lateRefusal
+        const { code, message } = refusal
         const retryAfterMs = code === 'BUSY' ? limits.registerMs : undefined
         effects.refuse(peer, code, { id, message, retryAfterMs })
       } else effects.send(peer, { type: 'closed', id, reason })

@@ -23,6 +23,8 @@ export interface Introduction {
 export interface Crossing {
   /** Whom the client asked for. */
   readonly key: string
+  /** When the client asked, or its node for it. */
+  readonly askedAtMs: number
   /** Where the other end is, undefined while that is asked. */
   node: string | undefined
   /** The number that the node of the client gave the introduction; 0 while nobody else knows of it. */

@@ -1,21 +1,22 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { hubCloseCodes, type HubErrorCode, hubErrorCodes } from '../core/hub-protocol.ts'
+import { type ClusterState, clusterStates } from './cluster/neighbours.ts'
 import { EventLoop } from './event-loop.ts'
 import {
-  type HubObserver,
+  type CrossingAnswer,
+  crossingAnswers,
   type IntroductionOutcome,
   introductionOutcomes,
-  type RelayObserver,
+  type Observer,
   type RelayOutcome,
   relayOutcomes,
   type RelayRefusal,
   relayRefusals,
-  type SocketsObserver,
 } from './hub-observer.ts'
 import type { HubCounts } from './hub.ts'
 import type { HubLimits } from './limits.ts'
+import { MetricSet } from './metric-set.ts'
+import { metricsPrefix as prefix, showProcess } from './process-metrics.ts'
 import type { RelayCounts } from './relay-events.ts'
-import { version } from './version.ts'
 
 /** What is asked for when somebody looks, not counted as it happens. */
 export interface MetricsSources {
@@ -23,10 +24,9 @@ export interface MetricsSources {
   queuedBytes: () => number
   /** Undefined: this hub does not relay. */
   relay: () => { counts: RelayCounts; queuedBytes: number } | undefined
+  cluster: () => { state: ClusterState; nodes: number; neighbours: number; sought: number }
   limits: HubLimits
 }
-
-const prefix = 'multiserver_hub_'
 
 /** From a tenth of a millisecond, which is good, to the ten seconds after which a flood is closed. */
 const latencyBuckets = [
@@ -41,48 +41,68 @@ const countedCloseCodes = new Set<number>([...Object.values(hubCloseCodes), ...s
  * A hub in numbers, for Prometheus. Every label has few values, all known here and shown from the start: none is
  * made of what comes from the network, so nobody can fill the memory with them or be recognized by one.
  */
-export class HubMetrics implements HubObserver, SocketsObserver, RelayObserver {
-  /** For parts of a hub that have metrics of their own. */
-  readonly registry = new Registry()
+export class HubMetrics implements Observer {
+  readonly #metrics = new MetricSet()
   readonly #eventLoop = new EventLoop()
-  readonly #registrations = this.#counter(`${prefix}registrations_total`, 'Keys proved')
-  readonly #refusals = this.#counter(`${prefix}refusals_total`, 'Requests answered with an error', ['code'])
-  readonly #introductions = this.#counter(`${prefix}introductions_started_total`, 'Introductions begun')
-  readonly #ended = this.#counter(
+  readonly #registrations = this.#metrics.counter(`${prefix}registrations_total`, 'Keys proved')
+  readonly #refusals = this.#metrics.counter(`${prefix}refusals_total`, 'Requests answered with an error', [
+    'code',
+  ])
+  readonly #introductions = this.#metrics.counter(
+    `${prefix}introductions_started_total`,
+    'Introductions begun',
+  )
+  readonly #ended = this.#metrics.counter(
     `${prefix}introductions_ended_total`,
     'Introductions over, by how they ended',
     ['outcome'],
   )
-  readonly #turn = this.#counter(`${prefix}turn_credentials_total`, 'TURN credentials told to peers')
-  readonly #notTaken = this.#counter(`${prefix}sockets_refused_total`, 'Sockets not taken, by why', ['code'])
-  readonly #closed = this.#counter(
+  readonly #turn = this.#metrics.counter(`${prefix}turn_credentials_total`, 'TURN credentials told to peers')
+  readonly #notTaken = this.#metrics.counter(`${prefix}sockets_refused_total`, 'Sockets not taken, by why', [
+    'code',
+  ])
+  readonly #closed = this.#metrics.counter(
     `${prefix}sockets_closed_total`,
     'Sockets closed, by whom and with which code',
     ['by', 'code'],
   )
-  readonly #received = this.#counter(`${prefix}received_bytes_total`, 'Bytes of messages received')
-  readonly #sent = this.#counter(`${prefix}sent_bytes_total`, 'Bytes of messages sent')
-  readonly #relayOpened = this.#counter(
+  readonly #received = this.#metrics.counter(`${prefix}received_bytes_total`, 'Bytes of messages received')
+  readonly #sent = this.#metrics.counter(`${prefix}sent_bytes_total`, 'Bytes of messages sent')
+  readonly #relayOpened = this.#metrics.counter(
     `${prefix}relay_circuits_opened_total`,
     'Circuits with both ends there',
   )
-  readonly #relayEnded = this.#counter(
+  readonly #relayEnded = this.#metrics.counter(
     `${prefix}relay_circuits_ended_total`,
     'Circuits over, by how they ended',
     ['outcome'],
   )
-  readonly #relayRefused = this.#counter(
+  readonly #relayRefused = this.#metrics.counter(
     `${prefix}relay_circuits_refused_total`,
     'Circuits asked for and not given, by why',
     ['code'],
   )
-  readonly #relayed = this.#counter(`${prefix}relay_bytes_total`, 'Bytes passed on in circuits')
-  readonly #latency = new Histogram({
-    name: `${prefix}signal_latency_seconds`,
-    help: 'From a signal received to the same signal handed to the other socket',
-    buckets: latencyBuckets,
-    registers: [this.registry],
-  })
+  readonly #relayed = this.#metrics.counter(`${prefix}relay_bytes_total`, 'Bytes passed on in circuits')
+  readonly #latency = this.#metrics.histogram(
+    `${prefix}signal_latency_seconds`,
+    'From a signal received to the same signal handed to the other socket',
+    latencyBuckets,
+  )
+  readonly #crossings = this.#metrics.counter(
+    `${prefix}crossings_answered_total`,
+    'Introductions asked for to peers of other nodes, by what the client was told',
+    ['answer'],
+  )
+  readonly #crossingsEnded = this.#metrics.counter(
+    `${prefix}crossings_ended_total`,
+    'Of introductions_ended_total those whose client is here and whose peer is at another node',
+    ['outcome'],
+  )
+  readonly #crossingLatency = this.#metrics.histogram(
+    `${prefix}crossing_latency_seconds`,
+    'From an introduction asked for to its client told that the peer of another node takes it',
+    latencyBuckets,
+  )
 
   constructor(sources: MetricsSources) {
     for (const code of hubErrorCodes) this.#refusals.inc({ code }, 0)
@@ -90,18 +110,21 @@ export class HubMetrics implements HubObserver, SocketsObserver, RelayObserver {
     for (const code of ['BUSY', 'RATE']) this.#notTaken.inc({ code }, 0)
     for (const outcome of relayOutcomes) this.#relayEnded.inc({ outcome }, 0)
     for (const code of relayRefusals) this.#relayRefused.inc({ code }, 0)
+    for (const answer of crossingAnswers) this.#crossings.inc({ answer }, 0)
+    for (const outcome of introductionOutcomes) this.#crossingsEnded.inc({ outcome }, 0)
     this.#showCounts(sources)
     this.#showRelay(sources)
-    this.#showProcess()
+    this.#showCluster(sources)
+    showProcess(this.#metrics, this.#eventLoop)
   }
 
   get contentType(): string {
-    return this.registry.contentType
+    return this.#metrics.registry.contentType
   }
 
   /** All of it in Prometheus's text format. */
   text(): Promise<string> {
-    return this.registry.metrics()
+    return this.#metrics.registry.metrics()
   }
 
   close(): void {
@@ -120,8 +143,14 @@ export class HubMetrics implements HubObserver, SocketsObserver, RelayObserver {
     this.#introductions.inc()
   }
 
-  introductionEnded(outcome: IntroductionOutcome): void {
+  introductionEnded(outcome: IntroductionOutcome, isCrossing: boolean): void {
     this.#ended.inc({ outcome })
+    if (isCrossing) this.#crossingsEnded.inc({ outcome })
+  }
+
+  crossingAnswered(answer: CrossingAnswer, afterMs: number): void {
+    this.#crossings.inc({ answer })
+    if (answer === 'introduced') this.#crossingLatency.observe(afterMs / 1000)
   }
 
   turnIssued(): void {
@@ -165,105 +194,64 @@ export class HubMetrics implements HubObserver, SocketsObserver, RelayObserver {
   }
 
   #showCounts({ counts, queuedBytes, limits }: MetricsSources): void {
-    this.#gauge(`${prefix}limit`, 'The limits of this hub, as /limits has them', ['name'], (gauge) => {
-      for (const [name, limit] of Object.entries(limits)) gauge.set({ name }, limit)
-    })
-    this.#gauge(`${prefix}sockets`, 'Sockets open now, by stage', ['stage'], (gauge) => {
+    this.#metrics.gauge(
+      `${prefix}limit`,
+      'The limits of this hub, as /limits has them',
+      ['name'],
+      (gauge) => {
+        for (const [name, limit] of Object.entries(limits)) gauge.set({ name }, limit)
+      },
+    )
+    this.#metrics.gauge(`${prefix}sockets`, 'Sockets open now, by stage', ['stage'], (gauge) => {
       const { unregistered, anonymous, registered } = counts()
       gauge.set({ stage: 'new' }, unregistered)
       gauge.set({ stage: 'anonymous' }, anonymous)
       gauge.set({ stage: 'registered' }, registered)
     })
-    this.#gauge(`${prefix}introductions`, 'Introductions under way', [], (gauge) =>
+    this.#metrics.gauge(`${prefix}introductions`, 'Introductions under way', [], (gauge) =>
       gauge.set(counts().introductions),
     )
-    this.#gauge(`${prefix}addresses`, 'Source addresses remembered', [], (gauge) =>
+    this.#metrics.gauge(`${prefix}addresses`, 'Source addresses remembered', [], (gauge) =>
       gauge.set(counts().addresses),
     )
-    this.#gauge(`${prefix}queued_bytes`, 'Bytes that wait to be sent, of all sockets', [], (gauge) => {
-      gauge.set(queuedBytes())
-    })
+    this.#metrics.gauge(
+      `${prefix}queued_bytes`,
+      'Bytes that wait to be sent, of all sockets',
+      [],
+      (gauge) => {
+        gauge.set(queuedBytes())
+      },
+    )
   }
 
   #showRelay({ relay }: MetricsSources): void {
-    this.#gauge(`${prefix}relay_circuits`, 'Circuits now, by stage', ['stage'], (gauge) => {
+    this.#metrics.gauge(`${prefix}relay_circuits`, 'Circuits now, by stage', ['stage'], (gauge) => {
       gauge.set({ stage: 'waiting' }, relay()?.counts.waiting ?? 0)
       gauge.set({ stage: 'open' }, relay()?.counts.open ?? 0)
     })
-    this.#gauge(`${prefix}relay_peers`, 'Peers whose use of the relay is remembered', [], (gauge) =>
+    this.#metrics.gauge(`${prefix}relay_peers`, 'Peers whose use of the relay is remembered', [], (gauge) =>
       gauge.set(relay()?.counts.peers ?? 0),
     )
-    this.#gauge(`${prefix}relay_queued_bytes`, 'Bytes that wait to be passed on', [], (gauge) =>
+    this.#metrics.gauge(`${prefix}relay_queued_bytes`, 'Bytes that wait to be passed on', [], (gauge) =>
       gauge.set(relay()?.queuedBytes ?? 0),
     )
   }
 
-  #showProcess(): void {
-    this.#gauge(`${prefix}build_info`, 'Always 1', ['version', 'node'], (gauge) => {
-      gauge.set({ version, node: process.version }, 1)
+  #showCluster({ cluster }: MetricsSources): void {
+    this.#metrics.gauge(`${prefix}cluster_state`, '1 for the state that it is in', ['state'], (gauge) => {
+      for (const state of clusterStates) gauge.set({ state }, state === cluster().state ? 1 : 0)
     })
-    this.#gauge(
-      `${prefix}event_loop_delay_seconds`,
-      'How late timers were in the last 15 s',
-      ['of'],
-      (gauge) => {
-        const { p50, p99, max } = this.#eventLoop.delaySeconds()
-        gauge.set({ of: 'p50' }, p50)
-        gauge.set({ of: 'p99' }, p99)
-        gauge.set({ of: 'max' }, max)
-      },
+    this.#metrics.gauge(`${prefix}cluster_nodes`, 'Hubs that are one, this one among them', [], (gauge) =>
+      gauge.set(cluster().nodes),
     )
-    this.#reading(
-      `${prefix}event_loop_active_seconds_total`,
-      'Time at work; 1 more in each second is all there is',
-      () => this.#eventLoop.activeSeconds(),
+    this.#metrics.gauge(
+      `${prefix}cluster_neighbours`,
+      'Nodes with whose peers there are introductions now',
+      [],
+      (gauge) => gauge.set(cluster().neighbours),
     )
-    // Under the names that every Prometheus library gives them, which dashboards know.
-    this.#gauge('process_resident_memory_bytes', 'Resident memory', [], (gauge) => {
-      gauge.set(process.memoryUsage.rss())
-    })
-    this.#gauge('process_start_time_seconds', 'When the process started, Unix time', [], (gauge) => {
-      gauge.set(Date.now() / 1000 - process.uptime())
-    })
-    this.#reading('process_cpu_seconds_total', 'Processor time, of the user and the system', () => {
-      const { user, system } = process.cpuUsage()
-      return (user + system) / 1e6
-    })
-  }
-
-  #counter<Label extends string = never>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[] = [],
-  ): Counter<Label> {
-    return new Counter({ name, help, labelNames, registers: [this.registry] })
-  }
-
-  #gauge<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    collect: (gauge: Gauge<Label>) => void,
-  ): void {
-    const gauge: Gauge<Label> = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [this.registry],
-      collect: () => collect(gauge),
-    })
-  }
-
-  /** A counter that somebody else keeps. */
-  #reading(name: string, help: string, read: () => number): void {
-    const counter = new Counter({
-      name,
-      help,
-      registers: [this.registry],
-      collect: () => {
-        counter.reset()
-        counter.inc(read())
-      },
-    })
+    this.#metrics.gauge(`${prefix}cluster_sought_keys`, 'Keys whose node is being looked up', [], (gauge) =>
+      gauge.set(cluster().sought),
+    )
   }
 }

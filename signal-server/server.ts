@@ -119,27 +119,29 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const health = options.health ?? new Health()
   const cluster = createClusterNode(app, options, health, (event) => sockets.hear(event))
   const sources = { counts: () => state.counts(), queuedBytes: () => sockets.queuedBytes, limits }
-  const metrics = createMetrics(app, options, {
-    ...sources,
-    relay: () =>
-      relay === undefined ? undefined : { counts: relay.counts(), queuedBytes: relay.queuedBytes },
-  })
   // What a load balancer leads to is not this hub alone.
   const [nodeUrl] = canonicalNames(
     options.cluster === undefined ? [] : [options.nodeUrl].filter((url) => url !== undefined),
   )
   const mayRelay = options.relay === true && (options.cluster === undefined || nodeUrl !== undefined)
-  const relay = mayRelay ? createRelay(limits, metrics) : undefined
   if (options.relay === true && !mayRelay)
     app.log.warn('one of several hubs relays only with nodeUrl (NODE_URL)')
+  const metrics = createMetrics(app, options, {
+    ...sources,
+    relay: () =>
+      relay === undefined ? undefined : { counts: relay.counts(), queuedBytes: relay.queuedBytes },
+    cluster: () => ({ ...state.cluster(), nodes: cluster?.nodes ?? 1 }),
+  })
   const status = createStatus(app, options, {
     ...sources,
     records: () => state.records.size,
     health,
     turn: options.turn !== undefined,
     nodes: cluster === undefined ? undefined : () => cluster.nodes,
+    circuits: mayRelay ? () => relay?.counts().open ?? 0 : undefined,
   })
   const observer = observedBy([metrics, status].filter((each) => each !== undefined))
+  const relay = mayRelay ? createRelay(limits, observer) : undefined
   const state: Hub = new Hub({
     node: cluster?.name,
     limits,

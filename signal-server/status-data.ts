@@ -56,6 +56,10 @@ export type CountColumn =
   | 'started'
   | 'signals'
   | 'turnIssued'
+  /** Clients of this node that were introduced to peers of others. */
+  | 'crossed'
+  | 'relayedBytes'
+  | 'circuitsRefused'
   | `ended.${IntroductionOutcome}`
   | `refused.${HubErrorCode}`
   | `notTaken.${'BUSY' | 'RATE'}`
@@ -68,4 +72,5 @@ export const statusLimits = [
   'unregisteredSockets',
   'recordKeys',
   'queueBytesInAll',
+  'relayCircuits',
 ] as const satisfies (keyof HubLimits)[]

@@ -3,10 +3,10 @@ import { createHistogram, performance } from 'node:perf_hooks'
 import { type HubErrorCode, hubErrorCodes } from '../core/hub-protocol.ts'
 import type { Health } from './health.ts'
 import {
-  type HubObserver,
+  type CrossingAnswer,
   type IntroductionOutcome,
   introductionOutcomes,
-  type SocketsObserver,
+  type Observer,
 } from './hub-observer.ts'
 import type { HubCounts } from './hub.ts'
 import type { HubLimits } from './limits.ts'
@@ -52,7 +52,7 @@ const latencyRange = { lowest: 1, highest: 60_000_000, figures: 2 }
  * The last minutes of a hub in numbers, for the operator's page. A sample is taken every two seconds whether somebody
  * looks or not, so that what happened before one looks can be seen: well under a millisecond each time, and some 120 KB.
  */
-export class HubStatus implements HubObserver, SocketsObserver {
+export class HubStatus implements Observer {
   readonly #sources: StatusSources
   readonly #run = randomUUID()
   readonly #startedAtMs = performance.now()
@@ -136,10 +136,24 @@ export class HubStatus implements HubObserver, SocketsObserver {
     this.#counted[`notTaken.${code}`] += 1
   }
 
+  crossingAnswered(answer: CrossingAnswer): void {
+    if (answer === 'introduced') this.#counted.crossed += 1
+  }
+
+  relayPassed(bytes: number): void {
+    this.#counted.relayedBytes += bytes
+  }
+
+  relayRefused(): void {
+    this.#counted.circuitsRefused += 1
+  }
+
   // What is not shown is in /metrics.
   received(): void {}
   sent(): void {}
   closed(): void {}
+  relayOpened(): void {}
+  relayEnded(): void {}
 
   #gauges(): Record<GaugeColumn, number | null> {
     const { counts, records, queuedBytes, nodes, circuits } = this.#sources
@@ -179,6 +193,9 @@ function noCounts(): Record<CountColumn, number> {
     started: 0,
     signals: 0,
     turnIssued: 0,
+    crossed: 0,
+    relayedBytes: 0,
+    circuitsRefused: 0,
     ...fromEntries(introductionOutcomes.map((outcome) => [`ended.${outcome}`, 0])),
     ...fromEntries(hubErrorCodes.map((code) => [`refused.${code}`, 0])),
     'notTaken.BUSY': 0,

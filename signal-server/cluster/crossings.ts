@@ -50,6 +50,7 @@ export class Crossings {
     const { introductions, neighbours, alarms } = this.#options
     const crossing: Crossing = {
       key,
+      askedAtMs: nowMs,
       node: undefined,
       call: 0,
       isAccepted: false,
@@ -209,7 +210,15 @@ export class Crossings {
     if (introductions.has(id)) return refuse('ID_IN_USE', 'take 16 new random bytes')
     const busy = introductions.busyServer(server, source)
     if (busy !== undefined) return refuse('BUSY', busy)
-    const crossing = { key, node: from, call, isAccepted: true, held: [], answer: undefined }
+    const crossing = {
+      key,
+      askedAtMs: nowMs,
+      node: from,
+      call,
+      isAccepted: true,
+      held: [],
+      answer: undefined,
+    }
     const introduction = introductions.add(
       { id, client: undefined, server, source, crossing },
       nowMs,
@@ -233,6 +242,7 @@ export class Crossings {
     crossing.answer?.cancel()
     peers.noteIntroduced(client)
     observer?.introductionStarted()
+    observer?.crossingAnswered('introduced', nowMs - crossing.askedAtMs)
     const { id } = introduction
     effects.send(client, { type: 'introduced', id, iceServers: iceServersFor(client, nowMs) })
   }

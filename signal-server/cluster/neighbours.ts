@@ -13,7 +13,8 @@ const forgetMs = 120_000
 const maxNodes = 1_024
 
 /** `alone`: not of a cluster. `lost`: of one that can't be reached now. */
-export type ClusterState = 'alone' | 'lost' | 'joined'
+export const clusterStates = ['alone', 'lost', 'joined'] as const
+export type ClusterState = (typeof clusterStates)[number]
 
 interface Neighbour {
   readonly node: string

@@ -6,7 +6,7 @@ import type { History, Values } from './history.ts'
 import { type Scale, scaleTo } from './scale.ts'
 
 const height = 150
-const margin = { top: 8, right: 8, bottom: 22, left: 52 }
+const margin = { top: 8, right: 8, bottom: 22, left: 60 }
 /** The whole width: what the hub keeps. */
 const spanSeconds = 600
 

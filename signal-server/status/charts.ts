@@ -1,6 +1,6 @@
 import type { StatusColumn } from '../status-data.ts'
 import type { ChartSpec, Line } from './chart-spec.ts'
-import { formatMs, formatNumber, formatShare } from './format.ts'
+import { formatBytes, formatMs, formatNumber, formatShare } from './format.ts'
 import { refusalColumns } from './refusals.ts'
 
 /** Every chart of the page, by the id of its place. */
@@ -62,12 +62,25 @@ export const chartSpecs: Record<string, ChartSpec> = {
     leastStep: 1,
     summary: 'last',
   },
+  'crossed-chart': {
+    title: 'Introductions to other nodes, a second',
+    lines: [rate('Introduced', 'crossed')],
+    format: formatNumber,
+    summary: 'mean',
+  },
   'circuits-chart': {
     title: 'Relay circuits',
     lines: [gauge('Open circuits', 'circuits')],
     format: formatNumber,
     leastStep: 1,
     summary: 'last',
+  },
+  'relayed-chart': {
+    title: 'Bytes relayed, a second',
+    lines: [rate('Relayed', 'relayedBytes')],
+    format: formatBytes,
+    leastStep: 1,
+    summary: 'mean',
   },
 }
 

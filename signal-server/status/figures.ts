@@ -36,12 +36,15 @@ export function figuresOf({ limits, turn }: StatusAnswer, history: History): Rec
     notTaken: rate('notTaken.BUSY', 'notTaken.RATE'),
     records: now('records', formatNumber),
     turnIssued: turn ? formatNumber(history.total(tenMinutes, 'turnIssued')) : 'none',
-    turnNote: turn ? 'in 10 minutes' : ': this hub has no TURN server of its own',
+    turnNote: turn ? 'in 10 minutes' : 'as this hub has no TURN server of its own',
     busy: formatShare(mean(history.recent(rateSeconds, 'busy'))),
     memory: now('memoryBytes', formatBytes),
     queued: now('queuedBytes', formatBytes),
     nodes: now('nodes', formatNumber),
+    crossed: rate('crossed'),
     circuits: now('circuits', formatNumber),
+    relayed: formatBytes(history.rate(rateSeconds, 'relayedBytes')),
+    circuitsRefused: formatNumber(history.total(tenMinutes, 'circuitsRefused')),
   }
 }
 

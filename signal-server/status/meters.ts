@@ -9,6 +9,7 @@ const limited: Record<StatusLimit, StatusColumn> = {
   unregisteredSockets: 'unregistered',
   recordKeys: 'records',
   queueBytesInAll: 'queuedBytes',
+  relayCircuits: 'circuits',
 }
 
 /** How much of each limit is used, as a bar at each `data-limit` of the page. */

@@ -26,6 +26,7 @@ export function findWorries(answer: StatusAnswer, history: History): string[] {
     fullness(answer, history, 'anonymous', 'anonymousPeers', 'Anonymous peers'),
     fullness(answer, history, 'unregistered', 'unregisteredSockets', 'New sockets'),
     fullness(answer, history, 'records', 'recordKeys', 'Records'),
+    fullness(answer, history, 'circuits', 'relayCircuits', 'Relay circuits'),
     slowness(history),
     busyness(history),
     queues(history),

@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hubCloseCodes, hubErrorCodes } from '../../core/hub-protocol.ts'
+import { memory } from '../../signal-server/cluster/memory.ts'
 import { type RunningHub, startHub, type StartHubOptions } from '../../signal-server/index.ts'
-import { relayOutcomes } from '../../signal-server/hub-observer.ts'
+import { crossingAnswers, relayOutcomes } from '../../signal-server/hub-observer.ts'
 import { defaultLimits } from '../../signal-server/limits.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
+import { ClusterNodes } from './cluster-nodes.ts'
 import { HubClient, newId, proof, testKeys, type TestKeys } from './hub-client.ts'
 
 const running: RunningHub[] = []
@@ -146,13 +148,16 @@ describe('the metrics', () => {
     client.socket.close(3456, 'my own words')
     await client.closed
     const words =
-      'new anonymous registered waiting open closed gone expired hub peer other p50 p99 max'.split(' ')
+      'new anonymous registered waiting open closed gone expired hub peer other p50 p99 max alone lost joined'.split(
+        ' ',
+      )
     const limitNames = Object.keys(defaultLimits)
     const closeCodes = Object.values(hubCloseCodes).map(String)
     const allowed = new Set<string>([
       ...words,
       ...hubErrorCodes,
       ...relayOutcomes,
+      ...crossingAnswers,
       ...closeCodes,
       process.version,
       ...limitNames,
@@ -163,6 +168,60 @@ describe('the metrics', () => {
     )
     expect(labels.length).toBeGreaterThan(20)
     expect(labels.map(([, , value]) => value).filter((value) => !allowed.has(value ?? ''))).toEqual([])
+  })
+
+  it('count what reaches over to other nodes where the client is, with how long the answer took', async () => {
+    const nodes = new ClusterNodes()
+    try {
+      const cluster = memory()
+      const there = await nodes.start(cluster, { metrics: true })
+      const here = await nodes.start(cluster, { metrics: true })
+      const keys = testKeys()
+      const server = await nodes.register(there, keys)
+      const client = await nodes.client(here)
+      const first = await introduce(client, server, keys.key)
+      const during = await samples(here)
+      client.send({ type: 'close', id: first, reason: 'open' })
+      await server.next('closed')
+      const second = await introduce(client, server, keys.key)
+      client.send({ type: 'close', id: second, reason: 'another way' })
+      await server.next('closed')
+      client.send({ type: 'introduce', id: newId(), to: testKeys().key })
+      await client.next('error')
+
+      const seen = await samples(here)
+      const expected = {
+        'cluster_state{state="joined"}': 1,
+        'cluster_state{state="lost"}': 0,
+        'cluster_state{state="alone"}': 0,
+        cluster_nodes: 2,
+        cluster_neighbours: 0,
+        cluster_sought_keys: 0,
+        'crossings_answered_total{answer="introduced"}': 2,
+        'crossings_answered_total{answer="PEER_NOT_FOUND"}': 1,
+        'crossings_answered_total{answer="BUSY"}': 0,
+        'crossings_ended_total{outcome="open"}': 1,
+        'crossings_ended_total{outcome="closed"}': 1,
+        'introductions_ended_total{outcome="open"}': 1,
+        crossing_latency_seconds_count: 2,
+      }
+      expect(Object.fromEntries(Object.keys(expected).map((name) => [name, seen.get(name)]))).toEqual(
+        expected,
+      )
+      expect(seen.get('crossing_latency_seconds_sum')).toBeGreaterThan(0)
+      expect(during.get('cluster_neighbours')).toBe(1)
+      const elsewhere = await samples(there)
+      expect(elsewhere.get('crossings_answered_total{answer="introduced"}')).toBe(0)
+      expect(elsewhere.get('introductions_ended_total{outcome="open"}')).toBe(0)
+    } finally {
+      await nodes.close()
+    }
+  })
+
+  it('say of a hub that is alone that it is', async () => {
+    const seen = await samples(await start())
+    expect(seen.get('cluster_state{state="alone"}')).toBe(1)
+    expect(seen.get('cluster_nodes')).toBe(1)
   })
 
   it('show an event loop that was held up', async () => {

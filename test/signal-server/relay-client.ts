@@ -16,7 +16,7 @@ export interface Introduced {
 }
 
 export async function introduce(
-  { url, hubName }: RunningHub,
+  { url, hubName }: Pick<RunningHub, 'url' | 'hubName'>,
   options: ClientOptions = {},
   keys: TestKeys = testKeys(),
 ): Promise<Introduced> {

@@ -5,8 +5,10 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { StatusAnswer } from '../../signal-server/status-data.ts'
 import { chromiumLaunch, chromiumPath, hasChromium } from '../support/chromium.ts'
+import { hasRedis, RedisServer } from '../support/redis-server.ts'
 import { HubClient, newId, testKeys } from './hub-client.ts'
 import { type HubProgram, killHubProgram, startHubProgram } from './hub-program.ts'
+import { askForRelay, introduce, openCircuit } from './relay-client.ts'
 
 const missing = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
 const timeout = 60_000
@@ -105,8 +107,9 @@ describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => 
     await page
       .getByRole('img', { name: /^Peers, the last ten minutes\. Registered: from 0 to 1, now 1; / })
       .waitFor()
-    // A hub that is alone and does not relay has neither.
-    expect(await page.getByRole('region', { name: /Cluster|Relay/ }).count()).toBe(0)
+    // A hub that is alone has no figures of others.
+    expect(await page.getByRole('region', { name: 'Cluster' }).count()).toBe(0)
+    expect(await figure(page, 'circuits')).toBe('0')
   })
 
   it('has the numbers of each chart as a table, opened by the keyboard', async () => {
@@ -227,6 +230,62 @@ describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => 
     await setVisibility('visible')
     await third
     expect(asked.length).toBe(3)
+  })
+
+  it.skipIf(!hasRedis)('shows the nodes of a cluster, what reaches over, and the relay', async () => {
+    const redis = await RedisServer.start()
+    const shared = { PORT: '0', HUB_NAMES: 'ws://hub.test', REDIS_URL: redis.url, EXEMPT_LOOPBACK: 'yes' }
+    const startNode = (name: string) =>
+      startHubProgram({ ...shared, STATUS: 'yes', NODE_URL: `ws://${name}.hub.test` })
+    const programs = await Promise.all([startNode('a'), startNode('b')])
+    try {
+      const [near, far] = programs
+      const page = await openPage({ url: near.url })
+      await expect.poll(() => figure(page, 'nodes'), within).toBe('2')
+      const keys = testKeys()
+      const server = new HubClient(far.url)
+      const client = new HubClient(near.url)
+      clients.push(server, client)
+      await server.register(keys, shared.HUB_NAMES)
+      await client.next('welcome')
+      await expect
+        .poll(async () => {
+          client.send({ type: 'introduce', id: newId(), to: keys.key })
+          return (await client.nextOf('introduced', 'error')).type
+        }, within)
+        .toBe('introduced')
+      const introduced = await introduce({ url: near.url, hubName: shared.HUB_NAMES })
+      clients.push(introduced.client, introduced.server)
+      const [one, other] = await askForRelay(introduced)
+      const url = `${near.url}/relay`
+      const ends = await openCircuit([
+        { ...one, url },
+        { ...other, url },
+      ])
+      ends[0].socket.send(Buffer.alloc(60_000))
+
+      await expect.poll(() => figure(page, 'crossed'), within).not.toBe('0')
+      await expect.poll(() => figure(page, 'circuits'), within).toBe('1')
+      await expect.poll(() => figure(page, 'relayed'), within).toMatch(/^[\d.]+ kB$/)
+      expect(await figure(page, 'relayCircuits')).toBe('of 500')
+      for (const name of [
+        /^Nodes of the cluster, .* Nodes: from [12] to 2, now 2/,
+        /^Introductions to other nodes, a second, .* Introduced: /,
+        /^Relay circuits, .* Open circuits: from 0 to 1, now 1/,
+        /^Bytes relayed, a second, .* Relayed: .* kB/,
+      ]) {
+        await page.getByRole('img', { name }).waitFor()
+      }
+      for (const summary of await page.locator('summary:visible').all()) await summary.click()
+      await page.getByRole('table', { name: /^Bytes relayed/ }).waitFor()
+      expect(await page.evaluate(seriousFaults, await prepareAxe(page))).toEqual([])
+      for (const { socket } of ends) socket.terminate()
+    } finally {
+      // Before the hub that it asks is gone.
+      await Promise.all(browser.contexts().map((context) => context.close()))
+      await Promise.all(programs.map(killHubProgram))
+      await redis.close()
+    }
   })
 
   it('does nothing that its content security policy forbids, and throws nothing', () => {

@@ -6,6 +6,7 @@ import { limitsWith } from '../../signal-server/limits.ts'
 import type { StatusAnswer } from '../../signal-server/status-data.ts'
 import { HubStatus, type StatusSources } from '../../signal-server/status.ts'
 import { HubClient, newId, testKeys } from './hub-client.ts'
+import { askForRelay, introduce, type Introduced, openCircuit } from './relay-client.ts'
 
 /** A bound for what hangs: a sample is taken every two seconds. */
 const within = { timeout: 20_000 }
@@ -29,6 +30,12 @@ async function connectTo({ url }: RunningHub): Promise<HubClient> {
   const client = new HubClient(url)
   clients.push(client)
   return client.opened()
+}
+
+async function introduceTo(hub: RunningHub): Promise<Introduced> {
+  const introduced = await introduce(hub)
+  clients.push(introduced.client, introduced.server)
+  return introduced
 }
 
 function get({ url }: RunningHub, path: string, headers: Record<string, string> = {}): Promise<Response> {
@@ -111,7 +118,7 @@ describe('the numbers of /status', () => {
       degraded: [],
       peers: 10_000,
     })
-    expect([columns.nodes.at(-1), columns.circuits.at(-1)]).toEqual([null, null])
+    expect([columns.nodes.at(-1), columns.circuits.at(-1)]).toEqual([null, 0])
   })
 
   it('say nothing but how many: no key, no address, no token', async () => {
@@ -173,6 +180,8 @@ describe('the numbers of /status', () => {
     status.refused('RATE')
     status.notTaken('BUSY')
     status.introductionEnded('gone')
+    status.crossingAnswered('introduced')
+    status.crossingAnswered('PEER_NOT_FOUND')
     for (const afterMs of [1, 1, 1, 40, 90_000]) status.signalPassed(afterMs)
     status.takeSample()
     status.takeSample()
@@ -180,6 +189,7 @@ describe('the numbers of /status', () => {
     expect(columns['refused.RATE']).toEqual([1, 0])
     expect(columns['notTaken.BUSY']).toEqual([1, 0])
     expect(columns['ended.gone']).toEqual([1, 0])
+    expect(columns.crossed).toEqual([1, 0])
     expect(columns.signals).toEqual([5, 0])
     expect(columns.latencyP50Ms[0]).toBeCloseTo(1, 1)
     // What takes longer than a minute is shown as one.
@@ -214,6 +224,28 @@ describe('the numbers of /status', () => {
     await start({ cluster })
     const second = await start({ cluster })
     await expect.poll(async () => (await ask(second)).columns.nodes.at(-1), within).toBe(2)
+  })
+
+  it('tell of the circuits of the relay: those open, what passed, and those refused', async () => {
+    const hub = await start({ exemptLoopback: true, limits: { relayCircuits: 1 } })
+    const ends = await openCircuit(await askForRelay(await introduceTo(hub)))
+    ends[0].socket.send(Buffer.alloc(1000))
+    await ends[1].until(() => ends[1].frames.length === 1)
+    const refused = await introduceTo(hub)
+    refused.server.send({ type: 'relay', id: refused.id })
+    expect((await refused.server.next('error')).code).toBe('BUSY')
+    await expect.poll(async () => sum((await ask(hub)).columns.circuitsRefused), within).toBe(1)
+    const { columns, limits } = await ask(hub)
+    expect(columns.circuits.at(-1)).toBe(1)
+    expect(sum(columns.relayedBytes)).toBe(1000)
+    expect(limits.relayCircuits).toBe(1)
+    for (const { socket } of ends) socket.terminate()
+  })
+
+  it('have no circuits where the hub does not relay', async () => {
+    const hub = await start({ relay: false })
+    await expect.poll(async () => (await ask(hub)).last, within).toBeGreaterThan(0)
+    expect((await ask(hub)).columns.circuits.at(-1)).toBeNull()
   })
 
   it('say that the hub is about to end', async () => {
