@@ -1,0 +1,147 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { parseKeyText } from '../core/address.ts'
+import { fromBase64 } from '../core/bytes.ts'
+import { hubUrlOf } from '../core/hub-name.ts'
+import type { Bytes, Scope } from '../core/types.ts'
+
+/** What every command has that speaks to a peer. */
+export interface PeerFlags {
+  /** A file with keys. */
+  readonly key?: string | undefined
+  /** Base64 of 32 bytes. */
+  readonly appKey?: string | undefined
+  readonly relay?: 'never' | 'fallback' | 'first' | undefined
+}
+
+export interface DialFlags extends PeerFlags {
+  /** Seconds; without it, as in `multiserver`. */
+  readonly timeout?: number | undefined
+}
+
+export interface ListenFlags extends PeerFlags {
+  /** Who may connect; absent: nobody said, which is not the same as everyone. */
+  readonly allow?: Allowed | undefined
+  readonly hub?: string | undefined
+  readonly net?: Place | undefined
+  readonly ws?: Place | undefined
+  readonly unix?: string | undefined
+  readonly scope?: Scope | undefined
+  readonly external?: string | undefined
+  /** A file to write the address to once it listens. */
+  readonly addressFile?: string | undefined
+}
+
+export type Allowed = 'anyone' | readonly Bytes[]
+
+/** `[HOST:]PORT`. */
+export interface Place {
+  readonly host?: string | undefined
+  readonly port: number
+}
+
+/** Adds the flags of {@link DialFlags}. */
+export function addDialFlags(command: Command): Command {
+  return addPeerFlags(
+    command,
+    'who I am; made when it is not there (default: what keygen made, or a new key)',
+  ).addOption(
+    new Option('--timeout <seconds>', 'how long connecting may take')
+      .argParser((text) => parseNumber(text, 1, 86_400))
+      .default(30),
+  )
+}
+
+/** Adds the flags of {@link ListenFlags}. */
+export function addListenFlags(command: Command): Command {
+  return addPeerFlags(
+    command,
+    'who I am, so that the address stays; made when it is not there (default: a new key)',
+  )
+    .addOption(
+      new Option(
+        '--allow <key>',
+        'a public key that may connect, or anyone; may be given several times',
+      ).argParser(parseAllowed),
+    )
+    .addOption(
+      new Option('--hub <url>', 'the hub that introduces others to me, over WebRTC').argParser(parseHub),
+    )
+    .addOption(new Option('--net <[host:]port>', 'listen on TCP; 0: any free port').argParser(parsePlace))
+    .addOption(new Option('--ws <[host:]port>', 'listen for WebSockets').argParser(parsePlace))
+    .option('--unix <path>', 'listen on a socket in the file system')
+    .addOption(
+      new Option(
+        '--scope <scope>',
+        'from where --net and --ws are reached, without a host: this machine, its networks, or everywhere',
+      )
+        .choices(['device', 'local', 'public'])
+        .default(undefined, 'device'),
+    )
+    .option('--external <host>', 'the host to print for --net and --ws, as behind a port forwarding')
+    .option('--address-file <file>', 'write the address to this file once it listens, for scripts')
+}
+
+/** `--json`, for commands whose answer a script may want. */
+export function addJsonFlag(command: Command): Command {
+  return command.option('--json', 'answer with one line of JSON')
+}
+
+function addPeerFlags(command: Command, aboutKey: string): Command {
+  return command
+    .option('--key <file>', aboutKey)
+    .addOption(
+      new Option('--app-key <base64>', 'keeps networks apart; both sides need the same').argParser(
+        parseAppKey,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--relay <when>',
+        'whether bytes may pass through the relay of the hub, which can not read them',
+      )
+        .choices(['never', 'fallback', 'first'])
+        .default(undefined, 'fallback'),
+    )
+}
+
+export function parseHub(text: string): string {
+  if (hubUrlOf(text) === null)
+    throw new InvalidArgumentError('A hub is a host such as hub.example.com, or a ws:// or wss:// URL.')
+  return text
+}
+
+export function parsePlace(text: string): Place {
+  const match = /^(?:(.+):)?(\d+)$/.exec(text)
+  if (match === null) throw new InvalidArgumentError('It must be PORT or HOST:PORT.')
+  const port = parseNumber(match[2] ?? '', 0, 65_535)
+  const host = match[1]?.replace(/^\[(.*)\]$/, '$1')
+  return host === undefined ? { port } : { host, port }
+}
+
+export function parseNumber(text: string, least: number, most: number): number {
+  const number = Number(text)
+  if (!/^\d{1,15}$/.test(text) || number < least || number > most)
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+  return number
+}
+
+/** 32 bytes, from text as in an address or as `keygen` prints it. */
+export function parsePublicKey(text: string): Bytes {
+  const key = parseKeyText(text)
+  if (key === null)
+    throw new InvalidArgumentError(
+      'A public key is 44 characters of base64, as `multiserver keygen` prints it.',
+    )
+  return key
+}
+
+function parseAllowed(text: string, before: Allowed | undefined): Allowed {
+  if (text === 'anyone') return 'anyone'
+  const key = parsePublicKey(text)
+  return before === 'anyone' ? before : [...(before ?? []), key]
+}
+
+function parseAppKey(text: string): string {
+  if (fromBase64(text)?.length !== 32) throw new InvalidArgumentError('An app key is the base64 of 32 bytes.')
+  return text
+}

@@ -1,0 +1,125 @@
+import { formatSection, parseAddress, type Alternative, type Section } from '../core/address.ts'
+import { equalBytes } from '../core/bytes.ts'
+import { net } from '../plugs/net.ts'
+import { noauth } from '../plugs/noauth.ts'
+import { onion } from '../plugs/onion.ts'
+import { rtc } from '../plugs/rtc/index.ts'
+import { shs } from '../plugs/shs/index.ts'
+import { shs2 } from '../plugs/shs2/index.ts'
+import { unix } from '../plugs/unix.ts'
+import { utp } from '../plugs/utp/index.ts'
+import { ws } from '../plugs/ws.ts'
+import { CliError } from './failures.ts'
+import { parsePlace, type Allowed, type ListenFlags, type PeerFlags, type Place } from './flags.ts'
+import type { StackInput } from '../core/multiserver.ts'
+import type { Scope, Transform, Transport } from '../core/types.ts'
+import type { SecretOptions } from '../plugs/secret/transform.ts'
+import type { Keys } from '../plugs/keys.ts'
+
+/** Everything that this package can dial, the stronger protocol first. */
+export function dialStacks(keys: Keys, flags: PeerFlags): StackInput[] {
+  const secret = { keys, appKey: flags.appKey }
+  const transports = [
+    net({ listen: false }),
+    ws({ listen: false }),
+    unix({ listen: false }),
+    utp({ listen: false }),
+    onion(),
+  ]
+  const introduced = rtc({ relay: flags.relay })
+  return [...transports, introduced].flatMap((transport): StackInput[] => [
+    [transport, shs2(secret)],
+    [transport, shs(secret)],
+    // WebRTC through a hub is nothing without a key.
+    ...(transport === introduced ? [] : [[transport, noauth()] as const, transport]),
+  ])
+}
+
+/**
+ * What the flags and patterns say. Through a hub it is both shs2 and shs; a port of its own has one protocol, and
+ * that is shs2.
+ * A pattern is an address without keys: `net:0.0.0.0:8008~shs`, `rtc:hub.example.com~shs2`, `unix:/run/x`.
+ *
+ * @throws CliError when they say nothing, or what can not be
+ */
+export function listenStacks(keys: Keys, flags: ListenFlags, patterns: readonly string[] = []): StackInput[] {
+  const secret = { keys, appKey: flags.appKey, auth: authOf(flags.allow) }
+  const stacks = [
+    ...flagStacks(secret, flags),
+    ...patterns.flatMap((text) => patternStacks(text, secret, flags)),
+  ]
+  if (stacks.length === 0) {
+    throw new CliError(
+      'usage',
+      'nothing says where to listen',
+      'Add --hub URL, --net PORT, --ws PORT or --unix PATH.',
+    )
+  }
+  return stacks
+}
+
+function authOf(allowed: Allowed | undefined): SecretOptions['auth'] {
+  if (allowed === undefined || allowed === 'anyone') return undefined
+  return (key) => allowed.some((each) => equalBytes(each, key))
+}
+
+function flagStacks(secret: SecretOptions, flags: ListenFlags): StackInput[] {
+  const { hub, relay, net: tcp, ws: web, unix: path, scope, external } = flags
+  const stacks: StackInput[] = []
+  if (hub !== undefined) {
+    const introduced = () => rtc({ hub, relay })
+    stacks.push([introduced(), shs2(secret)], [introduced(), shs(secret)])
+  }
+  if (tcp !== undefined) stacks.push([net(listenOptions(tcp, scope, external)), shs2(secret)])
+  if (web !== undefined) stacks.push([ws(listenOptions(web, scope, external)), shs2(secret)])
+  if (path !== undefined) stacks.push([unix({ path }), shs2(secret)])
+  return stacks
+}
+
+/** A host that is named is printed wherever it may be reached from; without one the scope decides what to bind. */
+function listenOptions({ host, port }: Place, scope: Scope = 'device', external?: string) {
+  return host === undefined
+    ? { port, scope, external }
+    : { port, host, scope: ['device', 'local', 'public'] as const, external }
+}
+
+function patternStacks(text: string, secret: SecretOptions, flags: ListenFlags): StackInput[] {
+  return parseAddress(text).map(([first, ...rest]: Alternative): StackInput => {
+    const transforms = rest.map((section) => transformFrom(section, secret))
+    const provesNothing = !rest.some(({ name }) => name.startsWith('shs'))
+    if (provesNothing && Array.isArray(flags.allow)) {
+      const message = `${formatSection(first)} proves no key, so --allow can not hold there`
+      throw new CliError('usage', message, `Write ${formatSection(first)}~shs2.`)
+    }
+    return [transportFrom(first, flags), ...transforms]
+  })
+}
+
+function transportFrom(section: Section, { relay, external }: ListenFlags): Transport {
+  const argument = section.data.join(':')
+  if (section.name === 'rtc') return rtc({ hub: argument, relay })
+  if (section.name === 'unix') return unix({ path: argument })
+  if (section.name === 'net') return net(listenOptions(parsePlace(argument), undefined, external))
+  if (section.name === 'utp') return utp(listenOptions(parsePlace(argument), undefined, external))
+  if (section.name === 'ws') {
+    const { host, path } = /^\/\/(?<host>[^/]+)(?<path>\/.*)?$/.exec(argument)?.groups ?? {}
+    return ws({ ...listenOptions(parsePlace(host ?? argument), undefined, external), path })
+  }
+  const known = 'net:HOST:PORT, ws://HOST:PORT, unix:PATH, utp:HOST:PORT and rtc:HUB'
+  throw new CliError('usage', `nothing can listen on ${formatSection(section)}`, `There is ${known}.`)
+}
+
+function transformFrom(section: Section, secret: SecretOptions): Transform {
+  if (section.data.length > 0) {
+    const message = `${formatSection(section)} names a key, and the key of who listens is that of --key`
+    throw new CliError('usage', message, `Write ~${section.name} alone.`)
+  }
+  if (section.name === 'shs2') return shs2(secret)
+  if (section.name === 'shs') return shs(secret)
+  if (section.name === 'noauth') return noauth()
+  throw new CliError(
+    'usage',
+    `there is no protocol called ${section.name} here`,
+    'There is shs2, shs and noauth.',
+  )
+}

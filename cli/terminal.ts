@@ -1,0 +1,44 @@
+import { styleText } from 'node:util'
+
+type Style = Parameters<typeof styleText>[0]
+
+/** A line of data, on stdout. What a script reads comes through here and nothing else. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+/** A line for people, on stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** For `--json`: one value on one line of stdout. Bytes are base64 already, times are Unix milliseconds. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value))
+}
+
+/** `text` in colour where `stream` is a terminal that has colours and nobody said NO_COLOR. */
+export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stderr): string {
+  return hasColours(stream) ? styleText(style, text) : text
+}
+
+/** Node looks at NO_COLOR, FORCE_COLOR and TERM. */
+function hasColours(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && stream.hasColors()
+}
+
+/** What came from the network or the user, on one line, and without anything that a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '�')
+}
+
+/** As a shell takes it: addresses hold `;`, `!` and `~`. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** The examples below a command's options: what to type, and what for. */
+export function examples(...rows: readonly (readonly [command: string, about: string])[]): string {
+  const lines = rows.map(([command, about]) => `  # ${about}\n  ${command}`)
+  return `\nExamples:\n${lines.join('\n')}\n`
+}
