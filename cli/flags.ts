@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseKeyText } from '../core/address.ts'
 import { fromBase64 } from '../core/bytes.ts'
 import { hubUrlOf } from '../core/hub-name.ts'
+import { CliError } from './failures.ts'
 import type { Bytes, Scope } from '../core/types.ts'
 
 /** What every command has that speaks to a peer. */
@@ -63,9 +64,7 @@ export function addListenFlags(command: Command): Command {
         'a public key that may connect, or anyone; may be given several times',
       ).argParser(parseAllowed),
     )
-    .addOption(
-      new Option('--hub <url>', 'the hub that introduces others to me, over WebRTC').argParser(parseHub),
-    )
+    .addOption(hubOption('the hub that introduces others to me, over WebRTC'))
     .addOption(new Option('--net <[host:]port>', 'listen on TCP; 0: any free port').argParser(parsePlace))
     .addOption(new Option('--ws <[host:]port>', 'listen for WebSockets').argParser(parsePlace))
     .option('--unix <path>', 'listen on a socket in the file system')
@@ -79,6 +78,17 @@ export function addListenFlags(command: Command): Command {
     )
     .option('--external <host>', 'the host to print for --net and --ws, as behind a port forwarding')
     .option('--address-file <file>', 'write the address to this file once it listens, for scripts')
+}
+
+/** `--hub`, which the environment can say once for all. */
+export function hubOption(about: string): Option {
+  return new Option('--hub <url>', about).env('MULTISERVER_HUB').argParser(parseHub)
+}
+
+/** The hub of a command that is nothing without one. @throws CliError */
+export function requireHub(hub: string | undefined): string {
+  if (hub !== undefined) return hub
+  throw new CliError('usage', 'nothing says which hub', 'Add --hub URL, or set MULTISERVER_HUB.')
 }
 
 /** `--json`, for commands whose answer a script may want. */
@@ -104,18 +114,24 @@ function addPeerFlags(command: Command, aboutKey: string): Command {
     )
 }
 
-export function parseHub(text: string): string {
+function parseHub(text: string): string {
   if (hubUrlOf(text) === null)
     throw new InvalidArgumentError('A hub is a host such as hub.example.com, or a ws:// or wss:// URL.')
   return text
 }
 
-export function parsePlace(text: string): Place {
-  const match = /^(?:(.+):)?(\d+)$/.exec(text)
-  if (match === null) throw new InvalidArgumentError('It must be PORT or HOST:PORT.')
-  const port = parseNumber(match[2] ?? '', 0, 65_535)
-  const host = match[1]?.replace(/^\[(.*)\]$/, '$1')
-  return host === undefined ? { port } : { host, port }
+function parsePlace(text: string): Place {
+  const place = readPlace(text)
+  if (place === null)
+    throw new InvalidArgumentError('It must be PORT or HOST:PORT, with a port from 0 to 65535.')
+  return place
+}
+
+export function readPlace(text: string): Place | null {
+  const [, before, digits = ''] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  if (digits === '' || port > 65_535) return null
+  return before === undefined ? { port } : { port, host: before.replace(/^\[(.*)\]$/, '$1') }
 }
 
 export function parseNumber(text: string, least: number, most: number): number {

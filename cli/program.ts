@@ -1,11 +1,17 @@
 import { Command } from 'commander'
 import { version } from '../signal-server/version.ts'
+import { addConnect } from './commands/connect.ts'
+import { addDoctor } from './commands/doctor.ts'
+import { addLookup } from './commands/lookup.ts'
+import { addPublish } from './commands/publish.ts'
 import { addKeygen } from './commands/keygen.ts'
+import { addHub } from './commands/hub.ts'
+import { addListen } from './commands/listen.ts'
 import { exitCodes, reportFailure } from './failures.ts'
 import { examples, paint } from './terminal.ts'
 
 /** Each adds its command; help shows them in this order. */
-const commands = [addKeygen]
+const commands = [addKeygen, addHub, addDoctor, addListen, addConnect, addLookup, addPublish]
 
 /** Runs the command that `args` name and sets the exit code. Never rejects. */
 export async function runProgram(args: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { formatSection, parseAddress, type Alternative, type Section } from '../core/address.ts'
 import { equalBytes } from '../core/bytes.ts'
+import { classifyHost } from '../core/ip.ts'
 import { net } from '../plugs/net.ts'
 import { noauth } from '../plugs/noauth.ts'
 import { onion } from '../plugs/onion.ts'
@@ -8,9 +9,9 @@ import { shs } from '../plugs/shs/index.ts'
 import { shs2 } from '../plugs/shs2/index.ts'
 import { unix } from '../plugs/unix.ts'
 import { utp } from '../plugs/utp/index.ts'
-import { ws } from '../plugs/ws.ts'
+import { ws, type WsOptions } from '../plugs/ws.ts'
 import { CliError } from './failures.ts'
-import { parsePlace, type Allowed, type ListenFlags, type PeerFlags, type Place } from './flags.ts'
+import { readPlace, type Allowed, type ListenFlags, type PeerFlags, type Place } from './flags.ts'
 import type { StackInput } from '../core/multiserver.ts'
 import type { Scope, Transform, Transport } from '../core/types.ts'
 import type { SecretOptions } from '../plugs/secret/transform.ts'
@@ -76,11 +77,15 @@ function flagStacks(secret: SecretOptions, flags: ListenFlags): StackInput[] {
   return stacks
 }
 
-/** A host that is named is printed wherever it may be reached from; without one the scope decides what to bind. */
-function listenOptions({ host, port }: Place, scope: Scope = 'device', external?: string) {
-  return host === undefined
-    ? { port, scope, external }
-    : { port, host, scope: ['device', 'local', 'public'] as const, external }
+/** Without a host the scope decides what to bind; a host is printed for wherever it can be reached from. */
+function listenOptions({ host, port }: Place, scope?: Scope, external?: string) {
+  return { port, host, scope: host === undefined ? scope : scopesOf(host), external }
+}
+
+function scopesOf(host: string): Scope[] {
+  const kind = classifyHost(host)
+  if (kind === 'loopback') return ['device']
+  return kind === 'private' ? ['device', 'local'] : ['device', 'local', 'public']
 }
 
 function patternStacks(text: string, secret: SecretOptions, flags: ListenFlags): StackInput[] {
@@ -99,12 +104,10 @@ function transportFrom(section: Section, { relay, external }: ListenFlags): Tran
   const argument = section.data.join(':')
   if (section.name === 'rtc') return rtc({ hub: argument, relay })
   if (section.name === 'unix') return unix({ path: argument })
-  if (section.name === 'net') return net(listenOptions(parsePlace(argument), undefined, external))
-  if (section.name === 'utp') return utp(listenOptions(parsePlace(argument), undefined, external))
-  if (section.name === 'ws') {
-    const { host, path } = /^\/\/(?<host>[^/]+)(?<path>\/.*)?$/.exec(argument)?.groups ?? {}
-    return ws({ ...listenOptions(parsePlace(host ?? argument), undefined, external), path })
-  }
+  const [, host = argument, path] = section.name === 'ws' ? (/^\/\/([^/]+)(\/.*)?$/.exec(argument) ?? []) : []
+  const place = readPlace(host)
+  const make = { net, utp, ws: (options: WsOptions) => ws({ ...options, path }) }[section.name]
+  if (place !== null && make !== undefined) return make(listenOptions(place, undefined, external))
   const known = 'net:HOST:PORT, ws://HOST:PORT, unix:PATH, utp:HOST:PORT and rtc:HUB'
   throw new CliError('usage', `nothing can listen on ${formatSection(section)}`, `There is ${known}.`)
 }
