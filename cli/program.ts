@@ -7,11 +7,23 @@ import { addPublish } from './commands/publish.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addHub } from './commands/hub.ts'
 import { addListen } from './commands/listen.ts'
+import { addReceive } from './commands/receive.ts'
+import { addSend } from './commands/send.ts'
 import { exitCodes, reportFailure } from './failures.ts'
 import { examples, paint } from './terminal.ts'
 
 /** Each adds its command; help shows them in this order. */
-const commands = [addKeygen, addHub, addDoctor, addListen, addConnect, addLookup, addPublish]
+const commands = [
+  addKeygen,
+  addHub,
+  addDoctor,
+  addListen,
+  addConnect,
+  addSend,
+  addReceive,
+  addLookup,
+  addPublish,
+]
 
 /** Runs the command that `args` name and sets the exit code. Never rejects. */
 export async function runProgram(args: readonly string[]): Promise<void> {

@@ -63,6 +63,12 @@ export class Receiver {
     if (this.#visit === visit) this.#visit = undefined
   }
 
+  /** Gives up what is under way; what has come stays for a later attempt. */
+  async leave(reason: Error): Promise<void> {
+    this.#visit?.connection.abort(reason)
+    await this.#visit?.over
+  }
+
   async #serve(connection: Connection, from: Visit['from'], before: Visit | undefined): Promise<void> {
     const { folder, mostBytes, report } = this.#options
     const peer = toBase64(from)
