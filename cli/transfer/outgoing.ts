@@ -38,18 +38,25 @@ export async function sendOver(connection: Connection, options: OutgoingOptions)
     // Both to their end, so that no file is open afterwards.
     await Promise.all([
       listen(connection, offer).catch(giveUp),
-      new Sender(offer, outbox, { onMoved, report }).run().catch(giveUp),
+      send(connection, new Sender(offer, outbox, { onMoved, report })).catch(giveUp),
     ])
   } finally {
     outbox.stop()
   }
-  if (failure !== undefined) throw failure
+  // After the last word about the last file a line may break as it likes.
+  if (failure !== undefined && !offer.isSettled) throw failure
   await connection.close()
 }
 
+/** Up to the receiver's end, which follows on this side's. */
 async function listen(connection: Connection, offer: Offer): Promise<void> {
   const frames = new FrameReader(connection, receiverCodec)
-  while (!offer.isSettled) offer.hear(await frames.message())
+  while ((await frames.peek()) !== null || !offer.isSettled) offer.hear(await frames.message())
+}
+
+async function send(connection: Connection, sender: Sender): Promise<void> {
+  await sender.run()
+  await connection.end()
 }
 
 class Sender {

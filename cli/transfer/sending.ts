@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '../../core/connection.ts'
-import { MultiserverError, type ErrorCode } from '../../core/errors.ts'
+import { MultiserverError } from '../../core/errors.ts'
 import type { Report } from './events.ts'
 import { transferLimits } from './limits.ts'
 import type { Outcome } from './offer.ts'
@@ -90,11 +90,10 @@ class Sending {
     this.#tries = 0
   }
 
-  /** Whether to dial again would bring the same. */
+  /** Who was connected once can be again: what looks like a refusal may be a line that broke during the handshake. */
   #isFinal(thrown: unknown): boolean {
     if (thrown instanceof TransferError) return thrown.code !== 'BUSY'
-    if (!(thrown instanceof MultiserverError)) return true
-    return !this.#hasConnected || codesOf(thrown).every((code) => finalCodes.has(code))
+    return !(thrown instanceof MultiserverError) || !this.#hasConnected || thrown.code === 'PROTOCOL'
   }
 
   #backoffMs(): number {
@@ -103,26 +102,6 @@ class Sending {
     return Math.random() * Math.min(bound, transferLimits.longestBackoffMs)
   }
 }
-
-/** Of each attempt, where a dial had several. */
-function codesOf(error: MultiserverError): ErrorCode[] {
-  return error.attempts === undefined ? [error.code] : error.attempts.map(({ code }) => code)
-}
-
-/** What time does not heal. */
-const finalCodes: ReadonlySet<ErrorCode> = new Set([
-  'ADDRESS_INVALID',
-  'AUTH_REFUSED',
-  'DOWNGRADE_REFUSED',
-  'HANDSHAKE_FAILED',
-  'KEYS_INVALID',
-  'NO_STACK_FITS',
-  'PROTOCOL',
-  'RTC_UNAVAILABLE',
-  'STACK_INVALID',
-  'UTP_UNAVAILABLE',
-  'WRONG_KEY',
-])
 
 /** @throws what `signal` aborts with */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
