@@ -77,11 +77,15 @@ export class Offer {
     }
   }
 
-  /** What the receiver says to the prefix of `item` that is sent next. */
-  answerTo(item: Item, offset: number): Promise<number | 'skipped'> {
+  /** The prefix of `item` is sent next. */
+  check(item: Item, offset: number): void {
     item.stage = 'checking'
     this.#checking = { item, offset }
-    return this.#answers.take().then((answer) => answer ?? 'skipped')
+  }
+
+  /** What the receiver says to it: from where to send, or not at all. */
+  async answer(): Promise<number | 'skipped'> {
+    return (await this.#answers.take()) ?? 'skipped'
   }
 
   /** The receiver has been told that `item` is gone. */

@@ -105,9 +105,9 @@ class Sender {
   async #agreeOnStart(item: Item, source: OpenSource, offset: number): Promise<number | 'skipped'> {
     if (offset === 0) return 0
     const sha256 = await source.hashPrefix(offset)
-    const answer = this.#offer.answerTo(item, offset)
+    this.#offer.check(item, offset)
     await this.#outbox.post({ type: 'prefix', file: item.index, sha256 })
-    const from = await answer
+    const from = await this.#offer.answer()
     if (from === 0) {
       this.#options.report({
         event: 'restarted',

@@ -1,0 +1,324 @@
+import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Connection } from '../../core/connection.ts'
+import { MultiserverError } from '../../core/errors.ts'
+import { createPair } from '../../core/pair.ts'
+import type { ByteStream } from '../../core/types.ts'
+import type { TransferEvent } from '../../cli/transfer/events.ts'
+import { Folder } from '../../cli/transfer/folder.ts'
+import { dataFrame, frameHeaderBytes, messageFrame } from '../../cli/transfer/frames.ts'
+import { receiveOver, type Summary } from '../../cli/transfer/incoming.ts'
+import {
+  receiverCodec,
+  senderCodec,
+  type ReceiverMessage,
+  type SenderMessage,
+} from '../../cli/transfer/messages.ts'
+import { sendOver } from '../../cli/transfer/outgoing.ts'
+import type { Existing } from '../../cli/transfer/partial-file.ts'
+import { Receiver } from '../../cli/transfer/receiver.ts'
+import { sendFiles } from '../../cli/transfer/sending.ts'
+import { findSourceFiles } from '../../cli/transfer/source-files.ts'
+import { makeFile, makeFolder, sha256Of } from './transfer-processes.ts'
+
+const key = new Uint8Array(32).fill(7)
+const zeros = new Uint8Array(32)
+
+function connect(cut?: (stream: ByteStream) => ByteStream): [Connection, Connection] {
+  const [near, far] = createPair()
+  const facts = { address: 'memory:test', strength: 2, lingerMs: 1_000, remote: key }
+  return [
+    new Connection(cut === undefined ? near : cut(near), { ...facts, role: 'client' }),
+    new Connection(far, { ...facts, role: 'server' }),
+  ]
+}
+
+/** A folder with one into which files are received, which holds something already. */
+async function makeInbox() {
+  const folder = await makeFolder()
+  const inbox = join(folder, 'inbox')
+  await mkdir(join(inbox, 'sub'), { recursive: true })
+  await writeFile(join(inbox, 'mine'), 'mine')
+  await writeFile(join(inbox, 'others.part'), 'mine')
+  await symlink('..', join(inbox, 'out'))
+  return { folder, inbox }
+}
+
+async function expectUntouched({ folder, inbox }: { folder: string; inbox: string }): Promise<void> {
+  expect(await readdir(folder)).toEqual(['inbox'])
+  expect(await readFile(join(inbox, 'mine'), 'utf8')).toBe('mine')
+  expect(await readFile(join(inbox, 'others.part'), 'utf8')).toBe('mine')
+  expect(await readlink(join(inbox, 'out'))).toBe('..')
+  expect(await openFilesIn(folder)).toEqual([])
+}
+
+/** Of this process; on Linux. */
+async function openFilesIn(folder: string): Promise<string[]> {
+  const numbers = await readdir('/proc/self/fd').catch(() => [])
+  const paths = await Promise.all(
+    numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')),
+  )
+  return paths.filter((path) => path.startsWith(folder))
+}
+
+function receive(connection: Connection, inbox: string, existing: Existing = 'refuse'): Promise<Summary> {
+  return receiveOver(connection, {
+    folder: new Folder(inbox, existing),
+    from: key,
+    mostBytes: 1_000_000,
+    consent: async () => true,
+    report: () => undefined,
+  })
+}
+
+const settled = (promise: Promise<unknown>) => promise.then(() => undefined).catch((error: unknown) => error)
+
+describe('a receiver', () => {
+  const names = [
+    'mine',
+    'others',
+    'out/x',
+    'sub/x',
+    'sub',
+    'a',
+    'A',
+    'a/b',
+    '../x',
+    '/x',
+    'a.part',
+    '\u0000',
+    '..',
+  ]
+  const offered = fc.array(fc.record({ name: fc.constantFrom(...names), size: fc.nat(3) }), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  const file = fc.nat(3)
+  const said: fc.Arbitrary<Uint8Array> = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 4 }).map(data),
+    fc
+      .oneof(
+        fc.record({
+          type: fc.constantFrom('end' as const, 'prefix' as const),
+          file,
+          sha256: fc.constant(zeros),
+        }),
+        fc.record({
+          type: fc.constant('gone' as const),
+          file,
+          code: fc.constant('CHANGED' as const),
+          why: fc.constant(''),
+        }),
+        fc.constant({ type: 'offer' as const, version: 1, files: 0, bytes: 0 }),
+      )
+      .map((message: SenderMessage) => messageFrame(senderCodec.encode(message))),
+  )
+
+  it('makes nothing outside its folder, replaces nothing and comes to an end, whatever it is sent', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        offered,
+        fc.array(said, { maxLength: 8 }),
+        fc.constantFrom<Existing>('refuse', 'rename'),
+        async (files, rest, existing) => {
+          const place = await makeInbox()
+          const [sender, receiver] = connect()
+          const receiving = settled(receive(receiver, place.inbox, existing))
+          const bytes = files.reduce((sum, { size }) => sum + size, 0)
+          const offer: SenderMessage[] = [
+            { type: 'offer', version: 1, files: files.length, bytes },
+            ...files.map(({ name, size }) => ({ type: 'file' as const, name, size, modified: 0 })),
+          ]
+          for (const message of offer) void sender.write(messageFrame(senderCodec.encode(message)))
+          for (const frame of rest) void sender.write(frame)
+          await sender.close()
+          await receiving
+          await expectUntouched(place)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+
+  it.each([
+    ['an offer of another version', { type: 'offer', version: 2, files: 1, bytes: 0 }, 'VERSION'],
+    ['too many files', { type: 'offer', version: 1, files: 10_001, bytes: 0 }, 'TOO_MANY'],
+  ] as const)('refuses %s', async (_what, offer, code) => {
+    const [sender, receiver] = connect()
+    const receiving = settled(receive(receiver, await makeFolder()))
+    void sender.write(messageFrame(senderCodec.encode(offer)))
+    const answer = await readAll(sender)
+    expect(answer).toContain(`"code":"${code}"`)
+    expect(await receiving).toMatchObject({ code })
+  })
+
+  it('keeps under its name nothing that has another SHA-256 than the sender says', async () => {
+    const place = await makeInbox()
+    const [sender, receiver] = connect()
+    const receiving = receive(receiver, place.inbox)
+    for (const message of [
+      { type: 'offer', version: 1, files: 1, bytes: 2 },
+      { type: 'file', name: 'x', size: 2, modified: 0 },
+    ] as const) {
+      void sender.write(messageFrame(senderCodec.encode(message)))
+    }
+    // Its consent comes before anything else may.
+    await sender.read()
+    void sender.write(data(Uint8Array.of(1, 2)))
+    void sender.write(messageFrame(senderCodec.encode({ type: 'end', file: 0, sha256: zeros })))
+    expect(await readAll(sender)).toContain('DAMAGED')
+    expect(await receiving).toMatchObject({ done: 0, skipped: 1 })
+    expect((await readdir(place.inbox)).toSorted()).toEqual(['mine', 'others.part', 'out', 'sub'])
+  })
+})
+
+describe('a sender', () => {
+  const file = fc.nat(2)
+  const said: fc.Arbitrary<ReceiverMessage> = fc.oneof(
+    fc.constant({ type: 'accept' as const }),
+    fc.record({ type: fc.constantFrom('want' as const, 'go' as const), file, offset: fc.nat(70_000) }),
+    fc.record({
+      type: fc.constant('skip' as const),
+      file,
+      code: fc.constant('EXISTS' as const),
+      why: fc.constant(''),
+    }),
+    fc.record({ type: fc.constant('done' as const), file }),
+  )
+
+  it('comes to an end, with each file settled once at most, whatever it is answered', async () => {
+    const folder = await makeFolder()
+    await Promise.all(['a', 'b', 'c'].map((name) => makeFile(join(folder, name), 60_000)))
+    const files = await findSourceFiles([folder], { recursive: true, onSkip: () => undefined })
+    await fc.assert(
+      fc.asyncProperty(fc.array(said, { maxLength: 10 }), async (answers) => {
+        const [sender, receiver] = connect()
+        const outcomes: string[] = []
+        const events: TransferEvent[] = []
+        const sending = settled(
+          sendOver(sender, {
+            files,
+            onMoved: () => undefined,
+            onSettled: ({ name }) => outcomes.push(name),
+            report: (event) => events.push(event),
+          }),
+        )
+        for (const answer of [{ type: 'accept' as const }, ...answers])
+          void receiver.write(messageFrame(receiverCodec.encode(answer)))
+        await receiver.close()
+        const failed = await sending
+        expect(new Set(outcomes).size).toBe(outcomes.length)
+        expect(failed === undefined).toBe(outcomes.length === files.length)
+        expect(await openFilesIn(folder)).toEqual([])
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('says nothing of a file before the receiver has agreed', async () => {
+    const folder = await makeFolder()
+    await makeFile(join(folder, 'a'), 10)
+    const files = await findSourceFiles([join(folder, 'a')], { recursive: false, onSkip: () => undefined })
+    const [sender, receiver] = connect()
+    const sending = settled(
+      sendOver(sender, {
+        files,
+        onMoved: () => undefined,
+        onSettled: () => undefined,
+        report: () => undefined,
+      }),
+    )
+    void receiver.write(messageFrame(receiverCodec.encode({ type: 'want', file: 0, offset: 0 })))
+    expect(await sending).toMatchObject({ code: 'PROTOCOL' })
+    receiver.abort()
+  })
+})
+
+describe('both, over connections that break anywhere', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it('bring every file whole, and never begin anew', async () => {
+    // Dialing again waits for a random time, and at least none.
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const folder = await makeFolder()
+    const sizes = [0, 1, 300_000, 700_000]
+    const source = join(folder, 'source')
+    await mkdir(source)
+    const hashes = await Promise.all(sizes.map((size) => makeFile(join(source, String(size)), size)))
+    const files = await findSourceFiles([source], { recursive: true, onSkip: () => undefined })
+    let runs = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(600_000), { maxLength: 6 }), async (cuts) => {
+        const inbox = join(folder, `inbox ${runs++}`)
+        await mkdir(inbox)
+        const events: TransferEvent[] = []
+        const receiver = new Receiver({
+          folder: new Folder(inbox, 'refuse'),
+          mostBytes: 1e9,
+          report: (event) => events.push(event),
+        })
+        const left = [...cuts]
+        const summary = await sendFiles({
+          files,
+          retryMs: 60_000,
+          signal: new AbortController().signal,
+          report: () => undefined,
+          async dial() {
+            const bytes = left.shift()
+            const [near, far] = connect(bytes === undefined ? undefined : (stream) => cutAfter(stream, bytes))
+            void receiver.meet(far)
+            return near
+          },
+        })
+        expect(summary).toMatchObject({ done: sizes.length, skipped: 0 })
+        expect(events.filter(({ event }) => event === 'restarted')).toEqual([])
+        const received = await Promise.all(sizes.map((size) => sha256Of(join(inbox, 'source', String(size)))))
+        expect(received).toEqual(hashes)
+        expect((await readdir(join(inbox, 'source'))).length).toBe(sizes.length)
+        expect(await openFilesIn(folder)).toEqual([])
+      }),
+      { numRuns: 25 },
+    )
+  })
+})
+
+/** Breaks once so many bytes were written. */
+function cutAfter(stream: ByteStream, bytes: number): ByteStream {
+  let left = bytes
+  const broken = () => new MultiserverError('CONNECTION_LOST', 'the line was cut')
+  return {
+    ...stream,
+    closed: stream.closed,
+    read: () => stream.read(),
+    end: () => stream.end(),
+    abort: (reason) => stream.abort(reason),
+    async write(chunk) {
+      const part = chunk.subarray(0, left)
+      left -= part.length
+      if (part.length > 0) await stream.write(part)
+      if (part.length === chunk.length) return
+      stream.abort(broken())
+      throw broken()
+    },
+  }
+}
+
+function data(bytes: Uint8Array): Uint8Array {
+  const memory = new Uint8Array(frameHeaderBytes + bytes.length)
+  memory.set(bytes, frameHeaderBytes)
+  return dataFrame(memory, bytes.length)
+}
+
+/** As text: to look for words in. */
+async function readAll(connection: Connection): Promise<string> {
+  const chunks: Uint8Array[] = []
+  for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
+    chunks.push(chunk)
+    void connection.end()
+  }
+  return Buffer.concat(chunks).toString('latin1')
+}
