@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 export function addHub(program: Command): void {
   const command = program
     .command('hub')
-    .summary('run a hub: it introduces peers to each other')
+    .summary('run a hub, which introduces peers')
     .helpOption(false)
     .allowUnknownOption()
     .argument('[options...]')
