@@ -54,6 +54,11 @@ export function describeFailure(thrown: unknown): string[] {
   ]
 }
 
+/** On one line, without the remedy. */
+export function describeBriefly(thrown: unknown): string {
+  return briefly(mainError(thrown))
+}
+
 /** Where only one thing was tried, what became of that says it all. */
 function mainError(thrown: unknown): unknown {
   if (!(thrown instanceof MultiserverError)) return thrown
@@ -80,7 +85,7 @@ function remedyOf(thrown: unknown): string | undefined {
 }
 
 /** Somebody who says no tells more than others who are not there. */
-function exitOf(thrown: unknown): ExitName {
+export function exitOf(thrown: unknown): ExitName {
   if (thrown instanceof CliError) return thrown.exit
   if (!(thrown instanceof MultiserverError)) return 'failed'
   const exits = (thrown.attempts ?? []).map(exitOf)

@@ -120,6 +120,17 @@ function parseHub(text: string): string {
   return text
 }
 
+/** A TCP place of this machine where no host is named. */
+export interface Service {
+  readonly host: string
+  readonly port: number
+}
+
+export function parseService(text: string): Service {
+  const { host = '127.0.0.1', port } = parsePlace(text)
+  return { host, port }
+}
+
 function parsePlace(text: string): Place {
   const place = readPlace(text)
   if (place === null)

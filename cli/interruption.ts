@@ -27,3 +27,11 @@ export function onInterruption(): AbortSignal {
   }
   return controller.signal
 }
+
+/** For what runs until it is told to end: that is no failure. */
+export function untilInterrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -3,9 +3,10 @@ import { formatAlternative } from '../core/address.ts'
 import { MultiServer, type CloseServer, type Connection } from '../core/multiserver.ts'
 import { describeFailure } from './failures.ts'
 import { keysForDialing, keysForListening } from './key-file.ts'
-import { paint, say, shellWord } from './terminal.ts'
+import { paint, printable, say, shellWord } from './terminal.ts'
 import { dialStacks, listenStacks } from './stacks.ts'
 import type { DialFlags, ListenFlags } from './flags.ts'
+import type { MultiserverError } from '../core/errors.ts'
 import type { Keys } from '../plugs/keys.ts'
 
 /** A MultiServer as the command line asks for, and who it is. */
@@ -55,10 +56,7 @@ export async function startListening(
   onConnection: (connection: Connection) => unknown,
   signal?: AbortSignal,
 ): Promise<Listening> {
-  const close = ms.server(onConnection, (error) => {
-    // That one rejects `listening`.
-    if (error.code !== 'LISTEN_FAILED') for (const line of describeFailure(error)) say(line)
-  })
+  const close = ms.server(onConnection, sayTrouble)
   const stop = () => void close()
   signal?.addEventListener('abort', stop, { once: true })
   if (signal?.aborted === true) stop()
@@ -73,6 +71,14 @@ export async function startListening(
   const address = shareableAddress(ms)
   if (flags.addressFile !== undefined) await writeFile(flags.addressFile, `${address}\n`)
   return { address, close }
+}
+
+function sayTrouble(error: MultiserverError): void {
+  // The first rejects `listening`; whom `--allow` does not name is said with the key.
+  if (error.code === 'LISTEN_FAILED' || error.code === 'AUTH_REFUSED') return
+  const isOurs = error.code.startsWith('HUB_') || error.code.startsWith('RECORD_')
+  if (isOurs) for (const line of describeFailure(error)) say(line)
+  else say(`${paint('yellow', 'A connection failed:')} ${error.code}: ${printable(error.message)}`)
 }
 
 /** What others can use: what can be reached from elsewhere, else what can be from this machine. */

@@ -1,24 +1,31 @@
 import { Command } from 'commander'
 import { version } from '../signal-server/version.ts'
+import { addAddress } from './commands/address.ts'
 import { addConnect } from './commands/connect.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addExpose } from './commands/expose.ts'
+import { addForward } from './commands/forward.ts'
+import { addHub } from './commands/hub.ts'
+import { addKeygen } from './commands/keygen.ts'
+import { addListen } from './commands/listen.ts'
 import { addLookup } from './commands/lookup.ts'
 import { addPublish } from './commands/publish.ts'
-import { addKeygen } from './commands/keygen.ts'
-import { addHub } from './commands/hub.ts'
-import { addListen } from './commands/listen.ts'
 import { addReceive } from './commands/receive.ts'
 import { addSend } from './commands/send.ts'
 import { exitCodes, reportFailure } from './failures.ts'
+import { Interrupted } from './interruption.ts'
 import { examples, paint } from './terminal.ts'
 
 /** Each adds its command; help shows them in this order. */
 const commands = [
   addKeygen,
+  addAddress,
   addHub,
   addDoctor,
-  addListen,
   addConnect,
+  addListen,
+  addExpose,
+  addForward,
   addSend,
   addReceive,
   addLookup,
@@ -32,6 +39,8 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     await createProgram().parseAsync(args, { from: 'user' })
   } catch (thrown) {
     process.exitCode = reportFailure(thrown)
+    // What nobody reads any more would hold it.
+    if (thrown instanceof Interrupted) process.exit()
   }
 }
 
@@ -48,8 +57,25 @@ export function createProgram(): Command {
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error:/, paint('red', 'multiserver:'))),
     })
-    .configureHelp({ styleTitle: (title) => paint('bold', title, process.stdout) })
-    .addHelpText('after', examples(['multiserver keygen', 'make your key']))
+    .configureHelp({
+      styleTitle: (title) => paint('bold', title, process.stdout),
+      subcommandTerm: (command) => `${command.name()} ${command.usage().replace('[options] ', '')}`,
+    })
+    .addHelpText(
+      'after',
+      examples(
+        ['multiserver keygen', 'make your key, and see its public half'],
+        [
+          'multiserver expose 22 --allow KEY --hub hub.example.com',
+          'at home: ssh for that key, through any NAT',
+        ],
+        [
+          "multiserver forward 2222 'ADDRESS'",
+          'elsewhere, with the address that it printed; then ssh -p 2222 localhost',
+        ],
+        ['multiserver help listen', 'all about one command'],
+      ),
+    )
   for (const add of commands) add(program)
   return program
 }

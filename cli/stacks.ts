@@ -1,5 +1,5 @@
 import { formatSection, parseAddress, type Alternative, type Section } from '../core/address.ts'
-import { equalBytes } from '../core/bytes.ts'
+import { equalBytes, toBase64 } from '../core/bytes.ts'
 import { classifyHost } from '../core/ip.ts'
 import { net } from '../plugs/net.ts'
 import { noauth } from '../plugs/noauth.ts'
@@ -12,6 +12,7 @@ import { utp } from '../plugs/utp/index.ts'
 import { ws, type WsOptions } from '../plugs/ws.ts'
 import { CliError } from './failures.ts'
 import { readPlace, type Allowed, type ListenFlags, type PeerFlags, type Place } from './flags.ts'
+import { paint, say } from './terminal.ts'
 import type { StackInput } from '../core/multiserver.ts'
 import type { Scope, Transform, Transport } from '../core/types.ts'
 import type { SecretOptions } from '../plugs/secret/transform.ts'
@@ -20,20 +21,17 @@ import type { Keys } from '../plugs/keys.ts'
 /** Everything that this package can dial, the stronger protocol first. */
 export function dialStacks(keys: Keys, flags: PeerFlags): StackInput[] {
   const secret = { keys, appKey: flags.appKey }
-  const transports = [
-    net({ listen: false }),
-    ws({ listen: false }),
-    unix({ listen: false }),
-    utp({ listen: false }),
-    onion(),
-  ]
-  const introduced = rtc({ relay: flags.relay })
-  return [...transports, introduced].flatMap((transport): StackInput[] => [
+  return dialTransports(flags).flatMap((transport): StackInput[] => [
     [transport, shs2(secret)],
     [transport, shs(secret)],
     // WebRTC through a hub is nothing without a key.
-    ...(transport === introduced ? [] : [[transport, noauth()] as const, transport]),
+    ...(transport.name === 'rtc' ? [] : [[transport, noauth()] as const, transport]),
   ])
+}
+
+export function dialTransports({ relay }: PeerFlags): Transport[] {
+  const dials = { listen: false } as const
+  return [net(dials), ws(dials), unix(dials), utp(dials), onion(), rtc({ relay })]
 }
 
 /**
@@ -61,7 +59,11 @@ export function listenStacks(keys: Keys, flags: ListenFlags, patterns: readonly 
 
 function authOf(allowed: Allowed | undefined): SecretOptions['auth'] {
   if (allowed === undefined || allowed === 'anyone') return undefined
-  return (key) => allowed.some((each) => equalBytes(each, key))
+  return (key) => {
+    const isAllowed = allowed.some((each) => equalBytes(each, key))
+    if (!isAllowed) say(`${paint('yellow', 'Refused:')} ${toBase64(key)}, which no --allow names`)
+    return isAllowed
+  }
 }
 
 function flagStacks(secret: SecretOptions, flags: ListenFlags): StackInput[] {

@@ -1,6 +1,10 @@
 import { styleText } from 'node:util'
+import { StatusLine } from './status-line.ts'
 
 type Style = Parameters<typeof styleText>[0]
+
+/** Of stderr, which this process has once. */
+let statusLine: StatusLine | undefined
 
 /** A line of data, on stdout. What a script reads comes through here and nothing else. */
 export function print(line: string): void {
@@ -9,7 +13,23 @@ export function print(line: string): void {
 
 /** A line for people, on stderr. */
 export function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  if (statusLine === undefined) process.stderr.write(`${line}\n`)
+  else statusLine.say(line)
+}
+
+/**
+ * Keeps what `draw` gives at the bottom of stderr, drawn every second, where stderr is a terminal; nowhere else. The
+ * returned function takes it away.
+ */
+export function showStatus(draw: () => string): () => void {
+  const { stderr } = process
+  if (!stderr.isTTY) return () => undefined
+  const line = new StatusLine(stderr, draw)
+  statusLine = line
+  return () => {
+    line.stop()
+    statusLine = undefined
+  }
 }
 
 /** For `--json`: one value on one line of stdout. Bytes are base64 already, times are Unix milliseconds. */

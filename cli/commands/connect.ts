@@ -14,7 +14,7 @@ interface ConnectFlags extends DialFlags {
 export function addConnect(program: Command): void {
   const command = program
     .command('connect')
-    .summary('send stdin to a peer, and print what it sends')
+    .summary('join stdin and stdout with a peer')
     .description(
       'Connects to the strongest alternative of ADDRESS. What comes in on stdin is sent, what is received is printed, and the end of each is passed on. It ends once both have.',
     )

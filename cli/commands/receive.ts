@@ -114,6 +114,8 @@ async function ask(
   const more = offer.placements.length - mostShown
   if (more > 0) say(`  and ${more} more`)
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  // While a line is read, Ctrl-C is a key like others.
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
   try {
     const answer = await terminal.question(`Take them from ${peer}? [y/N] `, { signal })
     return /^y(?:es)?$/i.test(answer.trim())

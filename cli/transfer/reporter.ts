@@ -44,6 +44,8 @@ const jsonProgressMs = 1_000
 
 function textOf(event: TransferEvent): string | undefined {
   switch (event.event) {
+    case 'connected':
+      return `${paint('green', 'Connected')}  ${printable(event.peer)}`
     case 'offered':
       return `${printable(event.peer)} offers ${countOf(event.files, 'file')}, ${formatBytes(event.bytes)}`
     case 'refused':
@@ -63,7 +65,6 @@ function textOf(event: TransferEvent): string | undefined {
     case 'finished':
       return `${countOf(event.done, 'file')} done, ${event.skipped} not; ${formatBytes(event.moved)} moved`
     case 'listening':
-    case 'connected':
     case 'accepted':
     case 'progress':
       return undefined

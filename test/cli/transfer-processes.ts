@@ -10,9 +10,9 @@ import { watchTransfer, type TransferProcess } from '../netlab/transfer-process.
 export type { TransferProcess } from '../netlab/transfer-process.ts'
 
 /** As built. */
-const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** Whoever runs the tests may have peers of their own. */
-const appKey = Buffer.alloc(32, 'transfer tests').toString('base64')
+export const appKey = Buffer.alloc(32, 'transfer tests').toString('base64')
 
 /** `multiserver receive` in a process of its own, which is killed at the end of the test. */
 export function startReceive(folder: string, ...args: readonly string[]): TransferProcess {
