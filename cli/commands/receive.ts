@@ -97,6 +97,7 @@ async function receive(path: string, flags: ReceiveFlags): Promise<void> {
     await receiver.leave(toError(thrown, 'ABORTED'))
     throw asCliError(thrown)
   } finally {
+    reporter.makeRoom()
     await close()
   }
 }

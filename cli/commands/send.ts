@@ -1,14 +1,13 @@
 import { Option, type Command } from 'commander'
+import { CliError } from '../failures.ts'
 import { addDialFlags, parseNumber, type DialFlags } from '../flags.ts'
 import { onInterruption } from '../interruption.ts'
 import { makeDialer } from '../peer.ts'
-import { examples, say } from '../terminal.ts'
+import { examples, printable, say } from '../terminal.ts'
 import { asCliError, checkComplete } from '../transfer/failure.ts'
 import { createJsonReporter, createTextReporter } from '../transfer/reporter.ts'
 import { sendFiles } from '../transfer/sending.ts'
 import { findSourceFiles } from '../transfer/source-files.ts'
-import { printable } from '../terminal.ts'
-import { CliError } from '../failures.ts'
 
 interface SendFlags extends DialFlags {
   readonly recursive?: boolean | undefined
@@ -51,7 +50,7 @@ async function send(args: readonly string[], flags: SendFlags): Promise<void> {
     throw new CliError('usage', 'there is no file, or no address', "multiserver send FILE 'ADDRESS'")
   }
   const signal = onInterruption()
-  const { report } = flags.json === true ? createJsonReporter() : createTextReporter()
+  const { report, makeRoom } = flags.json === true ? createJsonReporter() : createTextReporter()
   try {
     const files = await findSourceFiles(paths, {
       recursive: flags.recursive === true,
@@ -64,5 +63,7 @@ async function send(args: readonly string[], flags: SendFlags): Promise<void> {
     checkComplete(await sendFiles({ files, dial, retryMs: flags.retry * 1000, signal, report }))
   } catch (thrown) {
     throw asCliError(thrown)
+  } finally {
+    makeRoom()
   }
 }

@@ -1,11 +1,11 @@
-import { paint, print, printable, printJson, say } from '../terminal.ts'
+import { paint, print, printable, printJson, say, showStatus } from '../terminal.ts'
 import { formatBytes } from '../words.ts'
 import type { Report, TransferEvent } from './events.ts'
-import { ProgressLine } from './progress-line.ts'
+import { ProgressMeter } from './progress.ts'
 
 export interface Reporter {
   readonly report: Report
-  /** Takes the progress off the terminal, for something else to be written there. */
+  /** Takes the progress off the terminal: for something else to be written there, and at the end. */
   readonly makeRoom: () => void
 }
 
@@ -26,17 +26,26 @@ export function createJsonReporter(): Reporter {
 
 /** For people: on stderr, with a line of progress on a terminal; what was received stands on stdout, for scripts. */
 export function createTextReporter(): Reporter {
-  const progress = process.stderr.isTTY ? new ProgressLine(process.stderr) : undefined
+  const meter = new ProgressMeter()
+  let hide: (() => void) | undefined
+  const makeRoom = () => {
+    hide?.()
+    hide = undefined
+  }
   return {
     report(event) {
-      if (event.event === 'progress') return progress?.show(event)
+      if (event.event === 'progress') {
+        meter.note(event)
+        hide ??= showStatus(() => meter.text())
+        return
+      }
       const text = textOf(event)
       if (text === undefined) return
-      progress?.clear()
+      makeRoom()
       say(text)
       if (event.event === 'done' && event.as !== undefined) print(event.as)
     },
-    makeRoom: () => progress?.clear(),
+    makeRoom,
   }
 }
 

@@ -21,7 +21,8 @@ import type { Existing } from '../../cli/transfer/partial-file.ts'
 import { Receiver } from '../../cli/transfer/receiver.ts'
 import { sendFiles } from '../../cli/transfer/sending.ts'
 import { findSourceFiles } from '../../cli/transfer/source-files.ts'
-import { makeFile, makeFolder, sha256Of } from './transfer-processes.ts'
+import { makeFile, sha256Of } from './transfer-processes.ts'
+import { temporaryFolder } from './command.ts'
 
 const key = new Uint8Array(32).fill(7)
 const zeros = new Uint8Array(32)
@@ -37,7 +38,7 @@ function connect(cut?: (stream: ByteStream) => ByteStream): [Connection, Connect
 
 /** A folder with one into which files are received, which holds something already. */
 async function makeInbox() {
-  const folder = await makeFolder()
+  const folder = temporaryFolder()
   const inbox = join(folder, 'inbox')
   await mkdir(join(inbox, 'sub'), { recursive: true })
   await writeFile(join(inbox, 'mine'), 'mine')
@@ -67,7 +68,7 @@ function receive(connection: Connection, inbox: string, existing: Existing = 're
   return receiveOver(connection, {
     folder: new Folder(inbox, existing),
     from: key,
-    mostBytes: 1_000_000,
+    mostBytes: 2 ** 50,
     consent: async () => true,
     report: () => undefined,
   })
@@ -143,14 +144,19 @@ describe('a receiver', () => {
   })
 
   it.each([
-    ['an offer of another version', { type: 'offer', version: 2, files: 1, bytes: 0 }, 'VERSION'],
-    ['too many files', { type: 'offer', version: 1, files: 10_001, bytes: 0 }, 'TOO_MANY'],
-  ] as const)('refuses %s', async (_what, offer, code) => {
+    ['an offer of another version', { version: 2, files: 0, bytes: 0 }, 'VERSION'],
+    ['too many files', { version: 1, files: 10_001, bytes: 0 }, 'TOO_MANY'],
+    ['more than the disk has room for', { version: 1, files: 1, bytes: 2 ** 50 }, 'NO_SPACE'],
+  ])('refuses %s', async (_what, offer, code) => {
     const [sender, receiver] = connect()
-    const receiving = settled(receive(receiver, await makeFolder()))
-    void sender.write(messageFrame(senderCodec.encode(offer)))
-    const answer = await readAll(sender)
-    expect(answer).toContain(`"code":"${code}"`)
+    const receiving = settled(receive(receiver, temporaryFolder()))
+    for (const message of [
+      { type: 'offer' as const, ...offer },
+      { type: 'file' as const, name: 'x', size: offer.bytes, modified: 0 },
+    ]) {
+      void sender.write(messageFrame(senderCodec.encode(message)))
+    }
+    expect(await readAll(sender)).toContain(`"code":"${code}"`)
     expect(await receiving).toMatchObject({ code })
   })
 
@@ -189,7 +195,7 @@ describe('a sender', () => {
   )
 
   it('comes to an end, with each file settled once at most, whatever it is answered', async () => {
-    const folder = await makeFolder()
+    const folder = temporaryFolder()
     await Promise.all(['a', 'b', 'c'].map((name) => makeFile(join(folder, name), 60_000)))
     const files = await findSourceFiles([folder], { recursive: true, onSkip: () => undefined })
     await fc.assert(
@@ -218,7 +224,7 @@ describe('a sender', () => {
   })
 
   it('says nothing of a file before the receiver has agreed', async () => {
-    const folder = await makeFolder()
+    const folder = temporaryFolder()
     await makeFile(join(folder, 'a'), 10)
     const files = await findSourceFiles([join(folder, 'a')], { recursive: false, onSkip: () => undefined })
     const [sender, receiver] = connect()
@@ -244,7 +250,7 @@ describe('both, over connections that break anywhere', () => {
   it('bring every file whole, and never begin anew', async () => {
     // Dialing again waits for a random time, and at least none.
     vi.spyOn(Math, 'random').mockReturnValue(0)
-    const folder = await makeFolder()
+    const folder = temporaryFolder()
     const sizes = [0, 1, 300_000, 700_000]
     const source = join(folder, 'source')
     await mkdir(source)

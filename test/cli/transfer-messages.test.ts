@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Connection } from '../../core/connection.ts'
 import { createPair } from '../../core/pair.ts'
 import type { Bytes } from '../../core/types.ts'
 import {
@@ -19,6 +20,7 @@ import {
   type ReceiverMessage,
   type SenderMessage,
 } from '../../cli/transfer/messages.ts'
+import { Outbox } from '../../cli/transfer/outbox.ts'
 import { failure } from '../support/failure.ts'
 
 const file = fc.nat(transferLimits.files - 1)
@@ -165,6 +167,24 @@ describe('the frames of a transfer', () => {
   ])('are refused when they are %s', async (_what, bytes, code) => {
     const reader = new FrameReader(streamOf([Buffer.from(bytes)]), senderCodec)
     expect((await failure(reader.next())).code).toBe(code)
+  })
+
+  it('are sent now and then, when there is nothing to say', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const [near, far] = createPair()
+    const connection = new Connection(near, { address: 'memory:test', role: 'client', strength: 2 })
+    const outbox = new Outbox<ReceiverMessage>(connection, receiverCodec, { type: 'alive' })
+    await outbox.post({ type: 'accept' })
+    await vi.advanceTimersByTimeAsync(4 * transferLimits.aliveAfterMs)
+    outbox.stop()
+    expect(vi.getTimerCount()).toBe(0)
+    await connection.end()
+    let said = ''
+    for (let chunk = await far.read(); chunk !== null; chunk = await far.read())
+      said += Buffer.from(chunk).toString('latin1')
+    expect(said.match(/accept|alive/g)).toEqual(['accept', 'alive', 'alive', 'alive'])
+    near.abort()
   })
 
   it('do not keep anybody waiting for ever', async () => {

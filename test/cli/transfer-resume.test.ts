@@ -2,14 +2,8 @@ import { appendFile, open, readdir, readFile, stat, utimes, writeFile } from 'no
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { startHeldProxy, type HeldProxy } from './held-proxy.ts'
-import {
-  makeFile,
-  makeFolder,
-  sha256Of,
-  startReceive,
-  startSend,
-  type TransferProcess,
-} from './transfer-processes.ts'
+import { makeFile, sha256Of, startReceive, startSend, type TransferProcess } from './transfer-processes.ts'
+import { temporaryFolder } from './command.ts'
 
 const MiB = 1024 * 1024
 const fileBytes = 4 * MiB
@@ -34,7 +28,7 @@ interface Held {
 }
 
 async function holdTransfer({ bytes = fileBytes, args = [] as readonly string[] } = {}): Promise<Held> {
-  const folder = await makeFolder()
+  const folder = temporaryFolder()
   const [inbox, source] = [join(folder, 'inbox'), join(folder, 'source.bin')]
   const sha256 = await makeFile(source, bytes)
   await utimes(source, madeAt, madeAt)
@@ -114,7 +108,7 @@ describe('a transfer that is cut in the middle', () => {
   })
 
   it('is taken over by the same sender, although the receiver has not noticed that the first connection is dead', async () => {
-    const folder = await makeFolder()
+    const folder = temporaryFolder()
     const key = ['--key', join(folder, 'sender.json')]
     const inbox = join(folder, 'inbox')
     await makeFile(join(folder, 'source.bin'), fileBytes)

@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { ProgressLine, progressText } from '../../cli/transfer/progress-line.ts'
+import { ProgressMeter } from '../../cli/transfer/progress.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
-import { appKey, makeFile, makeFolder, program, startSend } from './transfer-processes.ts'
+import { makeFile, startSend } from './transfer-processes.ts'
+import { programFile, temporaryFolder } from './command.ts'
 
 describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, receive`, () => {
   it('shows what is offered and asks, takes it when told yes, and shows how far it is', async () => {
@@ -20,7 +21,7 @@ describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, recei
     terminal.type('y\r')
     expect((await accepted.ended).code).toBe(0)
     expect(await terminal.ended).toBe(0)
-    expect(terminal.text()).toMatch(/source\.bin {2}\[=* *\] \d+%/)
+    expect(terminal.text()).toMatch(/source\.bin {2}\[=* *\] {2}\d+%/)
     expect(await readdir(inbox)).toEqual(['source.bin'])
   })
 
@@ -35,43 +36,29 @@ describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, recei
   })
 })
 
-describe('the line of progress', () => {
-  const progress = { name: 'video.mp4', size: 2_000_000, at: 1_000_000 }
-
-  it('fits the terminal', () => {
-    expect(progressText(progress, 500_000, 100)).toBe(
-      'video.mp4  [==========          ] 50%  1.0 MB of 2.0 MB  500 kB/s  0:02',
-    )
-    for (let columns = 20; columns < 120; columns += 1) {
-      expect(progressText({ ...progress, name: 'long '.repeat(50) }, 1, columns).length).toBeLessThan(columns)
-    }
-  })
-
-  it('tells the speed of the last moments, and gives its place to other lines', () => {
-    const written: string[] = []
+describe('the progress of a file', () => {
+  it('is told with the speed of the last moments and the time that is left', () => {
     let now = 0
-    const stream = { columns: 100, write: (text: string) => written.push(text) > 0 }
-    const line = new ProgressLine(stream as unknown as NodeJS.WriteStream, () => now)
-    line.show({ ...progress, at: 0 })
+    const meter = new ProgressMeter(() => now)
+    meter.note({ name: 'video.mp4', size: 2_000_000, at: 0 })
+    expect(meter.text()).toBe('video.mp4  [                    ]  0%  0 B of 2.0 MB')
     now = 1_000
-    line.show(progress)
-    expect(written.at(-1)).toContain('1.0 MB/s  0:01')
-    line.clear()
-    expect(written.at(-1)).toBe('\r\u001b[K')
-    line.clear()
-    expect(written).toHaveLength(3)
+    meter.note({ name: 'video.mp4', size: 2_000_000, at: 1_000_000 })
+    expect(meter.text()).toBe('video.mp4  [==========          ]  50%  1.0 MB of 2.0 MB  1.0 MB/s  0:01')
+    meter.note({ name: 'a name that is longer than a line bears.mp4', size: 0, at: 0 })
+    expect(meter.text()).toBe('…an a line bears.mp4  [====================]  100%  0 B of 0 B')
   })
 })
 
 async function receiveOnTerminal() {
-  const folder = await makeFolder()
+  const folder = temporaryFolder()
   const [inbox, source, addressFile] = [
     join(folder, 'inbox'),
     join(folder, 'source.bin'),
     join(folder, 'address'),
   ]
   await makeFile(source, 3_000_000)
-  const command = `'${process.execPath}' '${program}' receive '${inbox}' --net 0 --address-file '${addressFile}' --app-key ${appKey}`
+  const command = `'${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}'`
   const terminal = openTerminal(command)
   await terminal.shows('Listening')
   return { terminal, inbox, source, address: (await readFile(addressFile, 'utf8')).trim() }

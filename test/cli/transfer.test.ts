@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { generateKeys, keyToString, loadOrCreateKeys } from '../../plugs/keys.ts'
 import { startHub } from '../../signal-server/index.ts'
-import { makeFile, makeFolder, sha256Of, startReceive, startSend } from './transfer-processes.ts'
+import { makeFile, sha256Of, startReceive, startSend } from './transfer-processes.ts'
+import { temporaryFolder } from './command.ts'
 
 /** A folder with a file in it, and one to receive into. */
 async function prepare(bytes = 100_000) {
-  const folder = await makeFolder()
+  const folder = temporaryFolder()
   const [source, inbox] = [join(folder, 'source.bin'), join(folder, 'inbox')]
   return { folder, inbox, source, sha256: await makeFile(source, bytes) }
 }
