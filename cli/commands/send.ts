@@ -24,7 +24,8 @@ export function addSend(program: Command): void {
     .description(
       'Sends files to a peer that runs `multiserver receive`, which prints its ADDRESS. When the connection breaks it goes on by itself where it was, and when this command is run again too. Each file is checked by its SHA-256.',
     )
-    .argument('<file...>', 'the files, and at the end the address')
+    .usage('[options] <file...> <address>')
+    .argument('<file...>', 'the files, and at the end the address, between quotes')
     .option('-r, --recursive', 'send folders, with the files in them; links are left out')
     .addOption(
       new Option('--retry <seconds>', 'how long to go on trying after the connection broke')

@@ -41,9 +41,7 @@ export async function findSourceFiles(
 
 async function* filesAt(path: string, options: SourceOptions): AsyncGenerator<SourceFile, void, undefined> {
   const name = basename(resolve(path))
-  const stats = await stat(path).catch((thrown: unknown) => {
-    throw new TransferError('NO_FILES', `${path} can not be sent: ${reasonOf(thrown)}`, thrown)
-  })
+  const stats = await stat(path).catch(unsendable(path))
   if (stats.isFile()) yield sourceFile(path, name, stats)
   else if (!stats.isDirectory()) throw new TransferError('NO_FILES', `${path} is no file`)
   else if (options.recursive) yield* filesIn(path, name, options)
@@ -58,11 +56,11 @@ async function* filesIn(
   if (name.split('/').length >= transferLimits.nameParts) {
     throw new TransferError('NO_FILES', `${folder} lies too deep to be sent`)
   }
-  for await (const entry of await opendir(folder)) {
+  for await (const entry of await opendir(folder).catch(unsendable(folder))) {
     const path = join(folder, entry.name)
     const inner = `${name}/${entry.name}`
     if (entry.isDirectory()) yield* filesIn(path, inner, options)
-    else if (entry.isFile()) yield sourceFile(path, inner, await stat(path))
+    else if (entry.isFile()) yield sourceFile(path, inner, await stat(path).catch(unsendable(path)))
     // A link may lead anywhere: out of the folder, or round in a circle.
     else options.onSkip(path, entry.isSymbolicLink() ? 'it is a link' : 'it is no file')
   }
@@ -73,6 +71,12 @@ function sourceFile(path: string, name: string, stats: { size: number; mtimeMs: 
     throw new TransferError('NO_FILES', `the name of ${path} is too long to be sent`)
   }
   return { path, name, size: stats.size, modified: wholeMs(stats.mtimeMs) }
+}
+
+function unsendable(path: string): (thrown: unknown) => never {
+  return (thrown) => {
+    throw new TransferError('NO_FILES', `${path} can not be sent: ${reasonOf(thrown)}`, thrown)
+  }
 }
 
 function tooMany(): TransferError {

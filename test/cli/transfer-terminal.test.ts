@@ -58,7 +58,7 @@ async function receiveOnTerminal() {
     join(folder, 'address'),
   ]
   await makeFile(source, 3_000_000)
-  const command = `'${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}'`
+  const command = `stty columns 100; '${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}'`
   const terminal = openTerminal(command)
   await terminal.shows('Listening')
   return { terminal, inbox, source, address: (await readFile(addressFile, 'utf8')).trim() }
