@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Connection } from '../../core/connection.ts'
@@ -8,7 +9,7 @@ import { createPair } from '../../core/pair.ts'
 import type { ByteStream } from '../../core/types.ts'
 import type { TransferEvent } from '../../cli/transfer/events.ts'
 import { Folder } from '../../cli/transfer/folder.ts'
-import { dataFrame, frameHeaderBytes, messageFrame } from '../../cli/transfer/frames.ts'
+import { dataFrame, frameHeaderBytes, FrameReader, messageFrame } from '../../cli/transfer/frames.ts'
 import { receiveOver, type Summary } from '../../cli/transfer/incoming.ts'
 import {
   receiverCodec,
@@ -97,50 +98,71 @@ describe('a receiver', () => {
     maxLength: 4,
   })
   const file = fc.nat(3)
-  const said: fc.Arbitrary<Uint8Array> = fc.oneof(
-    fc.uint8Array({ minLength: 1, maxLength: 4 }).map(data),
-    fc
-      .oneof(
-        fc.record({
-          type: fc.constantFrom('end' as const, 'prefix' as const),
-          file,
-          sha256: fc.constant(zeros),
-        }),
-        fc.record({
-          type: fc.constant('gone' as const),
-          file,
-          code: fc.constant('CHANGED' as const),
-          why: fc.constant(''),
-        }),
-        fc.constant({ type: 'offer' as const, version: 1, files: 0, bytes: 0 }),
-      )
-      .map((message: SenderMessage) => messageFrame(senderCodec.encode(message))),
+  const stray: fc.Arbitrary<SenderMessage> = fc.oneof(
+    fc.record({ type: fc.constantFrom('end', 'prefix'), file, sha256: fc.constant(zeros) }),
+    fc.record({ type: fc.constant('gone'), file, code: fc.constant('CHANGED'), why: fc.constant('') }),
+    fc.constant({ type: 'offer', version: 1, files: 0, bytes: 0 }),
+  )
+  const said = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 4 }).map(data), stray.map(messageOf))
+  // What becomes of the files that are wanted, one by one, with something stray among it.
+  const steps = fc.array(
+    fc.oneof(
+      { weight: 5, arbitrary: fc.constantFrom('whole', 'damaged', 'gone') },
+      { weight: 1, arbitrary: said },
+    ),
+    { maxLength: 6 },
   )
 
-  it('makes nothing outside its folder, replaces nothing and comes to an end, whatever it is sent', async () => {
+  it('makes nothing outside its folder, replaces nothing and keeps only what is whole, whatever it is sent', async () => {
+    const seen = new Set<string>()
     await fc.assert(
       fc.asyncProperty(
         offered,
-        fc.array(said, { maxLength: 8 }),
+        steps,
         fc.constantFrom<Existing>('refuse', 'rename'),
-        async (files, rest, existing) => {
+        fc.boolean(),
+        async (files, conversation, existing, isPatient) => {
           const place = await makeInbox()
           const [sender, receiver] = connect()
           const receiving = settled(receive(receiver, place.inbox, existing))
           const bytes = files.reduce((sum, { size }) => sum + size, 0)
-          const offer: SenderMessage[] = [
-            { type: 'offer', version: 1, files: files.length, bytes },
-            ...files.map(({ name, size }) => ({ type: 'file' as const, name, size, modified: 0 })),
-          ]
-          for (const message of offer) void sender.write(messageFrame(senderCodec.encode(message)))
-          for (const frame of rest) void sender.write(frame)
+          void sender.write(messageOf({ type: 'offer', version: 1, files: files.length, bytes }))
+          for (const { name, size } of files)
+            void sender.write(messageOf({ type: 'file', name, size, modified: 0 }))
+          const wanted = isPatient ? await readWanted(sender, files.length) : []
+          for (const [index, step] of conversation.entries()) {
+            for (const frame of typeof step === 'string' ? framesOf(step, wanted[index], files) : [step]) {
+              void sender.write(frame)
+            }
+          }
           await sender.close()
           await receiving
           await expectUntouched(place)
+          for (const path of await keptIn(place.inbox)) {
+            expect(files.map(({ size }) => size)).toContain(
+              (await readFile(path)).filter((byte) => byte === 1).length,
+            )
+            seen.add(relative(place.inbox, path))
+          }
         },
       ),
-      { numRuns: 100 },
+      {
+        numRuns: 150,
+        // What is kept is looked at for sure.
+        examples: [
+          [
+            [
+              { name: '../x', size: 2 },
+              { name: 'mine', size: 3 },
+            ],
+            ['whole', 'whole'],
+            'rename',
+            true,
+          ],
+        ],
+      },
     )
+    expect([...seen]).toEqual(expect.arrayContaining(['x', 'mine (1)']))
   })
 
   it.each([
@@ -154,7 +176,7 @@ describe('a receiver', () => {
       { type: 'offer' as const, ...offer },
       { type: 'file' as const, name: 'x', size: offer.bytes, modified: 0 },
     ]) {
-      void sender.write(messageFrame(senderCodec.encode(message)))
+      void sender.write(messageOf(message))
     }
     expect(await readAll(sender)).toContain(`"code":"${code}"`)
     expect(await receiving).toMatchObject({ code })
@@ -168,7 +190,7 @@ describe('a receiver', () => {
       { type: 'offer', version: 1, files: 1, bytes: 2 },
       { type: 'file', name: 'x', size: 2, modified: 0 },
     ] as const) {
-      void sender.write(messageFrame(senderCodec.encode(message)))
+      void sender.write(messageOf(message))
     }
     // Its consent comes before anything else may.
     await sender.read()
@@ -291,6 +313,39 @@ describe('both, over connections that break anywhere', () => {
     )
   })
 })
+
+/** The files that the receiver wants, from their first byte; none when it refuses. */
+async function readWanted(sender: Connection, files: number): Promise<number[]> {
+  const frames = new FrameReader(sender, receiverCodec)
+  const wanted: number[] = []
+  if ((await frames.message()).type !== 'accept') return wanted
+  for (let count = 0; count < files; count += 1) {
+    const message = await frames.message()
+    if (message.type === 'want') wanted.push(message.file)
+  }
+  return wanted
+}
+
+/** What a sender says of a file that was wanted; its content is ones. */
+function framesOf(how: string, file: number | undefined, files: readonly { size: number }[]): Uint8Array[] {
+  if (file === undefined) return []
+  if (how === 'gone') return [messageOf({ type: 'gone', file, code: 'CHANGED', why: '' })]
+  const content = new Uint8Array(files[file]?.size ?? 0).fill(1)
+  const sha256 = how === 'damaged' ? zeros : Uint8Array.from(createHash('sha256').update(content).digest())
+  return [...(content.length > 0 ? [data(content)] : []), messageOf({ type: 'end', file, sha256 })]
+}
+
+/** Files that came, under the names that they are to have. */
+async function keptIn(inbox: string): Promise<string[]> {
+  const entries = await readdir(inbox, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile() && !/\.part(\.json)?$|^mine$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+function messageOf(message: SenderMessage): Uint8Array {
+  return messageFrame(senderCodec.encode(message))
+}
 
 /** Breaks once so many bytes were written. */
 function cutAfter(stream: ByteStream, bytes: number): ByteStream {
