@@ -9,6 +9,9 @@ export default defineConfig({
   test: {
     ...node.test,
     include: [
+      'test/cli/transfer-hostile.test.ts',
+      'test/cli/transfer-messages.test.ts',
+      'test/cli/transfer-names.test.ts',
       'test/compat/sections.property.test.ts',
       'test/core/address.property.test.ts',
       'test/core/byte-queue.test.ts',

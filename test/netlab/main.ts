@@ -6,12 +6,15 @@ import { missing } from './namespaces.ts'
 import { runScenarios } from './run-scenarios.ts'
 import { scenarios } from './scenarios.ts'
 import { runSoak } from './soak.ts'
+import { runTransfer } from './transfer.ts'
 
 const usage = `npm run netlab -- grid      [--seeds 5] [--networks ${Object.keys(networks).join(',')}] [--hub turn|stun] [--loss all|udp]
 npm run netlab -- scenarios [--seeds 1] [--only ${Object.keys(scenarios).join(',')}]
 npm run netlab -- soak      [--minutes 60] [--peers 10] [--survives SECONDS]
+npm run netlab -- transfer  [--gib 2] [--cuts 20,150]
 
 --relay never|fallback|first: what peers ask of the hub's relay.  --first-seed N: the seeds are N, N + 1, ...
+--cuts: for how many seconds the line is down, at even distances.
 --survives: streams must outlive what lasts no longer than this; 0, the default, excuses them from every fault.`
 
 const { positionals, values } = parseArgs({
@@ -26,6 +29,8 @@ const { positionals, values } = parseArgs({
     minutes: { type: 'string', default: '60' },
     peers: { type: 'string', default: '10' },
     survives: { type: 'string', default: '0' },
+    gib: { type: 'string', default: '2' },
+    cuts: { type: 'string', default: '20,150' },
     relay: { type: 'string', default: 'never' },
   },
 })
@@ -56,6 +61,13 @@ const commands: Readonly<Record<string, () => Promise<boolean>>> = {
       peers: whole(values.peers),
       survivesMs: whole(values.survives) * 1000,
       options: peers,
+    }),
+  transfer: () =>
+    runTransfer({
+      seed: firstSeed,
+      gib: whole(values.gib),
+      cutSeconds: values.cuts.split(',').map(whole),
+      relay: peers.relay ?? 'never',
     }),
 }
 

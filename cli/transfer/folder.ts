@@ -1,0 +1,166 @@
+import { lstat, mkdir, statfs } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { equalBytes } from '../../core/bytes.ts'
+import { transferLimits } from './limits.ts'
+import type { SkipCode } from './messages.ts'
+import { areOfSameFile, readNotes, type Notes } from './notes.ts'
+import { numbered, type Existing } from './partial-file.ts'
+import { notesSuffix, partSuffix, safePath, sameName } from './safe-path.ts'
+import { wholeMs } from './source-file.ts'
+import { systemCode } from './transfer-error.ts'
+
+/** A file that is offered, as its sender says; the name is a stranger's. */
+export interface OfferedFile {
+  readonly name: string
+  readonly size: number
+  readonly modified: number
+}
+
+/** Where a file that is offered goes, and from where on it is wanted. */
+export type Placement = {
+  readonly file: OfferedFile
+  /** Its name as it may be printed. */
+  readonly label: string
+  /** What it will be called. */
+  readonly path: string
+  readonly notes: Notes
+} & (
+  | { readonly kind: 'skip'; readonly code: SkipCode; readonly why: string }
+  | { readonly kind: 'begin'; readonly offset: 0; readonly drops?: string }
+  /** The beginning is there. `isOthers`: from another sender, whose it stays if it is another beginning. */
+  | { readonly kind: 'resume'; readonly offset: number; readonly isOthers: boolean }
+  /** A whole file at `standing` may be the one that is offered. */
+  | { readonly kind: 'compare'; readonly offset: number; readonly standing: string }
+)
+
+/** The folder that files are received into: nothing is ever made outside it. */
+export class Folder {
+  readonly root: string
+  readonly existing: Existing
+
+  /** @param existing what to do where a name is taken */
+  constructor(root: string, existing: Existing) {
+    this.root = resolve(root)
+    this.existing = existing
+  }
+
+  /** Makes the folder if need be. */
+  async prepare(): Promise<void> {
+    await mkdir(this.root, { recursive: true })
+  }
+
+  /** Looks where each of `files`, from the peer with this key, can go; makes nothing. */
+  async place(files: readonly OfferedFile[], from: Notes['from']): Promise<Placement[]> {
+    const taken = new TakenNames()
+    const placements: Placement[] = []
+    for (const file of files) placements.push(await this.#place(file, from, taken))
+    return placements
+  }
+
+  /** Bytes that can still be written here, less what is always left free. */
+  async roomBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.root)
+    return bavail * bsize - transferLimits.spareBytes
+  }
+
+  /** A path of a placement, for people. */
+  nameOf(path: string): string {
+    return relative(this.root, path).split(sep).join('/')
+  }
+
+  async #place(file: OfferedFile, from: Notes['from'], taken: TakenNames): Promise<Placement> {
+    const parts = safePath(file.name)
+    const [label, path] = [parts.join('/'), join(this.root, ...parts)]
+    const common = { file, label, path, notes: { from, ...file } }
+    const skip = (code: SkipCode, why: string): Placement => ({ ...common, kind: 'skip', code, why })
+    if (!taken.take(parts)) return skip('EXISTS', 'another file of this offer has that name')
+    const blocking = await this.#whatBlocks(path)
+    if (blocking !== undefined) return skip('BLOCKED', `${blocking} is in the way`)
+    const standing = await this.#standing(path, file)
+    if (standing.like !== undefined) {
+      return { ...common, kind: 'compare', offset: file.size, standing: standing.like }
+    }
+    if (standing.isTaken && this.existing === 'refuse') return skip('EXISTS', 'a file of that name is there')
+    if (standing.isFolder && this.existing === 'overwrite') return skip('BLOCKED', 'a folder has that name')
+    const part = await lookAt(path + partSuffix)
+    if (part === undefined) return { ...common, kind: 'begin', offset: 0 }
+    const notes = await readNotes(path + notesSuffix)
+    if (notes === null || !part.isFile()) return skip('BLOCKED', `${label}${partSuffix} is in the way`)
+    const isOthers = !equalBytes(notes.from, from)
+    if (areOfSameFile(notes, file) && part.size <= file.size) {
+      return part.size === 0
+        ? { ...common, kind: 'begin', offset: 0 }
+        : { ...common, kind: 'resume', offset: part.size, isOthers }
+    }
+    if (isOthers && this.existing !== 'overwrite') {
+      return skip('BLOCKED', `${label}${partSuffix} is what another sender left`)
+    }
+    return { ...common, kind: 'begin', offset: 0, drops: 'the file has changed since the last attempt' }
+  }
+
+  /** The first of the folders on the way to `path` that is none, a link to one included. */
+  async #whatBlocks(path: string): Promise<string | undefined> {
+    const folders: string[] = []
+    for (let folder = dirname(path); folder !== this.root; folder = dirname(folder)) folders.unshift(folder)
+    for (const folder of folders) {
+      const stats = await lookAt(folder)
+      if (stats === undefined) return undefined
+      if (!stats.isDirectory()) return this.nameOf(folder)
+    }
+    return undefined
+  }
+
+  /** What has the name already, and which file, of those that have it or would have been given it, looks like `file`. */
+  async #standing(path: string, file: OfferedFile): Promise<Standing> {
+    const first = await lookAt(path)
+    if (first === undefined) return { isTaken: false, isFolder: false }
+    const mostTries = this.existing === 'rename' ? transferLimits.renames : 1
+    let [stats, at]: [Stats | undefined, string] = [first, path]
+    for (let tries = 1; stats !== undefined; tries += 1) {
+      if (looksLike(stats, file)) return { isTaken: true, isFolder: false, like: at }
+      if (tries === mostTries) break
+      at = numbered(path, tries)
+      stats = await lookAt(at)
+    }
+    return { isTaken: true, isFolder: first.isDirectory() }
+  }
+}
+
+interface Standing {
+  readonly isTaken: boolean
+  readonly isFolder: boolean
+  readonly like?: string
+}
+
+/** The names of one offer, files and folders, as any file system might compare them. */
+class TakenNames {
+  readonly #files = new Set<string>()
+  readonly #folders = new Set<string>()
+
+  /** False when the name is one that another file has, or has a folder for. */
+  take(parts: readonly string[]): boolean {
+    const name = sameName(parts)
+    const folders = parts.slice(1).map((_part, index) => sameName(parts.slice(0, index + 1)))
+    if (this.#files.has(name) || this.#folders.has(name)) return false
+    if (folders.some((folder) => this.#files.has(folder))) return false
+    this.#files.add(name)
+    for (const folder of folders) this.#folders.add(folder)
+    return true
+  }
+}
+
+function looksLike(stats: Stats, { size, modified }: OfferedFile): boolean {
+  const apartMs = Math.abs(wholeMs(stats.mtimeMs) - modified)
+  return stats.isFile() && stats.size === size && apartMs <= transferLimits.modifiedToleranceMs
+}
+
+/** What is at `path` itself, a link not followed; undefined when nothing is. */
+async function lookAt(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,86 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { ProgressMeter } from '../../cli/transfer/progress.ts'
+import { canRun, titleOf } from '../support/can-run.ts'
+import { makeFile, startSend } from './transfer-processes.ts'
+import { programFile, temporaryFolder } from './command.ts'
+
+describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, receive`, () => {
+  it('shows what is offered and asks, takes it when told yes, and shows how far it is', async () => {
+    const { terminal, inbox, source, address } = await receiveOnTerminal()
+    const declined = startSend(source, address)
+    await terminal.shows('Take them from')
+    expect(terminal.text()).toContain('source.bin  3.0 MB')
+    terminal.type('n\r')
+    expect((await declined.ended).stderr).toContain('DECLINED')
+    const accepted = startSend(source, address)
+    await terminal.shows('Take them from', 2)
+    terminal.type('y\r')
+    expect((await accepted.ended).code).toBe(0)
+    expect(await terminal.ended).toBe(0)
+    expect(terminal.text()).toMatch(/source\.bin {2}\[=* *\] {2}\d+%/)
+    expect(await readdir(inbox)).toEqual(['source.bin'])
+  })
+
+  it('ends with Ctrl-C while it asks, and takes nothing', async () => {
+    const { terminal, inbox, source, address } = await receiveOnTerminal()
+    const sender = startSend('--retry', '0', source, address)
+    await terminal.shows('Take them from')
+    terminal.type('\u0003')
+    expect(await terminal.ended).toBe(130)
+    expect((await sender.ended).code).not.toBe(0)
+    expect(await readdir(inbox)).toEqual([])
+  })
+})
+
+describe('the progress of a file', () => {
+  it('is told with the speed of the last moments and the time that is left', () => {
+    let now = 0
+    const meter = new ProgressMeter(() => now)
+    meter.note({ name: 'video.mp4', size: 2_000_000, at: 0 })
+    expect(meter.text()).toBe('video.mp4  [                    ]  0%  0 B of 2.0 MB')
+    now = 1_000
+    meter.note({ name: 'video.mp4', size: 2_000_000, at: 1_000_000 })
+    expect(meter.text()).toBe('video.mp4  [==========          ]  50%  1.0 MB of 2.0 MB  1.0 MB/s  0:01')
+    meter.note({ name: 'a name that is longer than a line bears.mp4', size: 0, at: 0 })
+    expect(meter.text()).toBe('…an a line bears.mp4  [====================]  100%  0 B of 0 B')
+  })
+})
+
+async function receiveOnTerminal() {
+  const folder = temporaryFolder()
+  const [inbox, source, addressFile] = [
+    join(folder, 'inbox'),
+    join(folder, 'source.bin'),
+    join(folder, 'address'),
+  ]
+  await makeFile(source, 3_000_000)
+  const command = `stty columns 100; '${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}'`
+  const terminal = openTerminal(command)
+  await terminal.shows('Listening')
+  return { terminal, inbox, source, address: (await readFile(addressFile, 'utf8')).trim() }
+}
+
+/** A command on a terminal of its own. */
+function openTerminal(command: string) {
+  const child: ChildProcess = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let shown = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (shown += text))
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return {
+    ended,
+    text: () => shown,
+    type: (keys: string) => child.stdin?.write(keys),
+    shows: (what: string, times = 1) =>
+      vi.waitFor(() => expect(shown.split(what).length).toBeGreaterThan(times), { timeout: 30_000 }),
+  }
+}
