@@ -174,6 +174,15 @@ export const limits = {
     fallbackAfterMs: 5_000,
     /** From asking for a circuit to both ends there; the hub's tokens live as long. */
     openTimeoutMs: 10_000,
+    /**
+     * Of the first frames, which go as signals while a new session's circuit is being opened: enough for the handshakes above
+     * and the first words. A signal holds one of this size, and the hub passes on 64 of a side, candidates among them.
+     */
+    earlyFrameBytes: 8 * 1024,
+    earlyBytes: 32 * 1024,
+    /** The last few are for what is not data: acknowledgements, END, RESET. */
+    earlyDataFrames: 16,
+    earlyFrames: 24,
     /** With a circuit open, a direct path has this long to come: the introduction costs hub and peer something. */
     directTimeoutMs: 15_000,
     /** Of what the hub grants: from here on it is worth a warning. */

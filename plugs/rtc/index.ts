@@ -1,6 +1,6 @@
 import { formatArgument, sectionArgument } from '../../core/address.ts'
 import { copy } from '../../core/bytes.ts'
-import { abortReason } from '../../core/deadline.ts'
+import { abortReason, untilAborted } from '../../core/deadline.ts'
 import { checkPublicKey, ready } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { hubUrlOf } from '../../core/hub-name.ts'
@@ -28,7 +28,8 @@ export interface RtcOptions {
   iceTransportPolicy?: 'all' | 'relay' | undefined
   /**
    * Whether bytes may pass through the relay of the hub, which can't read them: `first` begins there and moves to a direct
-   * path once one stands, `fallback` asks for it when none came within 5 s, `never` neither asks nor consents. @default 'fallback'
+   * path once one stands, `fallback` asks for it when none came within 5 s, `never` neither asks nor consents. A hub that does not
+   * relay leaves them all alike. @default 'first'
    */
   relay?: 'never' | 'fallback' | 'first' | undefined
   /** Hosts that a hub may have its relay at, beside its own and the names under it. @default none */
@@ -129,8 +130,10 @@ async function introduceThrough(
   const { signal, reach, onProgress, mayRelay } = client
   const { socket, giveBack } = borrowHubSocket(hubUrl, reach)
   try {
+    // What the client says of the relay depends on it, and it comes as soon as the socket is open.
+    await untilAborted(socket.welcome, signal, () => undefined)
+    onProgress?.('hub')
     const channel = socket.openChannel(randomId())
-    socket.welcome.then(() => signal.aborted || onProgress?.('hub')).catch(() => undefined)
     const relayed = { mayRelay: () => socket.relays && mayRelay() }
     await introduceClient(channel, { ...client, ...relayed }, introduction)
   } finally {
@@ -198,7 +201,7 @@ async function introductionOptions(hubUrl: string, options: RtcOptions): Promise
     webRtc: options.wrtc ?? (await loadWebRtc()),
     iceServers: options.iceServers ?? [],
     iceTransportPolicy: options.iceTransportPolicy,
-    relay: options.relay ?? 'fallback',
+    relay: options.relay ?? 'first',
     relayHosts: options.relayHosts ?? [],
     onRelayLimit: (error) => options.onRelayLimit?.(error),
     filter: {
