@@ -44,6 +44,7 @@ export class WebRtcLink {
     if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
     this.#initiator = options.initiator
     let describe: (sdp: string | undefined) => void = () => undefined
+    if (options.iceServers instanceof Promise) options.iceServers.catch(() => undefined)
     const kept = keepConnection(options, (sdp) => describe(sdp))
     const peer = createPeer(options, kept.webRtc)
     connections += 1
@@ -209,7 +210,8 @@ function keepConnection(
     const setLocalDescription = made.setLocalDescription.bind(made)
     made.setLocalDescription = async (description) => {
       onDescription(description?.sdp)
-      if (iceServers instanceof Promise) made.setConfiguration(configuration(options, await iceServers))
+      if (iceServers instanceof Promise)
+        made.setConfiguration(configuration(options, await known(iceServers)))
       await setLocalDescription(description)
     }
     return made
@@ -219,6 +221,13 @@ function keepConnection(
     connection: () => connection,
     onDrain: (listener) => channel?.addEventListener('bufferedamountlow', listener),
   }
+}
+
+/** simple-peer writes its own code into an error that it is given, and that one has others to read it. */
+function known(iceServers: Promise<readonly IceServer[]>): Promise<readonly IceServer[]> {
+  return iceServers.catch((cause: Error) => {
+    throw new Error('there are no servers to gather with', { cause })
+  })
 }
 
 function lost(cause: Error | undefined): MultiserverError {

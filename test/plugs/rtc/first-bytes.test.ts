@@ -64,7 +64,7 @@ async function connect(options: { client?: object; server?: object } = {}) {
     client: new Side(client, () => introduced),
     server: new Side(server, () => introduced),
     accepted,
-    async close() {
+    close: async () => {
       stop.abort()
       await expect(dial).rejects.toMatchObject({ code: 'ABORTED' })
       for (const stream of accepted) stream.abort()
@@ -111,6 +111,14 @@ class Side {
     for (const data of sent.slice(this.#passed)) other.#peer.say({ type: 'signal', id, data })
     this.#passed = sent.length
   }
+
+  /** From now on, at once. */
+  async passAllTo(other: Side): Promise<never> {
+    for (;;) {
+      await this.heard('signal', this.#passed + 1)
+      this.passTo(other)
+    }
+  }
 }
 
 describe('an rtc connection that begins on the relay', () => {
@@ -127,22 +135,11 @@ describe('an rtc connection that begins on the relay', () => {
     client.say('relay')
     server.passTo(client)
     // To the server: that is all that the client ever hears.
-    for (let count = 2; accepted.length === 0; count += 1) {
-      await client.heard('signal', count)
-      client.passTo(server)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+    void client.passAllTo(server)
+    await until(() => accepted.length > 0, 'it is accepted')
     const [stream] = accepted
-    const reading = stream?.read()
-    let bytes: Uint8Array | null | undefined
-    void reading?.then((chunk) => (bytes = chunk))
-    for (let count = 2; bytes === undefined; count += 1) {
-      await client.heard('signal', count)
-      client.passTo(server)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
     // What shs begins with.
-    expect(bytes).toHaveLength(64)
+    expect(await stream?.read()).toHaveLength(64)
     expect(stream?.info?.path).toBe('relay')
     await close()
   })
