@@ -181,8 +181,19 @@ export const limits = {
     fallbackAfterMs: 5_000,
     /** From asking for a circuit to both ends there; the hub's tokens live as long. */
     openTimeoutMs: 10_000,
+    /**
+     * Of the first frames, which go as signals while a new session's circuit is being opened: enough for the handshakes above
+     * and the first words. A signal holds one of this size, and the hub passes on 64 of a side, candidates among them.
+     */
+    earlyFrameBytes: 8 * 1024,
+    earlyBytes: 32 * 1024,
+    /** The last few are for what is not data: acknowledgements, END, RESET. */
+    earlyDataFrames: 16,
+    earlyFrames: 24,
     /** With a circuit open, a direct path has this long to come: the introduction costs hub and peer something. */
     directTimeoutMs: 15_000,
+    /** A session that has only its circuit looks for a direct path after these, the last again and again: each look costs both an introduction. */
+    lookAgainMs: [2_000, 10_000, 60_000, 300_000, 900_000],
     /** Of what the hub grants: from here on it is worth a warning. */
     warnShare: 0.8,
   },
@@ -207,6 +218,18 @@ export const limits = {
     perPage: 100,
     /** A lookup is one small answer. */
     lookupTimeoutMs: 10_000,
+  },
+  /** Of one dial, each with a socket, an introduction and a session of its own. */
+  attempts: {
+    attempts: 4,
+    /**
+     * An attempt that has come no further for this long is given company: a lost SYN is sent again after 1 s, and a stage takes
+     * three round trips at most. It doubles with each. ICE and DTLS repeat themselves quicker than TCP, and are given more.
+     */
+    stallMs: 1_500,
+    stallPathMs: 4_000,
+    /** What fails sooner was not lost on its way: a hub that is away says so. */
+    lostAfterMs: 1_000,
   },
   introduction: {
     /**

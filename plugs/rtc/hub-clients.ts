@@ -9,15 +9,15 @@ const sockets = new Map<string, { socket: HubSocket; users: number }>()
 
 /**
  * A socket to the hub, which may be as near as `reach` says, and the function that gives it back; one that seems dead is
- * lent to nobody else.
+ * lent to nobody else. `isNew`: not the one that others have, which gets nowhere; who comes later shares the new one.
  */
 export function borrowHubSocket(
   url: string,
-  reach?: Scope,
+  { reach, isNew = false }: { reach?: Scope | undefined; isNew?: boolean | undefined } = {},
 ): { socket: HubSocket; giveBack: (seemsDead?: boolean) => void } {
   // What one dial may reach, another may not.
   const name = `${reach ?? 'anywhere'} ${url}`
-  const shared = sockets.get(name) ?? open(name, url, reach)
+  const shared = (isNew ? undefined : sockets.get(name)) ?? open(name, url, reach)
   shared.users += 1
   let mine = true
   return {

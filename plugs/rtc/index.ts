@@ -1,6 +1,6 @@
 import { formatArgument, sectionArgument } from '../../core/address.ts'
 import { copy } from '../../core/bytes.ts'
-import { abortReason } from '../../core/deadline.ts'
+import { abortReason, untilAborted } from '../../core/deadline.ts'
 import { checkPublicKey, ready } from '../../core/ed25519.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { hubUrlOf } from '../../core/hub-name.ts'
@@ -9,10 +9,12 @@ import { checkReach } from '../../core/reach.ts'
 import { limits } from '../../core/limits.ts'
 import { loadWebRtc, type WebRtc } from '#wrtc'
 import { publishStack, type PublishStackOptions } from '../directory/publish-stack.ts'
+import { seekBetterPath } from './better-path.ts'
 import { borrowHubSocket } from './hub-clients.ts'
 import { randomId } from './hub-socket.ts'
 import { introduceClient, type ClientIntroduction, type IntroductionOptions } from './introduction.ts'
-import { redial } from './redial.ts'
+import { dialInParallel, type Attempt } from './parallel-attempts.ts'
+import { introduceOnce, redial } from './redial.ts'
 import { addAcceptor } from './registrar.ts'
 import { Session } from './session.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
@@ -28,7 +30,8 @@ export interface RtcOptions {
   iceTransportPolicy?: 'all' | 'relay' | undefined
   /**
    * Whether bytes may pass through the relay of the hub, which can't read them: `first` begins there and moves to a direct
-   * path once one stands, `fallback` asks for it when none came within 5 s, `never` neither asks nor consents. @default 'fallback'
+   * path once one stands, `fallback` asks for it when none came within 5 s, `never` neither asks nor consents. A hub that does not
+   * relay leaves them all alike. @default 'first'
    */
   relay?: 'never' | 'fallback' | 'first' | undefined
   /** Hosts that a hub may have its relay at, beside its own and the names under it. @default none */
@@ -80,20 +83,41 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
   if (!checkPublicKey(remoteKey)) {
     throw new MultiserverError('ADDRESS_INVALID', `${address}: nobody can prove this key`, { address })
   }
-  const client = {
-    serverKey: copy(remoteKey),
-    transforms,
-    session: crypto.getRandomValues(new Uint8Array(16)),
-  }
   const introduction = await introductionOptions(hubUrl, options)
+  const { resumeMs = limits.resume.resumeMs } = options
+  const wanted = { hubUrl, serverKey: copy(remoteKey), transforms, reach, introduction, resumeMs }
+  return dialInParallel({
+    begin: (attempt) => openSession(wanted, attempt),
+    signal,
+    onProgress,
+    release: (session) => session.abort(),
+  })
+}
+
+interface WantedSession extends Pick<ClientIntroduction, 'serverKey' | 'transforms' | 'reach'> {
+  readonly hubUrl: string
+  readonly introduction: IntroductionOptions
+  readonly resumeMs: number
+}
+
+/** A session of its own, which looks after its paths from then on. */
+async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Session> {
+  const { hubUrl, serverKey, transforms, reach, introduction, resumeMs } = wanted
+  const { signal, isAnother, onProgress } = attempt
+  const client = { serverKey, transforms, reach, session: crypto.getRandomValues(new Uint8Array(16)) }
   let isRelayOver = false
   const relayed = { mayRelay: () => !isRelayOver, onRelayOver: () => (isRelayOver = true) }
-  const introduce = (attempt: Attempt) =>
-    introduceThrough(hubUrl, { ...client, ...relayed, ...attempt, reach }, introduction)
+  const introduce = (how: Introducing, isAlone = false) =>
+    introduceThrough(hubUrl, { ...client, ...relayed, ...how }, introduction, isAlone)
   const findPath = (over: AbortSignal): Promise<void> =>
-    redial(session, (attempt) => introduce({ ...attempt, resume: true }), over)
-  const { resumeMs = limits.resume.resumeMs } = options
-  const session = new Session({ id: client.session, role: 'client', address, resumeMs, findPath })
+    redial(session, (again) => introduce({ ...again, resume: true }), over)
+  const session = new Session({
+    id: client.session,
+    role: 'client',
+    address: rtcSection(hubUrl),
+    resumeMs,
+    findPath,
+  })
   const stop = new AbortController()
   session.over.addEventListener('abort', () => stop.abort(), { once: true })
   const onAbort = () => {
@@ -102,35 +126,42 @@ async function dial(hubUrl: string, context: DialContext, options: RtcOptions): 
   }
   signal.addEventListener('abort', onAbort, { once: true })
   const onPath = (path: FramePath) => {
-    if (session.isNew) onProgress?.('path')
+    if (session.isNew) onProgress('path')
     session.addPath(path)
   }
-  session.awaitDial(introduce({ signal: stop.signal, resume: false, onProgress, onPath }))
+  session.awaitDial(introduce({ signal: stop.signal, resume: false, onProgress, onPath }, isAnother))
   if (signal.aborted) onAbort()
   try {
     await session.opened
-    return session
   } catch (thrown) {
     await session.closed
     throw thrown
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+  // A circuit it has.
+  const direct = { resume: true, mayRelay: () => false }
+  seekBetterPath(session, (over) => introduceOnce(session, (once) => introduce({ ...once, ...direct }), over))
+  return session
 }
 
-type Attempt = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPath'>
+type Introducing = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPath'> &
+  Partial<Pick<ClientIntroduction, 'mayRelay'>>
 
-/** Borrows a socket to the hub for as long as the introduction takes. */
+/** Borrows a socket to the hub for as long as the introduction takes; `isAlone`: a new one. */
 async function introduceThrough(
   hubUrl: string,
   client: ClientIntroduction,
   introduction: IntroductionOptions,
+  isAlone: boolean,
 ): Promise<void> {
   const { signal, reach, onProgress, mayRelay } = client
-  const { socket, giveBack } = borrowHubSocket(hubUrl, reach)
+  const { socket, giveBack } = borrowHubSocket(hubUrl, { reach, isNew: isAlone })
   try {
+    // What the client says of the relay depends on it, and it comes as soon as the socket is open.
+    await untilAborted(socket.welcome, signal, () => undefined)
+    onProgress?.('hub')
     const channel = socket.openChannel(randomId())
-    socket.welcome.then(() => signal.aborted || onProgress?.('hub')).catch(() => undefined)
     const relayed = { mayRelay: () => socket.relays && mayRelay() }
     await introduceClient(channel, { ...client, ...relayed }, introduction)
   } finally {
@@ -198,7 +229,7 @@ async function introductionOptions(hubUrl: string, options: RtcOptions): Promise
     webRtc: options.wrtc ?? (await loadWebRtc()),
     iceServers: options.iceServers ?? [],
     iceTransportPolicy: options.iceTransportPolicy,
-    relay: options.relay ?? 'fallback',
+    relay: options.relay ?? 'first',
     relayHosts: options.relayHosts ?? [],
     onRelayLimit: (error) => options.onRelayLimit?.(error),
     filter: {

@@ -8,13 +8,14 @@ import { acceptIceServers } from './ice-servers.ts'
 import { openPaths } from './open-paths.ts'
 import { Relaying, type RelayingOptions } from './relaying.ts'
 import { rebuildSdp } from './sdp.ts'
-import { createClientSignals, createServerSignals } from './signals.ts'
+import { SignalPath } from './signal-path.ts'
+import { createClientSignals, createServerSignals, type Signals } from './signals.ts'
 import { WebRtcLink } from './webrtc-link.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes, DialStage, Identity, Scope } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
-import type { Answer, Offer, RefusalCode, RelayUse } from './signal-payload.ts'
+import type { Answer, FrameSignal, Offer, RefusalCode, RelayUse, Signal } from './signal-payload.ts'
 import type { WebRtc } from './wrtc.ts'
 
 const { firstSignalTimeoutMs } = limits.introduction
@@ -42,7 +43,7 @@ export interface ClientIntroduction {
   readonly transforms: readonly string[]
   /** How near hub and relay may be. */
   readonly reach?: Scope | undefined
-  /** Whether the hub relays, once it has said welcome, and this session may still use that. */
+  /** Whether the hub relays, and this session may still use that. The hub has said welcome. */
   readonly mayRelay: () => boolean
   /** The hub's relay gives no more. */
   readonly onRelayOver: () => void
@@ -77,20 +78,32 @@ export async function introduceClient(
     if (signal.aborted) throw toError(signal.reason, 'ABORTED')
     const signals = createClientSignals({ id: idBytes(channel), serverKey })
     channel.introduce(serverKey)
-    const hubServers = await channel.introduced
-    onProgress?.('introduced')
+    channel.introduced.then(
+      () => onProgress?.('introduced'),
+      () => undefined,
+    )
     const candidates = new CandidateOutlet(options.filter)
-    link = makeLink(true, hubServers, options, candidates)
+    link = makeLink(true, channel.introduced, options, candidates)
     const sdp = await link.description
     const relay = client.mayRelay() ? options.relay : 'never'
-    const offer: Offer = { kind: 'offer', session, resume, transforms: [...transforms], relay, sdp }
+    // Bytes that a known session kept may be many: they wait for a path that carries them.
+    const early = relay === 'first' && !resume ? signalPath(channel, signals) : undefined
+    const offer: Offer = {
+      kind: 'offer',
+      session,
+      resume,
+      transforms: [...transforms],
+      relay,
+      early: early !== undefined,
+      sdp,
+    }
     channel.sendSignal(await signals.seal(offer))
     const reply = await signals.open(await channel.nextSignal())
     if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID', resume)
     onProgress?.('answered')
     link.accept(rebuilt(reply.sdp, 'answer'))
     const relaying = new Relaying({
-      ...relayingOptions(channel, 'client', reply, options),
+      ...relayingOptions(channel, 'client', reply.relayKey, options),
       reach: client.reach,
       ask: async () => channel.sendSignal(await signals.seal({ kind: 'relay' })),
       onLimit(error, isOver) {
@@ -101,8 +114,14 @@ export async function introduceClient(
     if (relay === 'never') relaying.stop()
     else if (relay === 'first') relaying.start()
     else relaying.startAfter(limits.relay.fallbackAfterMs)
+    // The server has begun, and the hub has granted what it consented to.
+    if (early !== undefined)
+      Promise.all([early.begun, channel.relayed]).then(
+        () => onPath(early),
+        () => early.close(),
+      )
     const { filter } = options
-    await openPaths({ link, relaying, channel, signals, candidates, filter, signal, onPath })
+    await openPaths({ link, relaying, early, channel, signals, candidates, filter, signal, onPath })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     release(error.code)
@@ -140,6 +159,7 @@ export async function introduceServer<T extends IntroductionTarget>(
   server: ServerIntroduction<T>,
 ): Promise<void> {
   let link: WebRtcLink | undefined
+  let relaying: Relaying | undefined
   try {
     const signals = createServerSignals({ id: idBytes(channel), identity: server.identity })
     const offer = await firstSignal(channel, signals)
@@ -151,49 +171,71 @@ export async function introduceServer<T extends IntroductionTarget>(
     const { options } = taker
     // Of its own for each introduction: dozens may be under way.
     const signal = AbortSignal.any([taker.signal, server.signal])
+    const relayKey = randomBytes(32)
+    const consents = options.relay !== 'never' && offer.relay !== 'never'
+    const isFirst = consents && offer.relay === 'first'
+    const early = isFirst && offer.early === true && !offer.resume ? signalPath(channel, signals) : undefined
+    const circuit = new Relaying({
+      ...relayingOptions(channel, 'server', relayKey, options),
+      ask: () => Promise.resolve(channel.askForRelay()),
+      onLimit: options.onRelayLimit,
+    })
+    relaying = circuit
+    // Whoever wants to begin there has asked with the offer. The hub's grant is to be there before the answer.
+    if (isFirst) circuit.start()
     const candidates = new CandidateOutlet(options.filter)
     link = await makeLinkOrRefuse(channel, signals, () =>
       makeLink(false, server.iceServers, options, candidates),
     )
     link.accept(sdp)
-    const answer: Answer = { kind: 'answer', sdp: await link.description, relayKey: randomBytes(32) }
+    const answer: Answer = { kind: 'answer', sdp: await link.description, relayKey }
     channel.sendSignal(await signals.seal(answer))
     const refuseRelay = async () =>
       channel.sendSignal(await signals.seal({ kind: 'refused', code: 'RELAY_OFF' }))
-    const relaying = new Relaying({
-      ...relayingOptions(channel, 'server', answer, options),
-      ask: () => Promise.resolve(channel.askForRelay()),
-      onFailed: () => void refuseRelay().catch(() => undefined),
-      onLimit: options.onRelayLimit,
+    void circuit.failed.then(() => {
+      early?.close()
+      return refuseRelay().catch(() => undefined)
     })
-    const consents = options.relay !== 'never' && offer.relay !== 'never'
-    // Whoever wants to begin there has asked with the offer.
-    if (consents && offer.relay === 'first') relaying.start()
+    if (early !== undefined) server.onPath(taker, early)
     await openPaths({
       link,
       relaying,
+      early,
       channel,
       signals,
       candidates,
       filter: options.filter,
       signal,
-      onRelayRequest: () => (consents ? Promise.resolve(relaying.start()) : refuseRelay()),
+      onRelayRequest: () => (consents ? Promise.resolve(circuit.start()) : refuseRelay()),
       onPath: (path) => server.onPath(taker, path),
     })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     link?.close()
+    relaying?.stop()
     channel.close(error.code)
     await link?.closed
     throw error
   }
 }
 
+function signalPath(
+  channel: IntroductionChannel,
+  signals: Pick<Signals<FrameSignal, Signal>, 'seal'>,
+): SignalPath {
+  return new SignalPath((frame) => {
+    signals.seal({ kind: 'frame', frame }).then(
+      (data) => channel.sendSignal(data),
+      () => undefined,
+    )
+  })
+}
+
 /** What both sides do alike. */
 function relayingOptions(
   channel: IntroductionChannel,
   role: 'client' | 'server',
-  { relayKey }: Answer,
+  relayKey: Bytes,
   { hubUrl, relayHosts }: IntroductionOptions,
 ): Pick<RelayingOptions, 'channel' | 'role' | 'relayKey' | 'hubUrl' | 'relayHosts'> {
   return { channel, role, relayKey, hubUrl, relayHosts }
@@ -201,15 +243,19 @@ function relayingOptions(
 
 function makeLink(
   initiator: boolean,
-  hubServers: readonly IceServer[],
+  hubServers: readonly IceServer[] | Promise<readonly IceServer[]>,
   options: IntroductionOptions,
   candidates: CandidateOutlet,
 ): WebRtcLink {
   const hubHost = new URL(options.hubUrl).hostname
+  const withOwn = (servers: readonly IceServer[]) => [
+    ...options.iceServers,
+    ...acceptIceServers(servers, hubHost),
+  ]
   return new WebRtcLink({
     initiator,
     webRtc: options.webRtc,
-    iceServers: [...options.iceServers, ...acceptIceServers(hubServers, hubHost)],
+    iceServers: hubServers instanceof Promise ? hubServers.then(withOwn) : withOwn(hubServers),
     iceTransportPolicy: options.iceTransportPolicy,
     onCandidate: (candidate) => candidates.add(candidate),
   })

@@ -7,6 +7,7 @@ import type { CandidateOutlet } from './candidate-outlet.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Relaying } from './relaying.ts'
+import type { SignalPath } from './signal-path.ts'
 import type { CandidateSignal, Signal } from './signal-payload.ts'
 import type { Signals } from './signals.ts'
 import type { WebRtcLink } from './webrtc-link.ts'
@@ -20,6 +21,8 @@ export type LaterSignals = Pick<Signals<CandidateSignal, Signal>, 'seal' | 'open
 export interface PathSearch {
   readonly link: WebRtcLink
   readonly relaying: Relaying
+  /** For the first frames, where they may come as signals. */
+  readonly early: SignalPath | undefined
   readonly channel: IntroductionChannel
   readonly signals: LaterSignals
   readonly candidates: CandidateOutlet
@@ -36,7 +39,7 @@ export interface PathSearch {
  * takes nothing with it. Resolves when no more paths come; rejects when none came.
  */
 export async function openPaths(search: PathSearch): Promise<void> {
-  const { link, relaying, channel, signals, candidates, signal, onPath } = search
+  const { link, relaying, early, channel, signals, candidates, signal, onPath } = search
   const over = new AbortController()
   const onAbort = () => relaying.stop()
   signal.addEventListener('abort', onAbort, { once: true })
@@ -62,7 +65,10 @@ export async function openPaths(search: PathSearch): Promise<void> {
     link.close()
     // Nothing else is left.
     if (search.onRelayRequest === undefined) relaying.start()
-    if (!(await relayed)) throw thrown
+    if (!(await relayed)) {
+      early?.close()
+      throw thrown
+    }
     await link.closed
   } finally {
     over.abort()
@@ -89,7 +95,7 @@ function rejectAfter(delayMs: number, signal: AbortSignal): Promise<never> {
  * plays false.
  */
 async function receiveSignals(search: PathSearch): Promise<void> {
-  const { link, relaying, channel, signals, filter, onRelayRequest } = search
+  const { link, relaying, early, channel, signals, filter, onRelayRequest } = search
   for (let count = 0; ;) {
     const data = await channel.nextSignal().catch(() => null)
     if (data === null && channel.isGivenUp) throw new MultiserverError('CONNECT_FAILED', 'the peer gave up')
@@ -98,6 +104,10 @@ async function receiveSignals(search: PathSearch): Promise<void> {
     if (signal.kind === 'relay') await onRelayRequest?.()
     // The peer, or its hub, has no relay for me.
     if (signal.kind === 'refused') relaying.stop()
+    if (signal.kind === 'frame') {
+      if (early === undefined) throw new MultiserverError('SIGNAL_INVALID', 'nobody asked for frames')
+      early.receive(signal.frame)
+    }
     if (signal.kind !== 'candidate' || signal.candidate === '') continue
     count += 1
     if (count > limits.signal.candidates) continue

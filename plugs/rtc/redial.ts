@@ -25,12 +25,20 @@ export async function redial(session: Session, introduce: Introduce, signal: Abo
     await pause(Math.random() * boundMs, signal)
     boundMs = Math.min(Math.max(2 * boundMs, shortestBackoffMs), longestBackoffMs)
     if (!session.needsPath || signal.aborted) return
-    await tryOnce(session, introduce, signal)
+    await introduceOnce(session, introduce, signal)
   }
 }
 
-/** As if nothing had happened when it failed in a way that may pass: an absent peer, a hub that is away or plays false, a network that is down. */
-async function tryOnce(session: Session, introduce: Introduce, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when no more paths come of one introduction. As if nothing had happened when it failed in a way that may pass: an
+ * absent peer, a hub that is away or plays false, a network that is down.
+ * @throws PATH_LOST when the server does not know the session any more
+ */
+export async function introduceOnce(
+  session: Session,
+  introduce: Introduce,
+  signal: AbortSignal,
+): Promise<void> {
   const opening: Promise<boolean>[] = []
   const onPath = (path: FramePath) => opening.push(session.addPath(path).opened)
   const attempt = new AbortController()

@@ -15,23 +15,25 @@ export interface RelayingOptions extends Omit<RelayPathOptions, 'grant' | 'signa
   readonly relayHosts: readonly string[]
   /** Asks for a circuit: the client the server, and the server, which consents by it, the hub. */
   readonly ask: () => Promise<void>
-  /** It was asked for and is not to be had. */
-  readonly onFailed?: (() => void) | undefined
 }
 
 /** What one side does for a circuit through the hub's relay in one introduction: nothing until it is started. */
 export class Relaying {
   /** This end of the circuit once both are there; null when there is to be none. Never rejects. */
   readonly path: Promise<FramePath | null>
+  /** Resolves when one was asked for and is not to be had. */
+  readonly failed: Promise<void>
   readonly #options: RelayingOptions
   readonly #stop = new AbortController()
   #resolve: (path: FramePath | null) => void = () => undefined
+  #fail: () => void = () => undefined
   #isStarted = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: RelayingOptions) {
     this.#options = options
     this.path = new Promise((resolve) => (this.#resolve = resolve))
+    this.failed = new Promise((resolve) => (this.#fail = resolve))
   }
 
   start(): void {
@@ -40,7 +42,7 @@ export class Relaying {
     this.#isStarted = true
     this.#open().then(this.#resolve, () => {
       this.#resolve(null)
-      if (!this.#stop.signal.aborted) this.#options.onFailed?.()
+      if (!this.#stop.signal.aborted) this.#fail()
     })
   }
 

@@ -49,7 +49,7 @@ export class SessionPaths {
     return this.#current
   }
 
-  /** How often another one was taken into use, or that in use became another. */
+  /** How often one of another kind was taken into use, or one again, or that in use became another. */
   get changes(): number {
     return this.#changes
   }
@@ -68,7 +68,7 @@ export class SessionPaths {
     return this.#paths.size === 0
   }
 
-  /** Calls back whenever another path is taken into use; the returned function stops that. */
+  /** Calls back whenever a path of another kind is in use, or one again; the returned function stops that. */
   onChange(listener: (kind: Path) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -160,8 +160,9 @@ export class SessionPaths {
       this.#options.onCurrent(best)
     } else if (best?.kind === this.#kind) return
     if (best !== this.#current) return
+    const isOther = best?.kind !== this.#kind
     this.#kind = best?.kind
-    if (best === undefined) return
+    if (best === undefined || !isOther) return
     this.#changes += 1
     for (const listener of this.#listeners) listener(best.kind)
   }

@@ -52,6 +52,7 @@ export class Session implements ByteStream {
   #closeTimer: ReturnType<typeof setTimeout> | undefined
   /** Where the first path may still come from. */
   #dialing: Promise<void> | undefined
+  readonly #held = new Set<Promise<void>>()
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -153,17 +154,27 @@ export class Session implements ByteStream {
     return { opened: path.opened }
   }
 
-  /** What brings the first paths; a session that has none when that is over ends as it did. */
+  /**
+   * What brings the first paths; a session that has none when that is over ends as it did. If it failed, a path that went ahead of
+   * the others has none to follow it: there is nothing to resume.
+   */
   awaitDial(dial: Promise<void>): void {
     this.#dialing = dial
       .then(
-        () => new MultiserverError('PATH_LOST'),
-        (thrown: unknown) => toError(thrown, 'CONNECT_FAILED'),
+        () => (this.isNew ? new MultiserverError('PATH_LOST') : undefined),
+        (thrown: unknown) =>
+          this.#paths.current === undefined ? toError(thrown, 'CONNECT_FAILED') : undefined,
       )
       .then((error) => {
         this.#dialing = undefined
-        if (this.isNew) this.fail(error)
+        if (error !== undefined) this.fail(error)
       })
+  }
+
+  /** Work for the session that `closed` is to wait for. Never rejects. */
+  hold(work: Promise<void>): void {
+    this.#held.add(work)
+    void work.then(() => this.#held.delete(work))
   }
 
   /** No path is to be had any more: ends the session, with PATH_LOST unless something else is known. */
@@ -327,5 +338,6 @@ export class Session implements ByteStream {
     await this.#paths.released()
     await this.#suspension.released
     await this.#dialing
+    await Promise.all(this.#held)
   }
 }

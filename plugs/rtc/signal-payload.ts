@@ -1,6 +1,6 @@
 import { fromText, toBase64Url } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
-import { bytes, isRecord } from '../../core/hub-fields.ts'
+import { bytes, bytesUpTo, isRecord } from '../../core/hub-fields.ts'
 import { limits } from '../../core/limits.ts'
 import type { Bytes } from '../../core/types.ts'
 
@@ -14,6 +14,8 @@ export interface Offer {
   /** The names of the address sections after `rtc`: they say which stack is meant. */
   readonly transforms: readonly string[]
   readonly relay: RelayUse
+  /** Whether frames may come as signals until the circuit is open: {@link FrameSignal}. Who does not know it ignores it. */
+  readonly early?: boolean | undefined
   readonly sdp: string
 }
 
@@ -42,7 +44,13 @@ export interface RelayRequest {
   readonly kind: 'relay'
 }
 
-export type Signal = Offer | Answer | Refusal | CandidateSignal | RelayRequest
+/** A frame of the session, while its circuit is being opened. Only where the offer said `early`. */
+export interface FrameSignal {
+  readonly kind: 'frame'
+  readonly frame: Bytes
+}
+
+export type Signal = Offer | Answer | Refusal | CandidateSignal | RelayRequest | FrameSignal
 export type RelayUse = (typeof relayUses)[number]
 export type RefusalCode = (typeof refusalCodes)[number]
 
@@ -91,6 +99,10 @@ function decodeFields(fields: unknown): Signal | null {
       return decodeCandidate(fields)
     case 'relay':
       return { kind: 'relay' }
+    case 'frame': {
+      const frame = earlyFrame.decode(fields['frame'])
+      return frame === undefined ? null : { kind: 'frame', frame }
+    }
     default:
       return null
   }
@@ -104,7 +116,8 @@ function decodeOffer(fields: Record<string, unknown>): Offer | null {
   const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
   if (session === undefined || typeof resume !== 'boolean') return null
   if (transforms === undefined || relay === undefined || sdp === undefined) return null
-  return { kind: 'offer', session, resume, transforms, relay, sdp }
+  const early = fields['early'] === true
+  return { kind: 'offer', session, resume, transforms, relay, sdp, ...(early ? { early } : {}) }
 }
 
 function decodeAnswer(fields: Record<string, unknown>): Answer | null {
@@ -136,3 +149,4 @@ function choose<const T extends string>(values: readonly T[], value: unknown): T
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const sessionId = bytes(16)
 const relayKeyBytes = bytes(32)
+const earlyFrame = bytesUpTo(limits.relay.earlyFrameBytes)

@@ -21,6 +21,7 @@ import {
   type CandidateSignal,
   decodeSignal,
   encodeSignal,
+  type FrameSignal,
   type Offer,
   type Refusal,
   type RelayRequest,
@@ -28,10 +29,10 @@ import {
 } from './signal-payload.ts'
 
 /** What a client says: first an offer, once it is answered the rest. */
-export type ClientSignal = Offer | CandidateSignal | RelayRequest
+export type ClientSignal = Offer | CandidateSignal | RelayRequest | FrameSignal
 
 /** What a server says: first an answer or a refusal, then candidates, and RELAY_OFF when it is asked for that. */
-export type ServerSignal = Answer | Refusal | CandidateSignal
+export type ServerSignal = Answer | Refusal | CandidateSignal | FrameSignal
 
 /**
  * One side of an introduction's signals. Calls are served in their order, so nobody has to await one before the
@@ -97,8 +98,11 @@ interface Kinds<S extends Signal> {
   readonly later: readonly S['kind'][]
 }
 
-const clientKinds: Kinds<ClientSignal> = { first: ['offer'], later: ['candidate', 'relay'] }
-const serverKinds: Kinds<ServerSignal> = { first: ['answer', 'refused'], later: ['candidate', 'refused'] }
+const clientKinds: Kinds<ClientSignal> = { first: ['offer'], later: ['candidate', 'relay', 'frame'] }
+const serverKinds: Kinds<ServerSignal> = {
+  first: ['answer', 'refused'],
+  later: ['candidate', 'refused', 'frame'],
+}
 
 function createPrologue(id: Uint8Array, serverKey: Uint8Array): Bytes {
   return concat(lengthPrefixed('multiserver/signal/1'), lengthPrefixed(id), lengthPrefixed(serverKey))

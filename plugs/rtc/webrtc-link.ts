@@ -12,7 +12,8 @@ import type { WebRtc } from './wrtc.ts'
 export interface WebRtcLinkOptions {
   readonly initiator: boolean
   readonly webRtc: WebRtc
-  readonly iceServers: readonly IceServer[]
+  /** An offer may be made before they are known: only gathering waits for them. */
+  readonly iceServers: readonly IceServer[] | Promise<readonly IceServer[]>
   readonly iceTransportPolicy?: RTCIceTransportPolicy | undefined
   /** Raw candidates as they are found; null once there are no more. */
   readonly onCandidate: (candidate: { candidate: string; mid: string } | null) => void
@@ -37,6 +38,8 @@ export class WebRtcLink {
   readonly #peer: Peer.Instance
   readonly #kept: KeptConnection
   readonly #initiator: boolean
+  /** My offer is set: an answer may be. */
+  readonly #isOffered: Promise<void>
   #peerMessageBytes = 0
   #closeTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -44,7 +47,9 @@ export class WebRtcLink {
   constructor(options: WebRtcLinkOptions) {
     if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
     this.#initiator = options.initiator
-    const kept = keepConnection(options.webRtc)
+    let describe: (sdp: string | undefined) => void = () => undefined
+    if (options.iceServers instanceof Promise) options.iceServers.catch(() => undefined)
+    const kept = keepConnection(options, (sdp) => describe(sdp))
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
     connections += 1
@@ -65,18 +70,20 @@ export class WebRtcLink {
         resolve()
       })
     })
+    let offered: () => void = () => undefined
+    this.#isOffered = new Promise((resolve) => (offered = resolve))
     this.description = new Promise((resolve, reject) => {
-      const type = options.initiator ? 'offer' : 'answer'
+      describe = (made) => {
+        const sdp = rebuildSdp(made ?? '', options.initiator ? 'offer' : 'answer')
+        if (sdp === null)
+          reject(new MultiserverError('RTC_UNAVAILABLE', 'WebRTC made an unusable description'))
+        else resolve(sdp)
+      }
       peer.on('signal', (signal) => {
-        if (signal.type === type && signal.sdp !== undefined) {
-          const sdp = rebuildSdp(signal.sdp, type)
-          if (sdp === null)
-            reject(new MultiserverError('RTC_UNAVAILABLE', 'WebRTC made an unusable description'))
-          else resolve(sdp)
-        } else if (signal.type === 'candidate') {
-          const { candidate, sdpMid } = signal.candidate
-          options.onCandidate({ candidate, mid: sdpMid ?? '0' })
-        }
+        if (signal.type === 'offer') offered()
+        if (signal.type !== 'candidate') return
+        const { candidate, sdpMid } = signal.candidate
+        options.onCandidate({ candidate, mid: sdpMid ?? '0' })
       })
       peer.once('close', () => reject(lost(failure)))
     })
@@ -96,7 +103,9 @@ export class WebRtcLink {
   /** The far side's description, rebuilt already. */
   accept(sdp: string): void {
     this.#peerMessageBytes = maxMessageSize(sdp)
-    this.#signal({ type: this.#initiator ? 'answer' : 'offer', sdp })
+    if (!this.#initiator) return this.#signal({ type: 'offer', sdp })
+    // Gathering, and with it what an answer needs, may still wait for its servers.
+    void this.#isOffered.then(() => this.#signal({ type: 'answer', sdp }))
   }
 
   addCandidate(candidate: string, mid: string): void {
@@ -168,8 +177,7 @@ export class WebRtcLink {
 }
 
 function createPeer(options: WebRtcLinkOptions, webRtc: WebRtc): Peer.Instance {
-  const config: RTCConfiguration = { iceServers: options.iceServers.map(asRtcIceServer) }
-  if (options.iceTransportPolicy !== undefined) config.iceTransportPolicy = options.iceTransportPolicy
+  const { iceServers } = options
   return new Peer({
     initiator: options.initiator,
     objectMode: true,
@@ -178,9 +186,17 @@ function createPeer(options: WebRtcLinkOptions, webRtc: WebRtc): Peer.Instance {
     iceCompleteTimeout: 1,
     channelConfig: { negotiated: true, id: 0 },
     channelName: 'multiserver.1',
-    config,
+    config: configuration(options, iceServers instanceof Promise ? [] : iceServers),
     wrtc: webRtc,
   })
+}
+
+function configuration(
+  { iceTransportPolicy }: WebRtcLinkOptions,
+  iceServers: readonly IceServer[],
+): RTCConfiguration {
+  const servers = { iceServers: iceServers.map(asRtcIceServer) }
+  return iceTransportPolicy === undefined ? servers : { ...servers, iceTransportPolicy }
 }
 
 function asRtcIceServer({ urls, username, credential }: IceServer): RTCIceServer {
@@ -193,8 +209,15 @@ interface KeptConnection {
   readonly channel: () => RTCDataChannel | undefined
 }
 
-/** Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. */
-function keepConnection(webRtc: WebRtc): KeptConnection {
+/**
+ * Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. `onDescription`
+ * hears of this side's description as it is made; gathering begins when it is set.
+ */
+function keepConnection(
+  options: WebRtcLinkOptions,
+  onDescription: (sdp: string | undefined) => void,
+): KeptConnection {
+  const { webRtc, iceServers } = options
   let connection: RTCPeerConnection | undefined
   let channel: RTCDataChannel | undefined
   function makeConnection(config?: RTCConfiguration): RTCPeerConnection {
@@ -202,6 +225,13 @@ function keepConnection(webRtc: WebRtc): KeptConnection {
     connection = made
     const create = made.createDataChannel.bind(made)
     made.createDataChannel = (label, init) => (channel = create(label, init))
+    const setLocalDescription = made.setLocalDescription.bind(made)
+    made.setLocalDescription = async (description) => {
+      onDescription(description?.sdp)
+      if (iceServers instanceof Promise)
+        made.setConfiguration(configuration(options, await known(iceServers)))
+      await setLocalDescription(description)
+    }
     return made
   }
   return {
@@ -209,6 +239,13 @@ function keepConnection(webRtc: WebRtc): KeptConnection {
     connection: () => connection,
     channel: () => channel,
   }
+}
+
+/** simple-peer writes its own code into an error that it is given, and that one has others to read it. */
+function known(iceServers: Promise<readonly IceServer[]>): Promise<readonly IceServer[]> {
+  return iceServers.catch((cause: Error) => {
+    throw new Error('there are no servers to gather with', { cause })
+  })
 }
 
 function lost(cause: Error | undefined): MultiserverError {

@@ -16,6 +16,12 @@ export function watchPage({ onHide, onWake }: PageListeners): () => void {
   return () => stop.abort()
 }
 
+/** Calls back when the machine is at another network, as far as the browser tells. The returned function stops that. */
+export function onNetworkChange(listener: () => void): () => void {
+  addEventListener('online', listener)
+  return () => removeEventListener('online', listener)
+}
+
 /** The browser's own WebRTC. RTC_UNAVAILABLE where it has none, or a policy forbids it. */
 export function loadWebRtc(): Promise<WebRtc> {
   const { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate } = globalThis

@@ -19,6 +19,11 @@ export function watchPage(_listeners: PageListeners): () => void {
   return () => undefined
 }
 
+/** Calls back when the machine is at another network, as far as that is told; Node is told nothing. The returned function stops that. */
+export function onNetworkChange(_listener: () => void): () => void {
+  return () => undefined
+}
+
 /** Node's WebRTC: the optional package wrtc, loaded at first use. RTC_UNAVAILABLE where that can't be. */
 export async function loadWebRtc(): Promise<WebRtc> {
   try {

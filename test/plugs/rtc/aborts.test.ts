@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { toBase64 } from '../../../core/bytes.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
-import rtc from '../../../plugs/rtc/index.ts'
+import rtc, { type RtcOptions } from '../../../plugs/rtc/index.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { startHub, type RunningHub } from '../../../signal-server/index.ts'
 import { areClosed, countingWebRtc, resources, until, untilOnly } from './leftovers.ts'
@@ -149,14 +149,18 @@ describe('a dial', () => {
 })
 
 describe('a server that closes', () => {
-  it('while it is introduced leaves nothing', async () => {
-    const dialing = dialer()
+  it.each([
+    ['never', 'CONNECT_FAILED'],
+    // The stream has begun ahead of its circuit.
+    ['first', 'HANDSHAKE_FAILED'],
+  ] as const)('while it is introduced (relay: %s) leaves nothing', async (relay, code) => {
+    const dialing = dialer({ relay })
     const dial = dialing.ms.client(address, {
       timeoutMs: 2000,
       onProgress: ({ stage }) => stage === 'answered' && void closeServer(),
     })
     // At once, not at the deadline.
-    await expect(dial).rejects.toMatchObject({ code: 'DIAL_FAILED', attempts: [{ code: 'CONNECT_FAILED' }] })
+    await expect(dial).rejects.toMatchObject({ code: 'DIAL_FAILED', attempts: [{ code }] })
     await closeServer()
     expect(areClosed(serverRtc.connections)).toBe(true)
     await until(() => areClosed(dialing.connections), 'every WebRTC connection of the client is closed')
@@ -192,7 +196,10 @@ describe('a process', () => {
   )
 })
 
-function dialer(): { ms: ReturnType<typeof MultiServer>; connections: RTCPeerConnection[] } {
+function dialer(options: RtcOptions = {}): {
+  ms: ReturnType<typeof MultiServer>
+  connections: RTCPeerConnection[]
+} {
   const { webRtc, connections } = countingWebRtc()
-  return { ms: MultiServer([[rtc({ wrtc: webRtc }), shs({ keys: keys.client })]]), connections }
+  return { ms: MultiServer([[rtc({ ...options, wrtc: webRtc }), shs({ keys: keys.client })]]), connections }
 }

@@ -307,7 +307,7 @@ describe('a server peer at a real hub', () => {
   ])('tells of a session from %s what limits may count it by', async (_what, change, info) => {
     server.changeRemoteCandidate(change)
     const { connections, webRtc } = countingWebRtc()
-    const ms = MultiServer([[rtc({ wrtc: webRtc }), shs({ keys: await generateKeys() })]])
+    const ms = MultiServer([[rtc({ wrtc: webRtc, relay: 'never' }), shs({ keys: await generateKeys() })]])
     const dial = ms.client(addressAt(hub), { timeoutMs: 8000 })
     dial.catch(() => undefined)
     await until(() => server.accepted.length > 0, 'it is accepted')

@@ -18,6 +18,11 @@ export function countingWebRtc(prepare?: (connection: RTCPeerConnection) => void
     prepare?.(connection)
     connections.push(connection)
     configurations.push(configuration)
+    const configure = connection.setConfiguration.bind(connection)
+    connection.setConfiguration = (next) => {
+      configurations.push(next)
+      configure(next)
+    }
     const create = connection.createDataChannel.bind(connection)
     connection.createDataChannel = (label, init) => {
       const channel = create(label, init)

@@ -115,6 +115,8 @@ function indiscreet() {
   let hosts = 0
   function makeConnection(configuration?: RTCConfiguration): RTCPeerConnection {
     const connection = new webRtc.RTCPeerConnection({ ...configuration, iceTransportPolicy: 'all' })
+    const configure = connection.setConfiguration.bind(connection)
+    connection.setConfiguration = (next) => configure({ ...next, iceTransportPolicy: 'all' })
     connection.addEventListener('icecandidate', ({ candidate }) => {
       if (candidate?.candidate.includes('typ host') !== true) return
       hosts += 1

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { limits as peerLimits } from '../../../core/limits.ts'
 import type { MultiserverError } from '../../../core/errors.ts'
 import type { Path } from '../../../core/types.ts'
 import type { RtcOptions } from '../../../plugs/rtc/index.ts'
@@ -66,7 +67,9 @@ describe('an rtc connection that can have no direct path', () => {
     await exchange(pair, mebibyte)
     // 2 MiB in all at a quarter of one a second, and the burst of a second and what a read of the sockets is ahead.
     expect(performance.now() - begunAt).toBeGreaterThan(6_000)
-    expect(pair.client.stats()).toMatchObject({ pathChanges: 1, resumes: 0, resentBytes: 0 })
+    expect(pair.client.stats()).toMatchObject({ pathChanges: 1, resumes: 0 })
+    // What went ahead of the circuit, as far as it was not acknowledged by then.
+    expect(pair.client.stats()['resentBytes']).toBeLessThanOrEqual(peerLimits.relay.earlyBytes)
     await pair.close()
   }, 60_000)
 
@@ -142,6 +145,20 @@ describe('an rtc connection that begins on the relay', () => {
       await until(() => pair.server.path === 'relay', 'the server knows', 20_000)
     })
     expect(pair.client.error).toBeUndefined()
+    await pair.close()
+  })
+
+  it('looks for the direct path again when the first try has found none', async () => {
+    let made = 0
+    const pair = await connectPair((await start()).url, { relay: 'first' }, (connection) => {
+      made += 1
+      // Whatever the first two could have connected with is lost.
+      if (made <= 2) connection.addIceCandidate = () => Promise.resolve()
+    })
+    expect([pair.client.path, pair.server.path]).toEqual(['relay', 'relay'])
+    await until(() => pair.client.path === 'direct', 'it has moved', 20_000)
+    await exchange(pair, mebibyte)
+    expect(pair.client.stats()).toMatchObject({ pathChanges: 2, resumes: 0 })
     await pair.close()
   })
 

@@ -11,11 +11,14 @@ import type { Connection } from '../../../core/connection.ts'
 /** What is done to every WebRTC connection as it is made. */
 export type Prepare = (connection: RTCPeerConnection) => void
 
+/** Where a test says nothing of the relay, what it does to WebRTC is to be all that happens. */
+const direct = { relay: 'never' } as const
+
 /** A peer of this process that listens at the hub and can dial. */
 export async function listenAt(hubUrl: string, options: RtcOptions = {}, prepare?: Prepare) {
   const { webRtc, connections, channels } = countingWebRtc(prepare)
   const keys = await generateKeys()
-  const ms = MultiServer([[rtc({ ...options, hub: hubUrl, wrtc: webRtc }), shs({ keys })]])
+  const ms = MultiServer([[rtc({ ...direct, ...options, hub: hubUrl, wrtc: webRtc }), shs({ keys })]])
   const accepted: Connection[] = []
   const close = ms.server(
     (connection) => accepted.push(connection),
@@ -49,7 +52,7 @@ export async function connectPair(
   const listening = await listenAt(hubUrl, options, prepare)
   const { webRtc, connections, channels } = countingWebRtc(prepare)
   const stack = [
-    rtc({ ...options, ...dialing.options, wrtc: webRtc }),
+    rtc({ ...direct, ...options, ...dialing.options, wrtc: webRtc }),
     shs({ keys: await generateKeys() }),
   ] as const
   const ms = MultiServer([stack])

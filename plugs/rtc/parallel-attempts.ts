@@ -1,0 +1,91 @@
+import { abortReason } from '../../core/deadline.ts'
+import { MultiserverError, toError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import type { DialStage } from '../../core/types.ts'
+
+const { attempts: mostAttempts, lostAfterMs, stallMs, stallPathMs } = limits.attempts
+
+/** One try at all that a dial takes, from the hub's socket on. */
+export interface Attempt {
+  readonly signal: AbortSignal
+  readonly onProgress: (stage: DialStage) => void
+  /** Whether another one goes on beside it: then it is to have a socket of its own. */
+  readonly isAnother: boolean
+}
+
+export interface AttemptsOptions<T> {
+  readonly begin: (attempt: Attempt) => Promise<T>
+  /** Of the dial: what its deadline and its caller say. */
+  readonly signal: AbortSignal
+  /** Each stage once, when the first attempt comes to it. */
+  readonly onProgress?: ((stage: DialStage) => void) | undefined
+  /** What an attempt gave after another had won. */
+  readonly release: (late: T) => void
+}
+
+/**
+ * Begins anew, beside what is under way, whenever the newest attempt has come no further for a while: on a lossy network a lost
+ * SYN costs a second, and a connection that lost the same packet twice waits longer than all that a dial takes. The first that
+ * succeeds wins; the others are aborted. What fails at once is an answer; what fails late was lost on its way and is tried again.
+ */
+export function dialInParallel<T>(options: AttemptsOptions<T>): Promise<T> {
+  const { begin, signal, onProgress, release } = options
+  const underWay = new Set<AbortController>()
+  const told = new Set<DialStage>()
+  let begun = 0
+  let isOver = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  return new Promise((resolve, reject) => {
+    const abortAll = (reason: Error) => {
+      clearTimeout(timer)
+      for (const each of underWay) each.abort(reason)
+    }
+    const onAbort = () => abortAll(abortReason(signal))
+    const finish = () => {
+      isOver = true
+      signal.removeEventListener('abort', onAbort)
+      abortAll(new MultiserverError('ABORTED', 'another attempt was faster'))
+    }
+    const start = () => {
+      const number = begun
+      begun += 1
+      const attempt = new AbortController()
+      underWay.add(attempt)
+      const startedAt = performance.now()
+      const watch = (ms: number) => {
+        if (number !== begun - 1 || signal.aborted || isOver) return
+        clearTimeout(timer)
+        // An overloaded hub must not be asked ever more often.
+        if (begun < mostAttempts) timer = setTimeout(start, ms * 2 ** number)
+      }
+      watch(stallMs)
+      const onStage = (stage: DialStage) => {
+        watch(stage === 'answered' ? stallPathMs : stallMs)
+        if (!told.has(stage) && !isOver) onProgress?.(stage)
+        told.add(stage)
+      }
+      begin({ signal: attempt.signal, onProgress: onStage, isAnother: number > 0 }).then(
+        (value) => {
+          underWay.delete(attempt)
+          if (isOver) return release(value)
+          finish()
+          resolve(value)
+        },
+        (thrown: unknown) => {
+          underWay.delete(attempt)
+          if (isOver) return
+          const error = toError(thrown, 'CONNECT_FAILED')
+          const wasLost = error.code === 'HUB_LOST' && performance.now() - startedAt >= lostAfterMs
+          if (wasLost && begun < mostAttempts && !signal.aborted) start()
+          else if (underWay.size === 0) {
+            finish()
+            reject(error)
+          }
+        },
+      )
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    start()
+    if (signal.aborted) onAbort()
+  })
+}
