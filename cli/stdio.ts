@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { once } from 'node:events'
-import { abortReason } from '../core/deadline.ts'
+import { abortReason, untilAborted } from '../core/deadline.ts'
 import { MultiserverError, toError } from '../core/errors.ts'
 import type { ByteStream } from '../core/types.ts'
 
@@ -25,7 +25,8 @@ export async function joinStdio(stream: Joined, signal: AbortSignal): Promise<vo
     if (stream.error !== undefined) broken.abort(stream.error)
   })
   try {
-    await Promise.all([send(stream), receive(stream, broken.signal)])
+    const both = Promise.all([send(stream), receive(stream, broken.signal)])
+    await untilAborted(both, signal, () => undefined)
     if (stream.error !== undefined) throw stream.error
   } catch (thrown) {
     stream.abort(toError(thrown, 'CONNECTION_LOST'))

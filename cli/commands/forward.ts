@@ -1,21 +1,21 @@
-import { createServer, type Server } from 'node:net'
-import { once } from 'node:events'
 import { Option, type Command } from 'commander'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import { untilAborted } from '../../core/deadline.ts'
+import { fromDuplex } from '../../plugs/duplex.ts'
 import { CliError, describeBriefly, describeFailure, exitOf } from '../failures.ts'
 import { addDialFlags, parseNumber, parseService, type DialFlags, type Service } from '../flags.ts'
 import { onInterruption } from '../interruption.ts'
 import { dial, makeDialer, type Peer } from '../peer.ts'
-import { openClientSession, openStream } from '../services/http2.ts'
 import { Forwarder } from '../services/forwarder.ts'
+import { openClientSession, openStream } from '../services/http2.ts'
 import { limits } from '../services/limits.ts'
 import { trafficStatus } from '../services/words.ts'
 import { joinStdio } from '../stdio.ts'
-import { examples, paint, print, say, showStatus } from '../terminal.ts'
+import { examples, paint, printSaid, say, showStatus } from '../terminal.ts'
 import { describeConnection } from '../words.ts'
-import { untilAborted } from '../../core/deadline.ts'
-import { fromDuplex } from '../../plugs/duplex.ts'
-import type { Connection } from '../../core/multiserver.ts'
 import type { MultiserverError } from '../../core/errors.ts'
+import type { Connection } from '../../core/multiserver.ts'
 
 interface ForwardFlags extends DialFlags {
   /** Seconds. */
@@ -105,7 +105,7 @@ async function forwardPort(
       if (!hasConnected && !mayPass(error)) throw error
       const remedies = hasConnected ? [] : describeFailure(error).slice(1)
       const again = `trying again in ${(againMs / 1000).toFixed(1)} s`
-      say(`${paint('yellow', 'Not connected:')} ${describeBriefly(error)}; ${again}`)
+      say(`${paint('yellow', 'Not connected:')} ${describeBriefly(error).replace(/\.$/, '')}; ${again}`)
       for (const line of remedies) say(line)
     },
   })
@@ -114,8 +114,8 @@ async function forwardPort(
   })
   server.maxConnections = limits.streamsPerPeer
   const port = await listenAt(server, place)
-  say(`${paint('green', 'Listening')} on ${place.host}, port`)
-  print(String(port))
+  say(`${paint('green', 'Listening')} on ${place.host}, port ${port}`)
+  printSaid(String(port))
   const hideStatus = showStatus(() => statusOf(forwarder))
   try {
     await forwarder.run(signal)
@@ -144,6 +144,8 @@ async function listenAt(server: Server, { host, port }: Service): Promise<number
       thrown,
     )
   }
+  // Of single connections, as when there are no file numbers left: it goes on.
+  server.on('error', (error) => say(`${paint('yellow', 'A connection failed:')} ${error.message}`))
   const bound = server.address()
   return typeof bound === 'object' && bound !== null ? bound.port : port
 }

@@ -28,6 +28,7 @@ export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #waiting = new Set<(carrier?: Carrier) => void>()
   #carrier: Carrier | undefined
+  #isOver = false
 
   constructor(options: ForwarderOptions) {
     this.#options = options
@@ -48,16 +49,11 @@ export class Forwarder {
    * @throws what `onFailed` throws
    */
   async run(signal: AbortSignal): Promise<void> {
-    let failures = 0
-    while (!signal.aborted) {
-      const startedAt = performance.now()
-      const error = await this.#carryOnce(signal)
-      if (signal.aborted) return
-      failures = performance.now() - startedAt >= limits.healthyMs ? 0 : failures + 1
-      const boundMs = Math.min(limits.redialFirstMs * 2 ** failures, limits.redialMostMs)
-      const againMs = Math.random() * boundMs
-      this.#options.onFailed(error, againMs)
-      await sleep(againMs, undefined, { signal }).catch(() => undefined)
+    try {
+      await this.#keepUp(signal)
+    } finally {
+      this.#isOver = true
+      for (const settle of this.#waiting) settle()
     }
   }
 
@@ -78,6 +74,20 @@ export class Forwarder {
       return splice(socket, answer)
     }
     socket.resetAndDestroy()
+  }
+
+  async #keepUp(signal: AbortSignal): Promise<void> {
+    let failures = 0
+    while (!signal.aborted) {
+      const startedAt = performance.now()
+      const error = await this.#carryOnce(signal)
+      if (signal.aborted) return
+      failures = performance.now() - startedAt >= limits.healthyMs ? 0 : failures + 1
+      const boundMs = Math.min(limits.redialFirstMs * 2 ** failures, limits.redialMostMs)
+      const againMs = Math.random() * boundMs
+      this.#options.onFailed(error, againMs)
+      await sleep(againMs, undefined, { signal }).catch(() => undefined)
+    }
   }
 
   /** Resolves to why it is over. */
@@ -108,6 +118,7 @@ export class Forwarder {
 
   /** Undefined when there is none in time. */
   #untilCarrier(timeoutMs: number): Promise<Carrier | undefined> {
+    if (this.#isOver) return Promise.resolve(undefined)
     // One that says goodbye takes no more, and is not over yet.
     if (this.#carrier?.session.closed === false) return Promise.resolve(this.#carrier)
     return new Promise((resolve) => {

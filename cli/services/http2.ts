@@ -76,6 +76,7 @@ function prepare<T extends Http2Session>(session: T, readyAt?: 'connect'): T {
 
 /** A far side that is gone without a word is found out by its silence. */
 function ping(session: Http2Session): void {
+  if (session.destroyed) return
   const late = setTimeout(
     () => session.destroy(new Error('the far side does not answer')),
     limits.pingTimeoutMs,
