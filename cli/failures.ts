@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { MultiserverError, type ErrorCode } from '../core/errors.ts'
 import { Interrupted } from './interruption.ts'
-import { paint, printable, say } from './terminal.ts'
+import { hang, paint, printable, say } from './terminal.ts'
 
 /** What the exit codes mean; docs/command.md has the table, and a test holds it to this one. */
 export const exitCodes = {
@@ -50,7 +50,7 @@ export function describeFailure(thrown: unknown): string[] {
   return [
     `${paint('red', 'multiserver:')} ${parts.length > 0 ? summaryOf(error) : briefly(error)}`,
     ...rows,
-    ...[...remedies].map((remedy) => `  ${paint('cyan', '→')} ${remedy}`),
+    ...[...remedies].map((remedy) => hang(`  ${paint('cyan', '→')} `, 4, remedy, process.stderr)),
   ]
 }
 

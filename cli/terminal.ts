@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { wrap } from '../signal-server/help.ts'
 import { StatusLine } from './status-line.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -30,6 +31,20 @@ export function showStatus(draw: () => string): () => void {
     line.stop()
     statusLine = undefined
   }
+}
+
+/** Data that {@link say} has shown as well: where both are a terminal, once is enough. */
+export function printSaid(line: string): void {
+  if (!process.stdout.isTTY || !process.stderr.isTTY) print(line)
+}
+
+/**
+ * `text` behind `lead`, which may be in colour and takes `indent` characters: in a terminal its lines break between words
+ * and begin below each other, elsewhere it is one line.
+ */
+export function hang(lead: string, indent: number, text: string, stream: NodeJS.WriteStream): string {
+  const width = stream.isTTY ? stream.columns - indent : Number.POSITIVE_INFINITY
+  return `${lead}${wrap(text, width).join(`\n${' '.repeat(indent)}`)}`
 }
 
 /** For `--json`: one value on one line of stdout. Bytes are base64 already, times are Unix milliseconds. */

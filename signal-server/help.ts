@@ -59,7 +59,8 @@ function row(flag: string, text: string, width: number): string {
   return [...start, ...rest.map((line) => margin + line)].join('\n')
 }
 
-function wrap(text: string, width: number): string[] {
+/** In lines of at most `width` characters, where the words allow it. */
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const last = lines.at(-1)

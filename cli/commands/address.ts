@@ -2,7 +2,7 @@ import { ready } from '../../core/ed25519.ts'
 import { explainAddress, type Explanation, type Problem } from '../address/explain.ts'
 import { exitCodes } from '../failures.ts'
 import { addJsonFlag } from '../flags.ts'
-import { examples, paint, print, printable, printJson } from '../terminal.ts'
+import { examples, hang, paint, print, printable, printJson } from '../terminal.ts'
 import type { Command } from 'commander'
 
 /** `address ADDRESS`: explains it section by section, and says what is wrong where. */
@@ -37,7 +37,9 @@ function show(address: string, { alternatives, problems, notes }: Explanation): 
   for (const { sections, text } of alternatives) {
     print(paint('bold', printable(text), process.stdout))
     const columns = Math.max(...sections.map((section) => section.title.length))
-    for (const { title, words } of sections) print(`  ${title.padEnd(columns)}  ${words}`)
+    for (const { title, words } of sections) {
+      print(hang(`  ${title.padEnd(columns)}  `, columns + 4, words, process.stdout))
+    }
   }
   for (const note of notes) print(`${paint('cyan', '→', process.stdout)} ${note}`)
   for (const problem of problems) showProblem(address, problem)

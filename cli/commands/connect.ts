@@ -27,7 +27,7 @@ export function addConnect(program: Command): void {
         ["multiserver connect 'rtc:hub.example.com~shs2:KEY'", 'talk to whoever listens there'],
         [
           "tar -c folder | multiserver connect 'ADDRESS'",
-          'send a folder; there: multiserver listen … | tar -x',
+          'send a folder; there: multiserver listen … < /dev/null | tar -x',
         ],
       ),
     )

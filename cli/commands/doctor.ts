@@ -3,7 +3,7 @@ import { examineNetwork, type Finding } from '../../plugs/doctor/index.ts'
 import { exitCodes } from '../failures.ts'
 import { addJsonFlag, hubOption, parseNumber, requireHub } from '../flags.ts'
 import { onInterruption } from '../interruption.ts'
-import { examples, paint, print, printable, printJson } from '../terminal.ts'
+import { examples, hang, paint, print, printable, printJson } from '../terminal.ts'
 
 interface DoctorFlags {
   readonly hub?: string | undefined
@@ -57,11 +57,13 @@ async function examine({ hub, stun, timeout, json = false }: DoctorFlags): Promi
 const marks = { yes: ['green', '✓'], no: ['red', '✗'], unknown: ['yellow', '?'] } as const
 
 function show({ name, state, words, remedy }: Finding): void {
+  const { stdout } = process
   const [style, mark] = marks[state]
-  print(`${paint(style, mark, process.stdout)} ${name.padEnd(nameColumns)} ${printable(words)}`)
+  const column = nameColumns + 3
+  print(hang(`${paint(style, mark, stdout)} ${name.padEnd(nameColumns)} `, column, printable(words), stdout))
   if (remedy === undefined) return
-  const arrow = paint('cyan', '→', process.stdout)
-  print(`${' '.repeat(nameColumns + 2)} ${arrow} ${printable(remedy)}`)
+  const lead = `${' '.repeat(column)}${paint('cyan', '→', stdout)} `
+  print(hang(lead, column + 2, printable(remedy), stdout))
 }
 
 /** The longest name of a finding. */

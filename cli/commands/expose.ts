@@ -4,7 +4,7 @@ import { onInterruption, untilInterrupted } from '../interruption.ts'
 import { makeListener, sayHowToConnect, startListening } from '../peer.ts'
 import { ExposedService, type ServedPeer } from '../services/exposed-service.ts'
 import { describeTraffic, trafficStatus } from '../services/words.ts'
-import { examples, paint, print, say, showStatus } from '../terminal.ts'
+import { examples, paint, printSaid, say, showStatus } from '../terminal.ts'
 import { describeConnection, shortKey } from '../words.ts'
 import type { Connection } from '../../core/multiserver.ts'
 import type { Service } from '../flags.ts'
@@ -58,7 +58,7 @@ async function expose(target: Service, flags: ListenFlags): Promise<void> {
     signal,
   )
   sayHowToConnect('forward PORT ADDRESS', address)
-  print(address)
+  printSaid(address)
   const hideStatus = showStatus(() => trafficStatus(service.peers))
   await untilInterrupted(signal)
   hideStatus()

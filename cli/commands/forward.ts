@@ -10,7 +10,7 @@ import { Forwarder } from '../services/forwarder.ts'
 import { limits } from '../services/limits.ts'
 import { trafficStatus } from '../services/words.ts'
 import { joinStdio } from '../stdio.ts'
-import { examples, paint, print, say, showStatus } from '../terminal.ts'
+import { examples, paint, printSaid, say, showStatus } from '../terminal.ts'
 import { describeConnection } from '../words.ts'
 import { untilAborted } from '../../core/deadline.ts'
 import { fromDuplex } from '../../plugs/duplex.ts'
@@ -105,7 +105,7 @@ async function forwardPort(
       if (!hasConnected && !mayPass(error)) throw error
       const remedies = hasConnected ? [] : describeFailure(error).slice(1)
       const again = `trying again in ${(againMs / 1000).toFixed(1)} s`
-      say(`${paint('yellow', 'Not connected:')} ${describeBriefly(error)}; ${again}`)
+      say(`${paint('yellow', 'Not connected:')} ${describeBriefly(error).replace(/\.$/, '')}; ${again}`)
       for (const line of remedies) say(line)
     },
   })
@@ -114,8 +114,8 @@ async function forwardPort(
   })
   server.maxConnections = limits.streamsPerPeer
   const port = await listenAt(server, place)
-  say(`${paint('green', 'Listening')} on ${place.host}, port`)
-  print(String(port))
+  say(`${paint('green', 'Listening')} on ${place.host}, port ${port}`)
+  printSaid(String(port))
   const hideStatus = showStatus(() => statusOf(forwarder))
   try {
     await forwarder.run(signal)

@@ -23,12 +23,15 @@ export function addListen(program: Command): void {
       'after',
       examples(
         ['multiserver listen --hub hub.example.com', 'from behind any NAT, introduced by a hub'],
-        ['multiserver listen --net 8008 --scope local > file', 'in the local network'],
+        [
+          'multiserver listen --net 8008 --scope local < /dev/null > file',
+          'receive a file in the local network; nothing is sent back',
+        ],
         [
           "multiserver listen 'net:0.0.0.0:8008~shs' --allow KEY",
           'for software that speaks shs only, and one key',
         ],
-        ['multiserver listen --hub hub.example.com | tar -x', 'receive a folder'],
+        ['multiserver listen --hub hub.example.com < /dev/null | tar -x', 'receive a folder'],
       ),
     )
     .action(listen)

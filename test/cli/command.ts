@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,9 +10,6 @@ import type { Readable } from 'node:stream'
 
 /** As built. */
 export const programFile = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-
-/** For shells: `multiserver` there is the program as built. */
-export const shellPrelude = `multiserver() { ${JSON.stringify(process.execPath)} ${JSON.stringify(programFile)} "$@"; }\n`
 
 export interface Outcome {
   readonly code: number | null
@@ -29,6 +26,8 @@ export interface Running {
   printed(pattern: RegExp): Promise<RegExpExecArray>
   /** What of stderr matches, once it does. */
   said(pattern: RegExp): Promise<RegExpExecArray>
+  /** At once, whatever it does. */
+  kill(): void
   /** Asks it to end, and resolves once it has. */
   stop(): Promise<Outcome>
 }
@@ -54,12 +53,15 @@ export function start(args: readonly string[], environment = {}): Running {
 
 /** Starts a line of bash in which `multiserver` is the command. */
 export function startShell(script: string, environment = {}): Running {
-  const child = spawn('bash', ['-c', `set -o pipefail\n${shellPrelude}${script}`], {
-    env: cleanEnvironment(environment),
+  const env = cleanEnvironment(environment)
+  const child = spawn('bash', ['-c', `set -o pipefail\n${script}`], {
+    env: { ...env, PATH: `${folderWithCommand()}:${env['PATH']}` },
     // Everything in the pipe goes with it.
     detached: true,
   })
-  return watch(child, () => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'))
+  return watch(child, () => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  })
 }
 
 /** The address that `--address-file` has, once the command has written it. */
@@ -68,21 +70,32 @@ export async function addressIn(file: string, running: Running): Promise<string>
   return (await readFile(file, 'utf8')).trim()
 }
 
+/** As where the package is installed. */
+function folderWithCommand(): string {
+  const folder = temporaryFolder()
+  const script = `#!/bin/sh\nexec '${process.execPath}' '${programFile}' "$@"\n`
+  writeFileSync(join(folder, 'multiserver'), script, { mode: 0o755 })
+  return folder
+}
+
 /** Nothing of who runs the tests: no key of theirs, no hub, no colours. */
 function cleanEnvironment(environment: Record<string, string>): Record<string, string> {
   const home = environment['HOME'] ?? temporaryFolder()
   return { PATH: process.env['PATH'] ?? '', HOME: home, ...environment }
 }
 
-function watch(child: ChildProcess, kill: () => unknown = () => child.kill('SIGKILL')): Running {
+function watch(child: ChildProcess, kill: () => void = () => void child.kill('SIGKILL')): Running {
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
   child.stdin?.on('error', () => undefined)
   const ended = once(child, 'close').then(([code]) => {
     return { code: code as number | null, stdout: stdout.text(), stderr: stderr.text() }
   })
-  onTestFinished(async () => {
+  const killIfAlive = () => {
     if (child.exitCode === null && child.signalCode === null) kill()
+  }
+  onTestFinished(async () => {
+    killIfAlive()
     await ended
   })
   return {
@@ -91,6 +104,7 @@ function watch(child: ChildProcess, kill: () => unknown = () => child.kill('SIGK
     stdout: stdout.text,
     printed: (pattern) => stdout.until(pattern),
     said: (pattern) => stderr.until(pattern),
+    kill: killIfAlive,
     stop() {
       child.kill('SIGTERM')
       return ended
