@@ -4,7 +4,7 @@ import type { Bytes } from '../../core/types.ts'
 import type { Report } from './events.ts'
 import type { Folder, Placement } from './folder.ts'
 import { protocolError, type FrameReader } from './frames.ts'
-import type { ReceiverMessage, SenderMessage, SkipCode } from './messages.ts'
+import type { GoneCode, ReceiverMessage, SenderMessage, SkipCode } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { hashFile, PartialFile, removeLeftovers } from './partial-file.ts'
 import { TransferError } from './transfer-error.ts'
@@ -31,6 +31,8 @@ export class IncomingFile {
   readonly #outbox: Outbox<ReceiverMessage>
   /** Bytes of it that came over this connection. */
   moved = 0
+  /** Why the sender can't go on. */
+  #gone: GoneCode | undefined
 
   constructor(options: IncomingFileOptions) {
     this.#index = options.index
@@ -104,7 +106,8 @@ export class IncomingFile {
     return whileOpen(partial, async () => {
       const sha256 = await this.#readBytes(partial)
       if (sha256 === null) {
-        await partial.discard()
+        // A disk that can't be read now may be read another time; what has changed is of no use any more.
+        await (this.#gone === 'CHANGED' ? partial.discard() : partial.close())
         return 'skipped'
       }
       if (!equalBytes(partial.digest(), sha256)) {
@@ -156,6 +159,7 @@ export class IncomingFile {
     if (message.type !== 'gone') throw protocolError('something out of turn')
     this.#checkIndex(message.file)
     const { code, why } = message
+    this.#gone = code
     this.#report({ event: 'skipped', name: this.#placement.label, code, why })
     return null
   }

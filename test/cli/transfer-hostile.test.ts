@@ -182,23 +182,30 @@ describe('a receiver', () => {
     expect(await receiving).toMatchObject({ code })
   })
 
-  it('keeps under its name nothing that has another SHA-256 than the sender says', async () => {
+  it.each<[string, SenderMessage, string[]]>([
+    ['has another SHA-256 than its sender says', { type: 'end', file: 0, sha256: zeros }, []],
+    ['has changed', { type: 'gone', file: 0, code: 'CHANGED', why: '' }, []],
+    [
+      'can not be read any more, but its beginning for another time',
+      { type: 'gone', file: 0, code: 'UNREADABLE', why: '' },
+      ['x.part', 'x.part.json'],
+    ],
+  ])('keeps nothing of a file that %s', async (_what, last, left) => {
     const place = await makeInbox()
     const [sender, receiver] = connect()
     const receiving = receive(receiver, place.inbox)
-    for (const message of [
-      { type: 'offer', version: 1, files: 1, bytes: 2 },
-      { type: 'file', name: 'x', size: 2, modified: 0 },
-    ] as const) {
-      void sender.write(messageOf(message))
-    }
-    // Its consent comes before anything else may.
-    await sender.read()
+    const bytes = last.type === 'end' ? 2 : 3
+    void sender.write(messageOf({ type: 'offer', version: 1, files: 1, bytes }))
+    void sender.write(messageOf({ type: 'file', name: 'x', size: bytes, modified: 0 }))
+    expect(await readWanted(sender, 1)).toEqual([0])
     void sender.write(data(Uint8Array.of(1, 2)))
-    void sender.write(messageFrame(senderCodec.encode({ type: 'end', file: 0, sha256: zeros })))
-    expect(await readAll(sender)).toContain('DAMAGED')
-    expect(await receiving).toMatchObject({ done: 0, skipped: 1 })
-    expect((await readdir(place.inbox)).toSorted()).toEqual(['mine', 'others.part', 'out', 'sub'])
+    void sender.write(messageOf(last))
+    await sender.end()
+    expect(await receiving).toMatchObject({ done: 0, skipped: 1, moved: 2 })
+    await sender.close()
+    const before = ['mine', 'others.part', 'out', 'sub']
+    expect((await readdir(place.inbox)).filter((name) => !before.includes(name)).toSorted()).toEqual(left)
+    await expectUntouched(place)
   })
 })
 
