@@ -126,7 +126,7 @@ function parseAlternative(text: string, address: string): Alternative {
 }
 
 /** Splits at each `separator` that no `!` escapes; the parts stay escaped. */
-function splitText(text: string, separator: string): string[] {
+export function splitText(text: string, separator: string): string[] {
   const parts: string[] = []
   let start = 0
   for (let at = 0; at < text.length; at++) {
