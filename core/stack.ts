@@ -1,11 +1,14 @@
 import { formatAlternative, formatSection, type Alternative, type Section } from './address.ts'
 import { equalBytes, toBase64 } from './bytes.ts'
 import { Connection } from './connection.ts'
+import { CountGate } from './count-gate.ts'
 import { abortReason, untilAborted } from './deadline.ts'
 import { MultiserverError, toError } from './errors.ts'
-import { HandshakeGate } from './handshake-gate.ts'
+import { limits } from './limits.ts'
 import { timeStages } from './stage-times.ts'
 import type * as t from './types.ts'
+
+const { inFlight, inFlightPerSource } = limits.handshake
 
 /** A transport and then its transforms; a transport alone is a stack of one. */
 export type StackInput = t.Transport | readonly [t.Transport, ...t.Transform[]]
@@ -98,7 +101,7 @@ export class Stack {
     if (this.transport.listen === undefined) {
       throw new MultiserverError('LISTEN_FAILED', `${this.transport.name} can only dial`)
     }
-    const gate = new HandshakeGate()
+    const gate = new CountGate(inFlight, inFlightPerSource)
     const underWay = new Set<AbortController>()
     const { signal } = context
     const stop = () => underWay.forEach((handshake) => handshake.abort(abortReason(signal)))

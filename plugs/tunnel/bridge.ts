@@ -1,11 +1,11 @@
 import { ByteReader } from '../../core/byte-reader.ts'
-import { copy, toBase64 } from '../../core/bytes.ts'
+import { copy, toBase64, toHex } from '../../core/bytes.ts'
+import { CountGate } from '../../core/count-gate.ts'
 import { untilAborted, withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { dialBare, parseBare } from './dial-bare.ts'
 import { Joint } from './joint.ts'
-import { TunnelCounts } from './tunnel-counts.ts'
 import { unread } from './unread.ts'
 import { answerFor, decodeRequest, encodeAnswer, requestBytes, type Answer } from './wire.ts'
 import type { AcceptContext, Bytes, ByteStream, Passage, Transport } from '../../core/types.ts'
@@ -63,13 +63,13 @@ interface Reached {
 export class Bridge {
   readonly #options: BridgeOptions
   readonly #transports: readonly Pick<Transport, 'parse'>[]
-  readonly #counts: TunnelCounts
+  readonly #gate: CountGate
 
   constructor(options: BridgeOptions, transports: readonly Pick<Transport, 'parse'>[]) {
     const { maxTunnels = limits.tunnel.open, maxTunnelsPerClient = limits.tunnel.openPerClient } = options
     this.#options = options
     this.#transports = transports
-    this.#counts = new TunnelCounts(maxTunnels, maxTunnelsPerClient)
+    this.#gate = new CountGate(maxTunnels, maxTunnelsPerClient)
   }
 
   /**
@@ -96,14 +96,19 @@ export class Bridge {
     }
   }
 
-  async #reach(request: Request, client: ByteStream, signal: AbortSignal): Promise<Reached> {
+  async #reach(request: Request, stream: ByteStream, signal: AbortSignal): Promise<Reached> {
     const asking = untilAborted(this.#askForAddress(request), signal, () => undefined)
     const address = await withDeadline(asking, limits.handshake.authTimeoutMs, () =>
       unreachable(request, `allow and to gave no answer within ${limits.handshake.authTimeoutMs} ms`),
     )
-    const leave = this.#counts.enter(request.clientKey)
+    const client = toHex(request.clientKey)
+    if (!this.#gate.enter(client)) {
+      const message = `as many tunnels are open as may be, in all or of client ${shortKey(request.clientKey)}`
+      throw new MultiserverError('BUSY', message)
+    }
+    const leave = () => this.#gate.leave(client)
     try {
-      const server = await this.#dial(address, request, client, signal)
+      const server = await this.#dial(address, request, stream, signal)
       return { address, server, leave }
     } catch (cause) {
       leave()
