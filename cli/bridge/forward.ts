@@ -2,6 +2,7 @@ import { parseAddress } from '../../core/address.ts'
 import { CountGate } from '../../core/count-gate.ts'
 import { abortReason } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
+import { whileOpen } from '../../plugs/tunnel/dial-bare.ts'
 import { Joint } from '../../plugs/tunnel/joint.ts'
 import { transportFrom } from '../stacks.ts'
 import { widestAddresses } from './widest-addresses.ts'
@@ -50,7 +51,6 @@ export async function startForward(config: ForwardConfig, context: ForwardContex
     }
     const stop = new AbortController()
     stops.add(stop)
-    void near.closed.then(() => stop.abort(new MultiserverError('CONNECTION_LOST', 'who connected has gone')))
     const work = carry(near, stop.signal).finally(() => {
       gate.leave(source)
       stops.delete(stop)
@@ -62,14 +62,21 @@ export async function startForward(config: ForwardConfig, context: ForwardContex
   async function carry(near: ByteStream, signal: AbortSignal): Promise<void> {
     let joint: Joint
     try {
-      const stream = await far.dial({ keys, appKey, signal, timeoutMs: limits.dialSeconds * 1000 })
+      const stream = await far.dial({
+        keys,
+        appKey,
+        signal: whileOpen(near, signal),
+        timeoutMs: limits.dialSeconds * 1000,
+      })
       joint = new Joint(near, stream, { idleMs: limits.idleSeconds * 1000 })
     } catch (thrown) {
       const error = toError(thrown, 'CONNECT_FAILED')
       log.refused(error, listen)
       return near.abort(error)
     }
-    signal.addEventListener('abort', () => joint.abort(abortReason(signal)), { once: true })
+    const onStop = () => joint.abort(abortReason(signal))
+    signal.addEventListener('abort', onStop, { once: true })
+    if (signal.aborted) onStop()
     const closed = log.opened(`forward ${listen}`)
     await joint.closed
     closed(joint.passed.toFar, joint.passed.toNear, joint.error)

@@ -4,7 +4,7 @@ import { CountGate } from '../../core/count-gate.ts'
 import { untilAborted, withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import { dialBare, parseBare } from './dial-bare.ts'
+import { dialBare, parseBare, whileOpen } from './dial-bare.ts'
 import { Joint } from './joint.ts'
 import { unread } from './unread.ts'
 import { answerFor, decodeRequest, encodeAnswer, requestBytes, type Answer } from './wire.ts'
@@ -142,11 +142,8 @@ export class Bridge {
     signal: AbortSignal,
   ): Promise<ByteStream> {
     const { dialTimeoutMs: timeoutMs = limits.tunnel.dialTimeoutMs } = this.#options
-    const gone = new AbortController()
-    void client.closed.then(() => gone.abort(new MultiserverError('CONNECTION_LOST', 'the client has gone')))
     const place = parseBare(address, this.#transports)
-    const either = AbortSignal.any([signal, gone.signal])
-    return dialBare(place, { signal: either, timeoutMs, remoteKey: serverKey })
+    return dialBare(place, { signal: whileOpen(client, signal), timeoutMs, remoteKey: serverKey })
   }
 
   async #join(request: Request, client: ByteStream, { address, server, leave }: Reached): Promise<Tunnel> {

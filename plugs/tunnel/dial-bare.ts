@@ -41,6 +41,15 @@ export function parseBare(address: string, transports: readonly Pick<Transport, 
   throw new MultiserverError('NO_STACK_FITS', `no transport here can dial ${section}`, { address })
 }
 
+/** Aborts as `signal` does, and when `client` is closed: nobody waits any more for what is dialed on its behalf. */
+export function whileOpen(client: Pick<ByteStream, 'closed'>, signal: AbortSignal): AbortSignal {
+  const gone = new AbortController()
+  void client.closed.then(() => {
+    gone.abort(new MultiserverError('CONNECTION_LOST', 'the one on whose behalf it was dialed has gone'))
+  })
+  return AbortSignal.any([signal, gone.signal])
+}
+
 /** A stream to `place` without any transform. @throws what the transport throws, TIMEOUT, ABORTED */
 export async function dialBare(place: BarePlace, dial: BareDial): Promise<ByteStream> {
   const { signal, timeoutMs, remoteKey } = dial
