@@ -12,6 +12,7 @@ import { addListen } from './commands/listen.ts'
 import { addLookup } from './commands/lookup.ts'
 import { addPublish } from './commands/publish.ts'
 import { exitCodes, reportFailure } from './failures.ts'
+import { Interrupted } from './interruption.ts'
 import { examples, paint } from './terminal.ts'
 
 /** Each adds its command; help shows them in this order. */
@@ -20,8 +21,8 @@ const commands = [
   addAddress,
   addHub,
   addDoctor,
-  addListen,
   addConnect,
+  addListen,
   addExpose,
   addForward,
   addBridge,
@@ -36,6 +37,8 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     await createProgram().parseAsync(args, { from: 'user' })
   } catch (thrown) {
     process.exitCode = reportFailure(thrown)
+    // What nobody reads any more would hold it.
+    if (thrown instanceof Interrupted) process.exit()
   }
 }
 

@@ -14,10 +14,14 @@ export async function joinStdio(connection: Connection, signal: AbortSignal): Pr
   const stop = () => connection.abort(signal.reason instanceof Error ? signal.reason : undefined)
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
-  // Nobody takes what stdin still has.
-  void connection.closed.then(() => stdin.destroy())
+  const broken = new AbortController()
+  void connection.closed.then(() => {
+    // Nobody takes what it still has.
+    stdin.destroy()
+    if (connection.error !== undefined) broken.abort(connection.error)
+  })
   try {
-    await Promise.all([send(connection), receive(connection)])
+    await Promise.all([send(connection), receive(connection, broken.signal)])
     await connection.close()
     if (connection.error !== undefined) throw connection.error
   } catch (thrown) {
@@ -46,10 +50,11 @@ function isDestroyed(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
-async function receive(connection: Connection): Promise<void> {
+/** Waits for who reads stdout, unless there is nothing more to come. */
+async function receive(connection: Connection, broken: AbortSignal): Promise<void> {
   const { stdout } = process
   for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
-    if (!stdout.write(chunk)) await once(stdout, 'drain')
+    if (!stdout.write(chunk)) await once(stdout, 'drain', { signal: broken })
   }
   await closeStdout()
 }

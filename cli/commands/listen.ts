@@ -13,7 +13,7 @@ import type { Command } from 'commander'
 export function addListen(program: Command): void {
   const command = program
     .command('listen')
-    .summary('the same for the peer who waits')
+    .summary('the same, for the side that waits')
     .description(
       'Waits for one connection and says on stderr how others connect. What comes in on stdin is sent, what is received is printed, and the end of each is passed on. It ends once both have. A pattern is an address without keys.',
     )
