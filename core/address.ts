@@ -72,16 +72,18 @@ export function lastKey([, ...transforms]: Alternative): Bytes | null {
   return last === undefined ? null : keyIn(last)
 }
 
-/**
- * Refuses an address whose alternatives name different keys, for one of them would reach somebody else, and one with a
- * tunnel that does not lead to the peer which is to prove its key behind it.
- */
+/** Refuses an address that does not lead to one key, in all its alternatives and all their tunnels. */
 export function checkOneKey(alternatives: readonly Alternative[], address: string): void {
+  const why = whyNotOneKey(alternatives)
+  if (why !== undefined) throw invalid(why, address)
+}
+
+/** Why the alternatives together could reach somebody else than who is meant; undefined when they can't. */
+export function whyNotOneKey(alternatives: readonly Alternative[]): string | undefined {
   const keys = alternatives.map(lastKey).filter((key) => key !== null)
-  if (!areEqual(keys)) throw invalid('its alternatives name different keys', address)
-  if (!alternatives.every(leadsWhereItProves)) {
-    throw invalid('a tunnel leads to another key than the section behind it names', address)
-  }
+  if (!areEqual(keys)) return 'its alternatives name different keys'
+  if (alternatives.every(leadsWhereItProves)) return undefined
+  return 'a tunnel leads to another key than the section behind it names'
 }
 
 function leadsWhereItProves([, ...transforms]: Alternative): boolean {
