@@ -32,6 +32,9 @@ export class BridgeDaemon {
   readonly #tunnels = new Set<Tunnel>()
   /** What listens, by what the configuration says of it. */
   readonly #running = new Map<string, Running>()
+  /** The sections of each door that listens. */
+  readonly #entrances = new Map<string, readonly string[]>()
+  readonly #told = new Set<string>()
   #served = new Map<string, TunnelConfig>()
 
   constructor(config: BridgeConfig, options: DaemonOptions) {
@@ -50,8 +53,8 @@ export class BridgeDaemon {
   }
 
   /**
-   * Starts what is new in `config`, stops what is no longer there, and ends tunnels that are no longer allowed. What is in
-   * both goes on. Rejects with the first that could not start, when all has been tried.
+   * Starts what is new in `config`, stops what is no longer there, and ends tunnels that are no longer allowed. What is
+   * in both goes on. Rejects with the first that could not start, when all has been tried.
    */
   async apply(config: BridgeConfig): Promise<void> {
     this.#noteWhatNeedsRestart(config)
@@ -68,6 +71,7 @@ export class BridgeDaemon {
     const starting = await Promise.allSettled(
       fresh.map(async ([name, start]) => this.#running.set(name, await start())),
     )
+    this.#tellAddresses()
     const failed = starting.find((outcome) => outcome.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
@@ -80,6 +84,7 @@ export class BridgeDaemon {
   }
 
   async #openDoor(door: string): Promise<Running> {
+    const entrances = this.#entrances
     const { keys, log } = this.#options
     const { appKey } = this.#first
     const [first] = parseAddress(door)
@@ -90,35 +95,48 @@ export class BridgeDaemon {
       // A bridge makes none.
       (connection) => connection.abort(),
       (error) => {
-        if (error.code !== 'LISTEN_FAILED') log.refused(error, door)
+        if (error.code !== 'LISTEN_FAILED') log.failed(error, door)
       },
     )
     const listening = close.listening.then(() => {
       log.note(`listening at ${door}`)
-      this.#tellAddresses(widestAddresses(transport))
+      this.#entrances.set(door, widestAddresses(transport))
+      this.#tellAddresses()
     })
     // A hub that is away is tried again for ever; the rest of the bridge does not wait for it.
     if (transport.name === 'rtc')
-      listening.catch((thrown: unknown) => log.trouble(toError(thrown, 'LISTEN_FAILED')))
+      listening.catch((thrown: unknown) => log.failed(toError(thrown, 'LISTEN_FAILED'), door))
     else await listening
-    return { close }
+    return {
+      close() {
+        entrances.delete(door)
+        return close()
+      },
+    }
   }
 
   async #startForward(forward: ForwardConfig): Promise<Running> {
-    const { keys, log, onAddress } = this.#options
+    const { keys, log } = this.#options
     const { appKey, limits } = this.#first
     const running = await startForward(forward, { keys, appKey, limits, log })
     log.note(`listening at ${forward.listen}`)
-    for (const address of running.addresses) onAddress(address)
+    for (const address of running.addresses) this.#tell(address)
     return running
   }
 
-  #tellAddresses(sections: readonly string[]): void {
+  /** Those that were not told yet: of another door, or of another server. */
+  #tellAddresses(): void {
     const own = `shs2:${toBase64(this.#options.keys.publicKey)}`
-    for (const { server } of this.#served.values()) {
-      const key = toBase64(server)
-      for (const section of sections) this.#options.onAddress(`${section}~${own}~tunnel:${key}~shs:${key}`)
+    const servers = [...this.#served.values()].map(({ server }) => toBase64(server))
+    for (const section of [...this.#entrances.values()].flat()) {
+      for (const key of servers) this.#tell(`${section}~${own}~tunnel:${key}~shs:${key}`)
     }
+  }
+
+  #tell(address: string): void {
+    if (this.#told.has(address)) return
+    this.#told.add(address)
+    this.#options.onAddress(address)
   }
 
   /** Who may come through to nobody at all is not told either what there is. */
@@ -133,6 +151,8 @@ export class BridgeDaemon {
   }
 
   #onTunnel(open: Tunnel): void {
+    // It was allowed when it began to open; the configuration may be another by now.
+    if (!this.#stillLeads(open)) return open.abort(notAllowed())
     const closed = this.#options.log.opened(
       `tunnel of client ${shortKey(open.clientKey)} to server ${shortKey(open.serverKey)}`,
     )

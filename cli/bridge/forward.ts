@@ -46,7 +46,7 @@ export async function startForward(config: ForwardConfig, context: ForwardContex
         'BUSY',
         'as many connections are open as may be, in all or of one source',
       )
-      log.refused(busy, listen)
+      log.failed(busy, listen)
       return near.abort(busy)
     }
     const stop = new AbortController()
@@ -71,7 +71,7 @@ export async function startForward(config: ForwardConfig, context: ForwardContex
       joint = new Joint(near, stream, { idleMs: limits.idleSeconds * 1000 })
     } catch (thrown) {
       const error = toError(thrown, 'CONNECT_FAILED')
-      log.refused(error, listen)
+      log.failed(error, listen)
       return near.abort(error)
     }
     const onStop = () => joint.abort(abortReason(signal))
@@ -87,8 +87,8 @@ export async function startForward(config: ForwardConfig, context: ForwardContex
   const listener = await transport.listen?.(accept, {
     signal: new AbortController().signal,
     transforms: [],
-    onError: (error) => log.trouble(error),
-    onConnectionError: (error) => log.trouble(error),
+    onError: (error) => log.failed(error, listen),
+    onConnectionError: (error) => log.failed(error, listen),
   })
   return {
     addresses:

@@ -8,8 +8,8 @@ export interface BridgeLog {
   opened(
     what: string,
   ): (sentBytes: number, receivedBytes: number, error: MultiserverError | undefined) => void
-  refused(error: MultiserverError, where: string): void
-  trouble(error: Error): void
+  /** What went wrong at a place where it listens: with the hub, or with somebody who came in. */
+  failed(error: Error, where: string): void
 }
 
 /** On stderr; who keeps the lines knows the time. */
@@ -29,10 +29,9 @@ export function createBridgeLog(write: (line: string) => void = say): BridgeLog 
         note(`${name} ${how}; ${sentBytes} bytes there, ${receivedBytes} back, ${seconds} s`)
       }
     },
-    refused: ({ code, message }, where) => note(`refused at ${where}: ${code}: ${message}`),
-    trouble(thrown) {
+    failed(thrown, where) {
       const { code, message } = toError(thrown, 'CONNECTION_LOST')
-      note(`${code}: ${message}`)
+      note(`${where}: ${code}: ${message}`)
     },
   }
 }

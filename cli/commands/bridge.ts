@@ -35,7 +35,8 @@ async function bridge({ config: file, check = false }: { config: string; check?:
   const keys = await loadOrCreateKeys(config.keyFile)
   const log = createBridgeLog()
   const daemon = new BridgeDaemon(config, { keys, log, onAddress: print })
-  let applying = Promise.resolve()
+  const starting = daemon.apply(config)
+  let applying: Promise<void> = starting.catch(() => undefined)
   const reload = () => {
     applying = applying
       .then(() => loadBridgeConfig(file).then((next) => daemon.apply(next)))
@@ -47,7 +48,7 @@ async function bridge({ config: file, check = false }: { config: string; check?:
   process.on('SIGHUP', reload)
   try {
     log.note(`the key of this bridge is ${shortKey(keys.publicKey)}`)
-    await daemon.apply(config)
+    await starting
     await untilInterrupted(signal)
     log.note('stopping')
   } finally {

@@ -14,8 +14,9 @@ type MaybePromise<T> = T | Promise<T>
 
 export interface BridgeOptions {
   /**
-   * Where the server with `serverKey` is, or undefined when it is not served: a transport's section, `net:10.0.0.5:8008`. Behind a
-   * transport that must know what is going to be spoken its transforms stand too: `rtc:HUB~shs:KEY`.
+   * Where the server with `serverKey` is, or undefined when it is not served: a transport's section, such as
+   * `net:10.0.0.5:8008`. Behind a transport that must know what is going to be spoken stand its transforms too:
+   * `rtc:HUB~shs:KEY`.
    */
   readonly to: (serverKey: Bytes, clientKey: Bytes) => MaybePromise<string | undefined>
   /** Who may pass; asked before `to`, so that others learn nothing. @default everyone whom the layers below let in */
@@ -75,7 +76,8 @@ export class Bridge {
   /**
    * Answers the request of a client and passes its bytes from then on. Owns `inner`, and aborts it when it rejects.
    *
-   * @throws TUNNEL_REFUSED, TUNNEL_UNKNOWN, BUSY, TUNNEL_UNREACHABLE, which the client is told; PROTOCOL, TRUNCATED, TIMEOUT
+   * @throws TUNNEL_REFUSED, TUNNEL_UNKNOWN, BUSY, TUNNEL_UNREACHABLE, which the client is told; PROTOCOL, TRUNCATED,
+   * TIMEOUT
    */
   async takeOver(inner: ByteStream, { signal, remote }: AcceptContext): Promise<Tunnel> {
     try {
@@ -96,24 +98,27 @@ export class Bridge {
     }
   }
 
-  async #reach(request: Request, stream: ByteStream, signal: AbortSignal): Promise<Reached> {
+  async #reach(request: Request, client: ByteStream, signal: AbortSignal): Promise<Reached> {
     const asking = untilAborted(this.#askForAddress(request), signal, () => undefined)
     const address = await withDeadline(asking, limits.handshake.authTimeoutMs, () =>
       unreachable(request, `allow and to gave no answer within ${limits.handshake.authTimeoutMs} ms`),
     )
-    const client = toHex(request.clientKey)
-    if (!this.#gate.enter(client)) {
-      const message = `as many tunnels are open as may be, in all or of client ${shortKey(request.clientKey)}`
-      throw new MultiserverError('BUSY', message)
-    }
-    const leave = () => this.#gate.leave(client)
+    const leave = this.#enter(request)
     try {
-      const server = await this.#dial(address, request, stream, signal)
+      const server = await this.#dial(address, request, client, signal)
       return { address, server, leave }
     } catch (cause) {
       leave()
       throw unreachable(request, toError(cause, 'CONNECT_FAILED').message, cause)
     }
+  }
+
+  /** Counts one more; the function that is given takes it away again. */
+  #enter({ clientKey }: Request): () => void {
+    const source = toHex(clientKey)
+    if (this.#gate.enter(source)) return () => this.#gate.leave(source)
+    const message = `as many tunnels are open as may be, in all or of client ${shortKey(clientKey)}`
+    throw new MultiserverError('BUSY', message)
   }
 
   async #askForAddress(request: Request): Promise<string> {
@@ -215,6 +220,6 @@ function unreachable({ serverKey }: Request, why: string, cause?: unknown): Mult
 }
 
 /** Enough of a key to know it again in a log. */
-export function shortKey(key: Uint8Array): string {
+function shortKey(key: Uint8Array): string {
   return `${toBase64(key).slice(0, 8)}…`
 }

@@ -7,7 +7,8 @@ import { decodeAnswer, encodeRequest } from './wire.ts'
 import type { Bytes, ByteStream, Secured } from '../../core/types.ts'
 
 /**
- * Asks the bridge at the other end of `inner` for the server with `serverKey`. Owns `inner`, and aborts it when it rejects.
+ * Asks the bridge at the other end of `inner` for the server with `serverKey`. Owns `inner`, and aborts it when it
+ * rejects.
  *
  * @throws TUNNEL_UNKNOWN, TUNNEL_REFUSED, TUNNEL_UNREACHABLE, BUSY, PROTOCOL, TIMEOUT, HANDSHAKE_FAILED
  */

@@ -28,7 +28,8 @@ export function createTunnel(options: TunnelOptions, transports: readonly Transp
       return Promise.reject(error)
     },
     refuses(_transport, below) {
-      if (below.some(({ strength = 0 }) => strength > 0)) return undefined
+      const last = below.findLast(({ strength }) => strength !== undefined)
+      if ((last?.strength ?? 0) > 0) return undefined
       return 'a tunnel needs a transform below that proves keys, such as shs2: bridge and client must know each other'
     },
     ...servingSide(options, transports),

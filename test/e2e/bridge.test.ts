@@ -6,10 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../core/bytes.ts'
 import { MultiServer, type Connection } from '../../core/multiserver.ts'
 import { generateKeys, keyToString, type Keys } from '../../plugs/keys.ts'
+import { toSsbKeys } from '../../plugs/key-pair.ts'
 import rtc from '../../plugs/rtc/index.ts'
 import shs from '../../plugs/shs/index.ts'
 import shs2 from '../../plugs/shs2/index.ts'
 import tunnel from '../../plugs/tunnel/index.ts'
+import { run } from '../cli/command.ts'
 import { failure } from '../support/failure.ts'
 import { fixedPort } from '../support/fixed-port.ts'
 import { startBridgeProgram, type BridgeProgram } from './bridge-program.ts'
@@ -91,10 +93,18 @@ describe.skipIf(missing !== '')(`multiserver bridge${missing}`, { timeout }, () 
     expect(received).toBe(sent)
   })
 
+  it('leads `multiserver connect` to the server', async () => {
+    const file = join(folder, 'client.json')
+    await writeFile(file, JSON.stringify(toSsbKeys(keys.client)))
+    const address = await bridge.address(/~tunnel:/)
+    const { code, stdout } = await run(['connect', '--key', file, address], 'echo')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'echo' })
+  })
+
   it('refuses a client that it is not told to let through, and logs it without its whole key', async () => {
     const address = await bridge.address(/~tunnel:/)
     expect((await failure(dial(address, keys.stranger))).attempts).toMatchObject([{ code: 'TUNNEL_REFUSED' }])
-    await bridge.says(/refused at rtc:.*TUNNEL_REFUSED/)
+    await bridge.says(/^rtc:.*: TUNNEL_REFUSED: /)
     expect(bridge.log()).not.toContain(keyToString(keys.stranger.publicKey))
   })
 
