@@ -108,6 +108,22 @@ describe.skipIf(missing !== '')(`multiserver bridge${missing}`, { timeout }, () 
     expect(bridge.log()).not.toContain(keyToString(keys.stranger.publicKey))
   })
 
+  it('shows a server that was killed as a break, and leads to it again once it runs', async () => {
+    const address = await bridge.address(/~tunnel:/)
+    const connection = await dial(address, keys.client)
+    await connection.write(Uint8Array.of(1))
+    expect(await connection.read()).toEqual(Uint8Array.of(1))
+    const reading = failure(connection.read())
+    await old.stop('SIGKILL')
+    expect(['TRUNCATED', 'CONNECTION_LOST', 'PEER_RESET']).toContain((await reading).code)
+    expect((await failure(dial(address, keys.client))).attempts).toMatchObject([
+      { code: 'TUNNEL_UNREACHABLE' },
+    ])
+    await bridge.says(/TUNNEL_UNREACHABLE: server .{8}….*ECONNREFUSED/)
+    old = await startOldServer(keys.old, oldPort)
+    expect(await exchange(await dial(address, keys.client), mebibyte)).toBe(true)
+  })
+
   it('does as a changed file says at SIGHUP, and cuts off who is no longer allowed', async () => {
     const address = await bridge.address(/~tunnel:/)
     const connection = await dial(address, keys.client)

@@ -17,7 +17,7 @@ type Told =
 export interface OldServer {
   /** The keys of those who have connected, in hex. */
   readonly remotes: readonly string[]
-  stop(): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 /** A server of 3.8.2 at `port` of this machine that sends back what it gets. */
@@ -27,7 +27,7 @@ export async function startOldServer(keys: Keys, port: number): Promise<OldServe
     if (told.event === 'connection') remotes.push(told.remote)
   })
   await once(child, 'message')
-  return { remotes, stop: () => stop(child) }
+  return { remotes, stop: (signal) => stop(child, signal) }
 }
 
 /** A client of 3.8.2 that sends `bytes` random ones to `address`; gives the SHA-256 of them and of what came back. */
@@ -55,9 +55,10 @@ function start(keys: Keys, options: object, onTold: (told: Told) => void = () =>
   return child
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess, signal?: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')
-  if (child.exitCode !== null) return
-  child.disconnect()
+  if (signal === undefined) child.disconnect()
+  else child.kill(signal)
   await gone
 }
