@@ -1,47 +1,50 @@
 import { closeSync, openSync } from 'node:fs'
 import { once } from 'node:events'
-import { MultiserverError } from '../core/errors.ts'
-import type { Connection } from '../core/multiserver.ts'
+import { abortReason } from '../core/deadline.ts'
+import { MultiserverError, toError } from '../core/errors.ts'
+import type { ByteStream } from '../core/types.ts'
+
+/** A connection, or a stream in one. */
+type Joined = ByteStream & { readonly error?: Error | undefined }
 
 /**
- * Joins a connection with stdin and stdout: what is read on one side is written on the other, each side waits for the
- * other, and the end of a direction is passed on alone. Resolves once both have ended, and the connection is closed.
+ * Joins a stream with stdin and stdout: what is read on one side is written on the other, each side waits for the
+ * other, and the end of a direction is passed on alone. Resolves once both have ended.
  *
- * @throws what the connection broke with, or what `signal` aborts with
+ * @throws what the stream broke with, or what `signal` aborts with
  */
-export async function joinStdio(connection: Connection, signal: AbortSignal): Promise<void> {
+export async function joinStdio(stream: Joined, signal: AbortSignal): Promise<void> {
   const { stdin } = process
-  const stop = () => connection.abort(signal.reason instanceof Error ? signal.reason : undefined)
+  const stop = () => stream.abort(abortReason(signal))
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
   const broken = new AbortController()
-  void connection.closed.then(() => {
+  void stream.closed.then(() => {
     // Nobody takes what it still has.
     stdin.destroy()
-    if (connection.error !== undefined) broken.abort(connection.error)
+    if (stream.error !== undefined) broken.abort(stream.error)
   })
   try {
-    await Promise.all([send(connection), receive(connection, broken.signal)])
-    await connection.close()
-    if (connection.error !== undefined) throw connection.error
+    await Promise.all([send(stream), receive(stream, broken.signal)])
+    if (stream.error !== undefined) throw stream.error
   } catch (thrown) {
-    connection.abort(thrown instanceof Error ? thrown : undefined)
+    stream.abort(toError(thrown, 'CONNECTION_LOST'))
     // A failed write does not know why; the connection does.
-    throw connection.error ?? thrown
+    throw signal.aborted ? abortReason(signal) : (stream.error ?? thrown)
   } finally {
     signal.removeEventListener('abort', stop)
     stdin.destroy()
   }
 }
 
-async function send(connection: Connection): Promise<void> {
+async function send(stream: Joined): Promise<void> {
   try {
-    for await (const chunk of process.stdin) await connection.write(chunk as Buffer)
+    for await (const chunk of process.stdin) await stream.write(chunk as Buffer)
   } catch (thrown) {
     if (isDestroyed(thrown)) return
     throw thrown
   }
-  await connection.end()
+  await stream.end()
 }
 
 /** The connection was over, and stdin let go. How it ended, reading finds out. */
@@ -51,9 +54,9 @@ function isDestroyed(thrown: unknown): boolean {
 }
 
 /** Waits for who reads stdout, unless there is nothing more to come. */
-async function receive(connection: Connection, broken: AbortSignal): Promise<void> {
+async function receive(stream: Joined, broken: AbortSignal): Promise<void> {
   const { stdout } = process
-  for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
+  for (let chunk = await stream.read(); chunk !== null; chunk = await stream.read()) {
     if (!stdout.write(chunk)) await once(stdout, 'drain', { signal: broken })
   }
   await closeStdout()

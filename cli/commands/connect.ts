@@ -29,10 +29,6 @@ export function addConnect(program: Command): void {
           "tar -c folder | multiserver connect 'ADDRESS'",
           'send a folder; there: multiserver listen … | tar -x',
         ],
-        [
-          'ssh -o ProxyCommand="multiserver connect \'ADDRESS\'" me@there',
-          'ssh to where `multiserver expose 127.0.0.1:22` is not needed: listen passes one connection',
-        ],
       ),
     )
     .action(connect)
@@ -43,4 +39,5 @@ async function connect(address: string, flags: ConnectFlags): Promise<void> {
   const connection = await dial(await makeDialer(flags), address, flags, signal)
   if (flags.verbose === true || process.stdin.isTTY) say(describeConnection(connection))
   await joinStdio(connection, signal)
+  await connection.close()
 }

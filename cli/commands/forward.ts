@@ -4,12 +4,17 @@ import { Option, type Command } from 'commander'
 import { CliError, describeBriefly, describeFailure, exitOf } from '../failures.ts'
 import { addDialFlags, parseNumber, parseService, type DialFlags, type Service } from '../flags.ts'
 import { onInterruption } from '../interruption.ts'
-import { dial, makeDialer } from '../peer.ts'
+import { dial, makeDialer, type Peer } from '../peer.ts'
+import { openClientSession, openStream } from '../services/http2.ts'
 import { Forwarder } from '../services/forwarder.ts'
 import { limits } from '../services/limits.ts'
 import { trafficStatus } from '../services/words.ts'
+import { joinStdio } from '../stdio.ts'
 import { examples, paint, print, say, showStatus } from '../terminal.ts'
 import { describeConnection } from '../words.ts'
+import { untilAborted } from '../../core/deadline.ts'
+import { fromDuplex } from '../../plugs/duplex.ts'
+import type { Connection } from '../../core/multiserver.ts'
 import type { MultiserverError } from '../../core/errors.ts'
 
 interface ForwardFlags extends DialFlags {
@@ -25,7 +30,11 @@ export function addForward(program: Command): void {
     .description(
       'Listens on a port of this machine and carries what connects there to the service that the peer at ADDRESS exposes, all over one connection. That one is made again whenever it is lost.',
     )
-    .argument('<port>', 'where to listen: PORT of this machine, or HOST:PORT; 0: any free port', parseService)
+    .argument(
+      '<port>',
+      'where to listen: PORT of this machine, or HOST:PORT; 0: any free port; - is stdin and stdout, once',
+      (text) => (text === '-' ? text : parseService(text)),
+    )
     .argument('<address>', 'what `multiserver expose` printed there')
   addDialFlags(command)
     .addOption(
@@ -38,14 +47,51 @@ export function addForward(program: Command): void {
       examples(
         ["multiserver forward 2222 'rtc:hub.example.com~shs2:KEY'", 'then: ssh -p 2222 localhost'],
         ["multiserver forward 0 'ADDRESS'", 'at any free port, which is printed'],
+        [
+          `ssh -o ProxyCommand="multiserver forward - 'ADDRESS'" me@home`,
+          'without a port: as the proxy of ssh, or in its configuration',
+        ],
       ),
     )
     .action(forward)
 }
 
-async function forward(place: Service, address: string, flags: ForwardFlags): Promise<void> {
+async function forward(place: Service | '-', address: string, flags: ForwardFlags): Promise<void> {
   const signal = onInterruption()
   const peer = await makeDialer(flags)
+  if (place === '-') await forwardStdio(await dial(peer, address, flags, signal), signal)
+  else await forwardPort(peer, place, address, flags, signal)
+}
+
+/** One TCP connection's worth, as a proxy of ssh. */
+async function forwardStdio(connection: Connection, signal: AbortSignal): Promise<void> {
+  const session = openClientSession(connection)
+  try {
+    const stream = await untilAborted(openStream(session), signal, () => undefined)
+    if (typeof stream === 'string') {
+      throw (
+        connection.error ??
+        new CliError(
+          'unreachable',
+          'the service behind that peer does not answer',
+          'See that it runs there, at the port that `multiserver expose` names.',
+        )
+      )
+    }
+    await joinStdio(fromDuplex(stream), signal)
+  } finally {
+    session.destroy()
+    await connection.closed
+  }
+}
+
+async function forwardPort(
+  peer: Peer,
+  place: Service,
+  address: string,
+  flags: ForwardFlags,
+  signal: AbortSignal,
+): Promise<void> {
   let hasConnected = false
   const forwarder = new Forwarder({
     dial: (over) => dial(peer, address, flags, over),

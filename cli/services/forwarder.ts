@@ -1,8 +1,8 @@
-import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import type { ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MultiserverError, toError } from '../../core/errors.ts'
-import { authority, openClientSession } from './http2.ts'
+import { openClientSession, openStream, type Answer } from './http2.ts'
 import { limits } from './limits.ts'
 import { reset, splice } from './splice.ts'
 import { Traffic } from './traffic.ts'
@@ -120,26 +120,4 @@ export class Forwarder {
       this.#waiting.add(settle)
     })
   }
-}
-
-/** Lost: the connection, before there was an answer. */
-type Answer = ClientHttp2Stream | 'refused' | 'lost'
-
-/** A stream that the service has accepted. */
-function openStream(session: ClientHttp2Session): Promise<Answer> {
-  if (session.closed || session.destroyed) return Promise.resolve('lost')
-  const stream = session.request({ ':method': 'CONNECT', ':authority': authority }, { endStream: false })
-  stream.on('error', () => undefined)
-  return new Promise((resolve) => {
-    const late = setTimeout(() => reset(stream), limits.answerTimeoutMs)
-    stream.once('response', (headers) => {
-      if (headers[':status'] === constants.HTTP_STATUS_OK) resolve(stream)
-      else reset(stream)
-      clearTimeout(late)
-    })
-    stream.once('close', () => {
-      clearTimeout(late)
-      resolve(session.closed || session.destroyed ? 'lost' : 'refused')
-    })
-  })
 }

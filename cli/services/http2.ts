@@ -1,12 +1,15 @@
 import {
   connect,
+  constants,
   performServerHandshake,
   type ClientHttp2Session,
+  type ClientHttp2Stream,
   type Http2Session,
   type ServerHttp2Session,
 } from 'node:http2'
 import { toDuplex } from '../../plugs/duplex.ts'
 import { limits } from './limits.ts'
+import { reset } from './splice.ts'
 import type { Connection } from '../../core/multiserver.ts'
 
 /**
@@ -14,7 +17,7 @@ import type { Connection } from '../../core/multiserver.ts'
  * CONNECT. HTTP/2 brings credit for each stream, an end for each direction, and RST_STREAM for what breaks. What is behind
  * it the side that accepts decides alone: the authority says nothing.
  */
-export const authority = 'service'
+const authority = 'service'
 
 const options = {
   settings: {
@@ -38,6 +41,28 @@ export function openServerSession(connection: Connection): ServerHttp2Session {
   const session = performServerHandshake(toDuplex(connection), options)
   session.setLocalWindowSize(limits.sessionWindowBytes)
   return prepare(session)
+}
+
+/** Lost: the connection, before there was an answer. */
+export type Answer = ClientHttp2Stream | 'refused' | 'lost'
+
+/** A stream that the service behind the far side has accepted. */
+export function openStream(session: ClientHttp2Session): Promise<Answer> {
+  if (session.closed || session.destroyed) return Promise.resolve('lost')
+  const stream = session.request({ ':method': 'CONNECT', ':authority': authority }, { endStream: false })
+  stream.on('error', () => undefined)
+  return new Promise((resolve) => {
+    const late = setTimeout(() => reset(stream), limits.answerTimeoutMs)
+    stream.once('response', (headers) => {
+      if (headers[':status'] === constants.HTTP_STATUS_OK) resolve(stream)
+      else reset(stream)
+      clearTimeout(late)
+    })
+    stream.once('close', () => {
+      clearTimeout(late)
+      resolve(session.closed || session.destroyed ? 'lost' : 'refused')
+    })
+  })
 }
 
 function prepare<T extends Http2Session>(session: T, readyAt?: 'connect'): T {

@@ -23,6 +23,10 @@ export interface Outcome {
 export interface Running {
   readonly child: ChildProcess
   readonly ended: Promise<Outcome>
+  /** So far. */
+  stdout(): string
+  /** What of stdout matches, once it does. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>
   /** What of stderr matches, once it does. */
   said(pattern: RegExp): Promise<RegExpExecArray>
   /** Asks it to end, and resolves once it has. */
@@ -84,6 +88,8 @@ function watch(child: ChildProcess, kill: () => unknown = () => child.kill('SIGK
   return {
     child,
     ended,
+    stdout: stdout.text,
+    printed: (pattern) => stdout.until(pattern),
     said: (pattern) => stderr.until(pattern),
     stop() {
       child.kill('SIGTERM')

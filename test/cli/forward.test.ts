@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { limits } from '../../cli/services/limits.ts'
+import { startHub, type RunningHub } from '../../signal-server/index.ts'
+import { canRun, titleOf } from '../support/can-run.ts'
+import { freePort } from '../support/fixed-port.ts'
+import { run, start } from './command.ts'
+import { connectTcp, curl, fateOf, forwardService, randomStream, serveHttp, serveTcp } from './services.ts'
+
+/** 1024 for a gibibyte, which takes too long for every run. */
+const mebibytes = Number(process.env['MULTISERVER_TRANSFER_MIB'] ?? 64)
+
+let hub: RunningHub
+beforeAll(async () => {
+  hub = await startHub({ exemptLoopback: true })
+})
+afterAll(() => hub.close())
+
+describe.skipIf(!canRun('curl')).each(['net', 'rtc'])(`${titleOf('curl')}, over %s`, (transport) => {
+  const forward = (port: number) => forwardService(port, transport === 'rtc' ? hub.url : undefined)
+
+  test('gets a hundred answers at once, and many bytes both ways', { timeout: 600_000 }, async () => {
+    const service = await serveHttp()
+    const { port } = await forward(service.port)
+    const atOnce = ['--parallel', '--parallel-immediate', '--parallel-max', '100']
+    const { text } = await curl([...atOnce, `http://127.0.0.1:${port}/[1-100]`])
+    const expected = Array.from({ length: 100 }, (_, index) => `you asked for /${index + 1}`)
+    expect(text.trim().split('\n').toSorted()).toEqual(expected.toSorted())
+
+    const bytes = mebibytes * 1024 * 1024
+    const got = await curl([`http://127.0.0.1:${port}/random/${bytes}`])
+    expect(got.checksum).toBe(service.checksum())
+    const hash = createHash('sha256')
+    const source = randomStream(bytes).on('data', (chunk: Buffer) => hash.update(chunk))
+    await curl(['--upload-file', '-', `http://127.0.0.1:${port}/`], source)
+    expect(service.checksum()).toBe(hash.digest('hex'))
+  })
+
+  test('is answered when the exposing side was killed and started again', async () => {
+    const service = await serveHttp()
+    const forwarded = await forward(service.port)
+    const { port, exposing, forwarding } = forwarded
+    await curl([`http://127.0.0.1:${port}/before`])
+    exposing.child.kill('SIGKILL')
+    await exposing.ended
+    // Asked before anybody can know that it is gone, and while it is.
+    const asked = curl([`http://127.0.0.1:${port}/after`])
+    await forwarded.expose()
+    expect((await asked).text).toBe('you asked for /after\n')
+    expect(forwarding.child.exitCode).toBe(null)
+  })
+})
+
+test('the end of each direction is passed on alone', async () => {
+  const { port } = await forwardService(
+    await serveTcp((socket) => {
+      const parts: Buffer[] = []
+      socket.on('data', (part: Buffer) => parts.push(part))
+      socket.once('end', () => socket.end(`${Buffer.concat(parts).toString()} 42`))
+    }),
+  )
+  const socket = await connectTcp(port)
+  socket.end('6 times 7?')
+  expect(await readAll(socket)).toBe('6 times 7? 42')
+})
+
+test('a reset is passed on in both directions', async () => {
+  const atService: Socket[] = []
+  const { port } = await forwardService(
+    await serveTcp((socket) => {
+      atService.push(socket)
+      socket.write('hello')
+    }),
+  )
+  const first = await connectTcp(port)
+  await once(first, 'data')
+  const firstFate = atService.map(fateOf)
+  first.resetAndDestroy()
+  expect(await Promise.all(firstFate)).toEqual(['reset'])
+  const second = await connectTcp(port)
+  await once(second, 'data')
+  atService[1]?.resetAndDestroy()
+  expect(await fateOf(second)).toBe('reset')
+})
+
+test('one that reads nothing holds back its own service, and nobody else', async () => {
+  const chunk = Buffer.alloc(1024 * 1024)
+  const accepted: Socket[] = []
+  const port = await serveTcp((socket) => {
+    accepted.push(socket)
+    // More than all windows and buffers between hold.
+    for (let count = 0; count < 64; count += 1) socket.write(chunk)
+    socket.end()
+  })
+  const forwarded = await forwardService(port)
+  const lazy = await connectTcp(forwarded.port)
+  lazy.pause()
+  await vi.waitUntil(() => accepted.length === 1)
+  const eager = await connectTcp(forwarded.port)
+  let received = 0
+  eager.on('data', (part: Buffer) => (received += part.length))
+  await once(eager, 'end')
+  eager.end()
+  expect(received).toBe(64 * chunk.length)
+  expect(accepted[0]?.writableLength).toBeGreaterThan(32 * chunk.length)
+})
+
+test('where the service is down a connection is reset, and both sides go on', async () => {
+  const { port, exposing, forwarding } = await forwardService(await freePort())
+  expect(await fateOf(await connectTcp(port))).toBe('reset')
+  expect([exposing.child.exitCode, forwarding.child.exitCode]).toEqual([null, null])
+})
+
+test('a reset after the own end is not taken for an end', async () => {
+  const { port } = await forwardService(
+    await serveTcp((socket) => {
+      socket.resume().once('end', () => socket.resetAndDestroy())
+    }),
+  )
+  const socket = await connectTcp(port)
+  socket.end('question')
+  expect(await fateOf(socket)).toBe('reset')
+})
+
+test('no more connections at once than are allowed', async () => {
+  const { port } = await forwardService(await serveTcp((socket) => socket.write('hello')))
+  const sockets = await Promise.all(Array.from({ length: limits.streamsPerPeer }, () => connectTcp(port)))
+  await Promise.all(sockets.map((socket) => once(socket, 'data')))
+  const surplus = await connectTcp(port)
+  await fateOf(surplus)
+  expect(surplus.bytesRead).toBe(0)
+})
+
+test('who is not allowed is refused, and told so', async () => {
+  const { address, exposing } = await forwardService(await serveTcp(() => undefined))
+  const { code, stderr } = await run(['forward', '0', address])
+  expect([code, stderr]).toEqual([4, expect.stringContaining('--allow KEY')])
+  await exposing.said(/Refused: .{44}, which no --allow names/)
+})
+
+test('nothing is exposed to nobody in particular', async () => {
+  const { code, stderr } = await run(['expose', '22', '--net', '0'])
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--allow KEY')])
+})
+
+test('both end in peace when they are told to', async () => {
+  const { exposing, forwarding } = await forwardService(await serveTcp(() => undefined))
+  expect((await forwarding.stop()).code).toBe(0)
+  await exposing.said(/Gone: .*, after/)
+  expect((await exposing.stop()).code).toBe(0)
+})
+
+test('who waits for a peer that is away is refused in time', async () => {
+  const { address, exposing, key } = await forwardService(await serveTcp(() => undefined))
+  await exposing.stop()
+  const forwarding = start(['forward', '0', address, '--key', key, '--wait', '1'])
+  await forwarding.said(/Not connected: CONNECT_FAILED: .*trying again/)
+  expect(await fateOf(await connectTcp(Number(forwarding.stdout().trim())))).toBe('reset')
+  expect(forwarding.child.exitCode).toBe(null)
+})
+
+async function readAll(socket: Socket): Promise<string> {
+  let text = ''
+  for await (const chunk of socket) text += chunk
+  return text
+}
