@@ -15,7 +15,7 @@ export interface BridgeLog {
 /** On stderr; who keeps the lines knows the time. */
 export function createBridgeLog(write: (line: string) => void = say): BridgeLog {
   let number = 0
-  const note = (line: string) => write(printable(line))
+  const note = (line: string) => write(printable(shortenKeys(line)))
   return {
     note,
     opened(what) {
@@ -34,4 +34,11 @@ export function createBridgeLog(write: (line: string) => void = say): BridgeLog 
       note(`${where}: ${code}: ${message}`)
     },
   }
+}
+
+/** Keys as they stand in addresses, and as anything else prints them. */
+function shortenKeys(line: string): string {
+  return line
+    .replace(/\b(shs\d*|tunnel):([^~:;\s]{8})[^~:;\s]+/g, '$1:$2…')
+    .replace(/([\w+/]{8})[\w+/]{35}=/g, '$1…')
 }
