@@ -180,6 +180,18 @@ const outcomes: Readonly<Record<ErrorCode, Outcome>> = {
   STACK_INVALID: { exit: 'usage', remedy: 'See --help for how to say where to listen.' },
   TIMEOUT: { exit: 'unreachable', remedy: 'Try again, or allow more time with --timeout SECONDS.' },
   TRUNCATED: { exit: 'broken', remedy: 'Bytes are missing at the end. Run it again.' },
+  TUNNEL_REFUSED: {
+    exit: 'refused',
+    remedy: 'The bridge must let your key in: `allow` in its configuration.',
+  },
+  TUNNEL_UNKNOWN: {
+    exit: 'refused',
+    remedy: 'Check the key behind tunnel: in the address; the bridge does not have it.',
+  },
+  TUNNEL_UNREACHABLE: {
+    exit: 'unreachable',
+    remedy: 'See that the server behind the bridge runs; the log of the bridge has the cause.',
+  },
   UTP_UNAVAILABLE: { exit: 'failed', remedy: 'npm install utp-native, or use net where it has no build.' },
   WRONG_KEY: {
     exit: 'refused',

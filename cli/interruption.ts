@@ -16,9 +16,9 @@ export class Interrupted extends MultiserverError {
 }
 
 /** Aborts, with {@link Interrupted}, at the first signal that asks this process to end; a second one ends it at once. */
-export function onInterruption(): AbortSignal {
+export function onInterruption(names: readonly (keyof typeof numbers)[] = signals): AbortSignal {
   const controller = new AbortController()
-  for (const name of signals) {
+  for (const name of names) {
     process.on(name, () => {
       const reason = new Interrupted(name)
       if (controller.signal.aborted) process.exit(reason.exitCode)

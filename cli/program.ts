@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from '../signal-server/version.ts'
 import { addAddress } from './commands/address.ts'
+import { addBridge } from './commands/bridge.ts'
 import { addConnect } from './commands/connect.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExpose } from './commands/expose.ts'
@@ -28,6 +29,7 @@ const commands = [
   addForward,
   addSend,
   addReceive,
+  addBridge,
   addLookup,
   addPublish,
 ]

@@ -7,6 +7,7 @@ import { onion } from '../plugs/onion.ts'
 import { rtc } from '../plugs/rtc/index.ts'
 import { shs } from '../plugs/shs/index.ts'
 import { shs2 } from '../plugs/shs2/index.ts'
+import { tunnel } from '../plugs/tunnel/index.ts'
 import { unix } from '../plugs/unix.ts'
 import { utp } from '../plugs/utp/index.ts'
 import { ws, type WsOptions } from '../plugs/ws.ts'
@@ -24,6 +25,9 @@ export function dialStacks(keys: Keys, flags: PeerFlags): StackInput[] {
   return dialTransports(flags).flatMap((transport): StackInput[] => [
     [transport, shs2(secret)],
     [transport, shs(secret)],
+    // Through a bridge, which is shs2 by itself, to what has either.
+    [transport, shs2(secret), tunnel(), shs2(secret)],
+    [transport, shs2(secret), tunnel(), shs(secret)],
     // WebRTC through a hub is nothing without a key.
     ...(transport.name === 'rtc' ? [] : [[transport, noauth()] as const, transport]),
   ])
@@ -102,7 +106,8 @@ function patternStacks(text: string, secret: SecretOptions, flags: ListenFlags):
   })
 }
 
-function transportFrom(section: Section, { relay, external }: ListenFlags): Transport {
+/** What listens at a section. @throws CliError */
+export function transportFrom(section: Section, { relay, external }: ListenFlags): Transport {
   const argument = section.data.join(':')
   if (section.name === 'rtc') return rtc({ hub: argument, relay })
   if (section.name === 'unix') return unix({ path: argument })

@@ -64,21 +64,47 @@ export function formatArgument(name: string, argument: string): string {
 }
 
 /**
- * The key that an alternative names last: the first argument of its last section of the secret-handshake family.
- * It needs no stack, so that alternatives which nobody here understands count too.
+ * The key that an alternative leads to: the first argument of its last section of the secret-handshake family, or of a
+ * tunnel that has none behind it. It needs no stack, so that alternatives which nobody here understands count too.
  */
 export function lastKey([, ...transforms]: Alternative): Bytes | null {
-  const last = transforms.findLast((section) => /^shs\d*$/.test(section.name))
-  return last === undefined ? null : parseKeyText(last.data[0] ?? '')
+  const last = transforms.findLast(namesKey)
+  return last === undefined ? null : keyIn(last)
 }
 
-/** Refuses an address whose alternatives name different keys: one of them would reach somebody else. */
+/** Refuses an address that does not lead to one key, in all its alternatives and all their tunnels. */
 export function checkOneKey(alternatives: readonly Alternative[], address: string): void {
+  const why = whyNotOneKey(alternatives)
+  if (why !== undefined) throw invalid(why, address)
+}
+
+/** Why the alternatives together could reach somebody else than who is meant; undefined when they can't. */
+export function whyNotOneKey(alternatives: readonly Alternative[]): string | undefined {
   const keys = alternatives.map(lastKey).filter((key) => key !== null)
-  const [first] = keys
-  if (first !== undefined && keys.some((key) => !equalBytes(key, first))) {
-    throw invalid('its alternatives name different keys', address)
-  }
+  if (!areEqual(keys)) return 'its alternatives name different keys'
+  if (alternatives.every(leadsWhereItProves)) return undefined
+  return 'a tunnel leads to another key than the section behind it names'
+}
+
+function leadsWhereItProves([, ...transforms]: Alternative): boolean {
+  const named = transforms.filter(namesKey)
+  return named.every((section, index) => {
+    const next = named[index + 1]
+    if (section.name !== 'tunnel' || next === undefined) return true
+    return areEqual([keyIn(section), keyIn(next)].filter((key) => key !== null))
+  })
+}
+
+function namesKey({ name }: Section): boolean {
+  return name === 'tunnel' || /^shs\d*$/.test(name)
+}
+
+function keyIn({ data }: Section): Bytes | null {
+  return parseKeyText(data[0] ?? '')
+}
+
+function areEqual([first, ...others]: readonly Bytes[]): boolean {
+  return first === undefined || others.every((key) => equalBytes(key, first))
 }
 
 /** A 32-byte key: base64, padded or not, url-safe or not, also as `@….ed25519`. */

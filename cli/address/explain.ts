@@ -1,13 +1,12 @@
 import {
-  checkOneKey,
   lastKey,
   parseSection,
   splitText,
+  whyNotOneKey,
   type Alternative,
   type Section,
 } from '../../core/address.ts'
 import { toBase64 } from '../../core/bytes.ts'
-import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { explainTransform, explainTransport, strengthOf, type SectionWords } from './sections.ts'
 
@@ -97,12 +96,8 @@ function problemsOfWhole(address: string, whole: readonly Alternative[], count: 
     problems.push({ words: `there are ${count} alternatives, and ${alternatives} at most are read` })
   if (whole.some(({ length }) => length > sections))
     problems.push({ words: `an alternative has at most ${sections} sections` })
-  try {
-    checkOneKey(whole, address)
-  } catch (thrown) {
-    if (!(thrown instanceof MultiserverError)) throw thrown
-    problems.push({ words: 'its alternatives name different keys: one of them would reach somebody else' })
-  }
+  const why = whyNotOneKey(whole)
+  if (why !== undefined) problems.push({ words: `${why}: one of them would reach somebody else` })
   return problems
 }
 

@@ -52,7 +52,9 @@ export function explainTransform(section: Section): SectionWords {
   const title = key === null ? printable(formatSection(section)) : `${name}:${toBase64(key).slice(0, 8)}…`
   const invite = seedText === undefined ? '' : '; an invite: whoever has it comes in with the seed in it'
   const problem = whyNoKey(keyText) ?? (seedText === undefined ? undefined : whyNoSeed(seedText))
-  const words = key === null ? protocol.words : `${protocol.words}; the peer proves this key${invite}`
+  const proof =
+    name === 'tunnel' ? 'leads to this key, which the next section proves' : 'the peer proves this key'
+  const words = key === null ? protocol.words : `${protocol.words}; ${proof}${invite}`
   return { title, words, problem }
 }
 
@@ -82,6 +84,7 @@ const transports: Readonly<Record<string, { words: string; needs: string }>> = {
 const protocols: Readonly<Record<string, { words: string; strength: number }>> = {
   shs2: { words: 'strength 2: Noise XK with ML-KEM-768', strength: 2 },
   shs: { words: 'strength 1: secret-handshake', strength: 1 },
+  tunnel: { words: 'through a bridge, whose key stands before and which passes bytes', strength: 0 },
   noauth: { words: 'strength 0: not encrypted, nothing is proved', strength: 0 },
 }
 

@@ -47,12 +47,25 @@ test.each([
   ['an empty alternative', 'net:a:1;', /here is nothing/, 8],
   ['a name in capitals', 'net:a:1;NET:b:2', /no section/, 8],
   ['a port that is none', 'net:a:1;net:b:70000', /from 1 to 65535/, 8],
+  [
+    'a tunnel to another',
+    `net:a:1~shs2:${key}~tunnel:${key}~shs:${other}`,
+    /tunnel leads to another/,
+    undefined,
+  ],
   ['two keys', `net:a:1~shs:${key};net:a:1~shs2:${other}`, /different keys/, undefined],
 ])('finds %s', (_what, address, words, at) => {
   const [problem, ...more] = explainAddress(address).problems
   expect(problem?.words).toMatch(words)
   expect(problem?.at).toBe(at)
   expect(more).toEqual([])
+})
+
+test('explains a tunnel, whose strength is that of what stands behind it', () => {
+  const { alternatives, problems } = explainAddress(`rtc:h~shs2:${key}~tunnel:${other}~shs:${other}`)
+  expect(problems).toEqual([])
+  expect(alternatives).toMatchObject([{ strength: 1 }])
+  expect(alternatives[0]?.sections[2]?.words).toContain('through a bridge')
 })
 
 test('skips what a later version may know', () => {

@@ -93,12 +93,12 @@ describe('the files to deploy with', () => {
     expect(named.filter((name) => !metrics.includes(name))).toEqual([])
   })
 
-  it.skipIf(!canRun('systemd-analyze'))(
-    `have a unit that systemd takes and finds hardened: ${titleOf('systemd-analyze')}`,
-    async () => {
-      const unit = join(folder, 'multiserver-hub.service')
+  it.skipIf(!canRun('systemd-analyze')).each(['multiserver-hub.service', 'multiserver-bridge.service'])(
+    `have a unit that systemd takes and finds hardened, %s: ${titleOf('systemd-analyze')}`,
+    async (name) => {
+      const unit = join(folder, name)
       // systemd looks whether the program is there.
-      const text = (await read('multiserver-hub.service')).replace(/^ExecStart=.*$/m, 'ExecStart=/bin/true')
+      const text = (await read(name)).replace(/^ExecStart=.*$/m, 'ExecStart=/bin/true')
       await writeFile(unit, text)
       expect(run('systemd-analyze', ['verify', unit])).toEqual({ status: 0, said: '' })
       const { said } = run('systemd-analyze', ['security', '--offline=true', '--threshold=15', unit])
