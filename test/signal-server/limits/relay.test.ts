@@ -82,7 +82,10 @@ describe.each(Object.entries(cases))('%s', (_what, { bound, limits = {}, reach, 
 })
 
 /** What both are told of a circuit for a new client of `server`, or the code of the refusal. */
-async function ask(started: RunningHub, { client: server, keys }: Joined): Promise<RelayTold[] | string> {
+async function ask(
+  started: RunningHub,
+  { client: server, keys }: Joined,
+): Promise<[RelayTold, RelayTold] | string> {
   const client = connectTo(started)
   await client.next('welcome')
   const id = newId()
@@ -94,15 +97,14 @@ async function ask(started: RunningHub, { client: server, keys }: Joined): Promi
   return answer.type === 'error' ? answer.code : [await client.next('relay'), answer]
 }
 
-function answerOf(asked: RelayTold[] | string): string {
+function answerOf(asked: [RelayTold, RelayTold] | string): string {
   return typeof asked === 'string' ? asked : 'relay'
 }
 
 async function circuit(started: RunningHub, server?: Joined): Promise<[RelayClient, RelayClient]> {
   const asked = await ask(started, server ?? (await join(started)))
-  const [one, other] = asked
-  if (typeof one !== 'object' || typeof other !== 'object') throw new Error(`refused: ${String(asked)}`)
-  const opened = await openCircuit([one, other])
+  if (typeof asked === 'string') throw new Error(`refused: ${asked}`)
+  const opened = await openCircuit(asked)
   ends.push(...opened)
   return opened
 }
