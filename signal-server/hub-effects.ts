@@ -1,6 +1,7 @@
 import type { HubErrorCode, HubMessage } from '../core/hub-protocol.ts'
 import type { Bytes } from '../core/types.ts'
 import type { ClusterRequest } from './cluster/cluster-protocol.ts'
+import type { SharedRecord } from './cluster/sharing.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { Peer, SocketId } from './peer.ts'
 
@@ -22,6 +23,8 @@ export type ClusterEffect =
   /** To be answered with `located` or `unlocated`. */
   | { kind: 'locate'; key: string }
   | { kind: 'tell'; node: string; message: ClusterRequest }
+  /** A record was published here. */
+  | { kind: 'share'; shared: SharedRecord }
 
 /** What a refusal says beside its code. */
 export interface RefusalDetails {

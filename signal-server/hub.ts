@@ -157,7 +157,7 @@ export class Hub {
     this.#alarms.ring(nowMs)
     if (event.kind === 'drain') this.#drain(nowMs)
     else if (event.kind === 'connected') this.#welcome(event, nowMs)
-    else if (event.kind === 'cluster') this.#introducer.crossings.handle(event.event, nowMs)
+    else if (event.kind === 'cluster') this.#hearCluster(event.event, nowMs)
     else if (event.kind !== 'time') {
       const peer = this.#peers.get(event.socket)
       if (peer !== undefined) this.#handleOf(peer, event, nowMs)
@@ -179,6 +179,11 @@ export class Hub {
       iceServers: this.#options.iceServers.stunOnly(),
       relay: this.#options.relay !== undefined,
     })
+  }
+
+  #hearCluster(event: ClusterEvent, nowMs: number): void {
+    if (event.kind === 'outdated') this.#requests.learn(event.key, event.bytes)
+    else this.#introducer.crossings.handle(event, nowMs)
   }
 
   #handleOf(peer: Peer, event: SocketEvent, nowMs: number): void {

@@ -1,4 +1,4 @@
-import { RecordMemory } from '../core/record-memory.ts'
+import { type KnownRecord, RecordMemory } from '../core/record-memory.ts'
 import { limits } from '../core/limits.ts'
 import type { PeerRecord } from '../core/record.ts'
 import type { Bytes } from '../core/types.ts'
@@ -9,6 +9,8 @@ export type Kept = { kind: 'kept' } | { kind: 'stale'; stored: Bytes }
 /** The records of a hub by their keys as base64url. They have been checked; times are Unix times. */
 export interface RecordStore extends RecordReader {
   put(key: string, bytes: Bytes, record: PeerRecord, nowMs: number): Kept
+  /** Whether or not it is in force: none that is older will be. */
+  newest(key: string, nowMs: number): KnownRecord | undefined
 }
 
 /** What is shown of them, which may be asked for elsewhere first. */
@@ -47,6 +49,18 @@ export class Records implements RecordStore {
     return { kind: 'stale', stored: this.#memory.get(key, nowMs)?.bytes ?? bytes }
   }
 
+  /** All that are known, whether or not in force. */
+  *all(nowMs: number): Generator<{ key: string } & KnownRecord> {
+    for (const key of this.#memory.names()) {
+      const known = this.newest(key, nowMs)
+      if (known !== undefined) yield { key, ...known }
+    }
+  }
+
+  newest(key: string, nowMs: number): KnownRecord | undefined {
+    return this.#memory.get(key, nowMs)
+  }
+
   find(key: string, nowMs: number): Bytes | undefined {
     return this.#inForce(key, nowMs)?.bytes
   }
@@ -62,12 +76,15 @@ export class Records implements RecordStore {
     return page
   }
 
-  #inForce(key: string, nowMs: number): { bytes: Bytes; record: PeerRecord } | undefined {
-    const known = this.#memory.get(key, nowMs)
-    const isInForce =
-      known !== undefined && known.record.expiresAtMs > nowMs && known.record.addresses.length > 0
-    return isInForce ? known : undefined
+  #inForce(key: string, nowMs: number): KnownRecord | undefined {
+    const known = this.newest(key, nowMs)
+    return known !== undefined && isInForce(known.record, nowMs) ? known : undefined
   }
+}
+
+/** Neither expired nor withdrawn. */
+export function isInForce({ expiresAtMs, addresses }: PeerRecord, nowMs: number): boolean {
+  return expiresAtMs > nowMs && addresses.length > 0
 }
 
 /** The index of the first of `sorted` that is greater than `after`. */

@@ -4,6 +4,7 @@ import { relayPath } from '../core/relay-protocol.ts'
 import { readRecord } from '../core/record.ts'
 import type { Bytes } from '../core/types.ts'
 import { Admission } from './admission.ts'
+import type { Neighbours } from './cluster/neighbours.ts'
 import type { HubEffects } from './hub-effects.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { Introducer } from './introducer.ts'
@@ -19,6 +20,7 @@ export interface RequestsOptions {
   effects: HubEffects
   peers: Peers
   introducer: Introducer
+  neighbours: Neighbours
   hubNames: () => readonly string[]
   checkProof: ProofChecker
   records: RecordStore
@@ -91,7 +93,7 @@ export class Requests {
 
   /** A peer publishes for the key that it has proved, and for no other. */
   #publish(peer: Peer, bytes: Bytes, nowMs: number): void {
-    const { effects, records, unixNowMs } = this.#options
+    const { effects, records, neighbours, unixNowMs } = this.#options
     const key = peer.key === undefined ? null : fromBase64Url(peer.key)
     if (peer.key === undefined || key === null) {
       return effects.refuse(peer, 'RECORD_INVALID', { message: 'register the key first' })
@@ -103,9 +105,25 @@ export class Requests {
     const read = readRecord(bytes, key, unixNowMs())
     if (read.kind === 'refused') return effects.refuse(peer, 'RECORD_INVALID', { message: read.why })
     const kept = records.put(peer.key, bytes, read.record, unixNowMs())
-    if (kept.kind === 'kept') return
+    if (kept.kind === 'kept') return neighbours.share({ key: peer.key, bytes, record: read.record })
+    this.#refuseStale(peer, kept.stored)
+  }
+
+  /** Another hub of the cluster had a newer record than the one of `key` here, whose peer was told nothing yet. */
+  learn(key: string, bytes: Bytes): void {
+    const { peers, records, unixNowMs } = this.#options
+    const read = readRecord(bytes, fromBase64Url(key) ?? new Uint8Array(), unixNowMs())
+    if (read.kind === 'refused') return
+    records.put(key, bytes, read.record, unixNowMs())
+    const peer = peers.withKey(key)
+    // Of two with the same sequence each node keeps its own, until their publisher goes above both.
+    const isNewer = (records.newest(key, unixNowMs())?.record.sequence ?? 0) > read.record.sequence
+    if (peer !== undefined && !isNewer) this.#refuseStale(peer, bytes)
+  }
+
+  #refuseStale(peer: Peer, record: Bytes): void {
     const message = 'a newer record, or another with this sequence, is here'
-    effects.refuse(peer, 'RECORD_STALE', { message, record: kept.stored })
+    this.#options.effects.refuse(peer, 'RECORD_STALE', { message, record })
   }
 
   /** The dialed peer asks, which is its consent; both are told where, each with a token of its own. */

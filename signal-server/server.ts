@@ -8,16 +8,15 @@ import type { WebSocket } from 'ws'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
 import { sourceOf } from '../core/ip.ts'
 import { rememberAccept } from './accept-times.ts'
-import type { Access } from './authorization.ts'
-import type { Cluster } from './cluster/cluster.ts'
-import { ClusterNode } from './cluster/cluster-node.ts'
-import type { ClusterEvent } from './cluster/crossings.ts'
+import { ClusterNode, type ClusterNodeOptions } from './cluster/cluster-node.ts'
+import { ClusterRecords } from './cluster/cluster-records.ts'
 import { forwardedHeaderNote } from './forwarded-note.ts'
 import { type GateOptions, refuseRequest } from './gate.ts'
 import { Health } from './health.ts'
 import { Hub } from './hub.ts'
 import { observedBy } from './hub-observer.ts'
-import { type HubLimits, limitsWith } from './limits.ts'
+import { limitsWith } from './limits.ts'
+import type { HubPluginOptions } from './plugin-options.ts'
 import { areLoopback, canonicalNames, dialedNames, isLoopbackAddress, loopbackNames } from './names.ts'
 import { HubMetrics, type MetricsSources } from './metrics.ts'
 import { addMetricsRoute } from './metrics-route.ts'
@@ -28,52 +27,8 @@ import { HubSockets } from './sockets.ts'
 import { HubStatus, type StatusSources } from './status.ts'
 import { addStatusRoutes } from './status-routes.ts'
 import { provideWebSockets, refuseSocket } from './websockets.ts'
-import { IceServers, type IceServersOptions } from './turn.ts'
+import { IceServers } from './turn.ts'
 import { forgetRequest } from './upgraded.ts'
-
-export interface HubPluginOptions extends IceServersOptions {
-  /**
-   * The URLs that peers dial this hub by, for example `wss://hub.example.com`: a registration is signed for one
-   * of them. Without any, the hub is for this machine only and refuses to listen on anything but loopback.
-   */
-  hubNames?: readonly string[] | undefined
-  /** In place of some of the defaults. */
-  limits?: Partial<Record<keyof HubLimits, number | undefined>> | undefined
-  /** Origins that pages may come from. @default any; for a hub of this machine, pages of this machine */
-  origins?: readonly string[] | undefined
-  /** Whether what is limited per address is not limited for loopback. @default false */
-  exemptLoopback?: boolean | undefined
-  /** Whether `GET /peers` shows the records of those who asked for that. @default false */
-  listing?: boolean | undefined
-  /**
-   * Whether peers that have no better way yet may send their bytes through this hub, within its limits. Nothing of
-   * them can be read here. @default false; of `startHub`, true
-   */
-  relay?: boolean | undefined
-  /** Makes this hub one of several, for example `redis('redis://127.0.0.1')`. @default alone */
-  cluster?: Cluster | undefined
-  /** In a cluster: the URL of this very hub, not of what balances the load before all. */
-  nodeUrl?: string | undefined
-  /** A directory with an `index.html` to be served beside the hub. */
-  page?: string | undefined
-  /**
-   * Whether the hub is measured, and for whom `/metrics` is there, in Prometheus's format: `true` is for everyone who
-   * reaches the hub, `{ token }` for who sends it as `Authorization: Bearer`. @default false
-   */
-  metrics?: Access | undefined
-  /**
-   * For whom `/status` is there, a page with the last ten minutes of the hub in charts: `true` is for everyone who
-   * reaches the hub, `{ token }` for who gives it as the password of any user (HTTP Basic, which browsers ask for) or as
-   * `Authorization: Bearer`. @default false; of `startHub` for a hub of this machine: true
-   */
-  status?: Access | undefined
-  /** What `/readyz` says; with one of your own you can be not ready before you close. */
-  health?: Health | undefined
-  /** Adds routes and hooks of your own beside the hub's, behind its gate for hosts and origins. Called once. */
-  extend?: ((app: FastifyInstance) => unknown) | undefined
-  /** Where the hub is in the app, for example `/hub`. @default '' */
-  prefix?: string | undefined
-}
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -117,7 +72,10 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const configured = canonicalNames(options.hubNames ?? [])
   if (configured.length === 0) refuseToListenInPublic(app)
   const health = options.health ?? new Health()
-  const cluster = createClusterNode(app, options, health, (event) => sockets.hear(event))
+  const cluster = createClusterNode(app, options, health, {
+    tell: (event) => sockets.hear(event),
+    records: { all: () => state.records.all(Date.now()), most: limits.recordKeys },
+  })
   const sources = { counts: () => state.counts(), queuedBytes: () => sockets.queuedBytes, limits }
   // What a load balancer leads to is not this hub alone.
   const [nodeUrl] = canonicalNames(
@@ -168,7 +126,7 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
   addPeersRoutes(app, {
     limits,
-    records: state.records,
+    records: cluster === undefined ? state.records : new ClusterRecords(state.records, cluster),
     listing: options.listing ?? false,
     exemptLoopback: options.exemptLoopback ?? false,
   })
@@ -194,7 +152,7 @@ function createClusterNode(
   app: FastifyInstance,
   { cluster, nodeUrl }: HubPluginOptions,
   health: Health,
-  tell: (event: ClusterEvent) => void,
+  { tell, records }: Pick<ClusterNodeOptions, 'tell' | 'records'>,
 ): ClusterNode | undefined {
   if (cluster === undefined) return undefined
   // Peers of this hub reach each other without the others: no reason to send them away.
@@ -202,6 +160,7 @@ function createClusterNode(
   return new ClusterNode({
     url: nodeUrl,
     log: app.log,
+    records,
     tell(event) {
       if (event.kind === 'joined' || event.kind === 'lost') health.note('cluster', event.kind === 'joined')
       tell(event)

@@ -9,7 +9,8 @@ import { Health } from './health.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { type HubLogger, loggerOptions, RequestLog } from './log.ts'
 import { areLoopback, canonicalNames, loopbackNames } from './names.ts'
-import { hub, type HubPluginOptions } from './server.ts'
+import type { HubPluginOptions } from './plugin-options.ts'
+import { hub } from './server.ts'
 import {
   type Certificate,
   CertificateWatch,

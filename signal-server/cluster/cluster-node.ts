@@ -1,26 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { withDeadline } from '../../core/deadline.ts'
 import { MultiserverError } from '../../core/errors.ts'
+import type { Bytes } from '../../core/types.ts'
 import type { ClusterEffect } from '../hub-effects.ts'
 import { canonicalNames } from '../names.ts'
 import { type AnnouncementBatch, Announcements } from './announcements.ts'
 import { type Cluster, type ClusterLink, type ClusterTimes, defaultClusterTimes, shards } from './cluster.ts'
 import { type ClusterRequest, decodeClusterMessage, encodeClusterMessage } from './cluster-protocol.ts'
 import type { ClusterEvent } from './crossings.ts'
+import { Questions } from './questions.ts'
+import { type SharedRecord, Sharing } from './sharing.ts'
 
 export interface ClusterNodeOptions {
   /** Where peers reach this very hub. */
   url?: string | undefined
   times?: Partial<ClusterTimes> | undefined
+  /** All that were published here, and how many those can be. */
+  records?: { all: () => Iterable<SharedRecord>; most: number } | undefined
   /** Never called from within `do`. */
   tell: (event: ClusterEvent) => void
   log: { info(message: string): void; warn(message: string): void }
 }
-
-/** What waits for the register or the bus: more than this, and the bus is too slow to be of use. */
-const maxWaiting = 10_000
-const maxWaitingBytes = 16 * 1024 * 1024
 
 /**
  * One hub in its cluster: does what the hub wants of it, and tells it what happens there. A register that is
@@ -32,14 +32,14 @@ export class ClusterNode {
   readonly #options: ClusterNodeOptions
   readonly #times: ClusterTimes
   readonly #announcements = new Announcements()
+  readonly #sharing: Sharing
+  readonly #questions: Questions
   #link: ClusterLink | undefined
   #isConnected = false
   #isJoined = false
   #isBeating = false
   #isAnnouncing = false
   #isClosed = false
-  #waiting = 0
-  #waitingBytes = 0
   #shard = 0
   #nodes = 1
   #timers: NodeJS.Timeout[] = []
@@ -48,6 +48,8 @@ export class ClusterNode {
   constructor(options: ClusterNodeOptions) {
     this.#options = options
     this.#times = { ...defaultClusterTimes, ...options.times }
+    this.#sharing = new Sharing(options.records?.most ?? 0)
+    this.#questions = new Questions(this.#times.deadlineMs)
   }
 
   /** Whether other nodes can be reached. */
@@ -95,11 +97,24 @@ export class ClusterNode {
       case 'withdraw':
         this.#announcements.withdraw(effect.key)
         return this.#announceSoon()
+      case 'share':
+        this.#sharing.add(effect.shared)
+        return this.#announceSoon()
       case 'locate':
         return void this.#locate(effect.key)
       case 'tell':
         return void this.#send(effect.node, effect.message)
     }
+  }
+
+  /** The newest record of `key` in the cluster. Undefined also when that can't be found out. */
+  async findRecord(key: string): Promise<Bytes | undefined> {
+    return this.#askIfJoined((link) => link.record(key))
+  }
+
+  /** A page of those that are listed; undefined when the cluster is away. */
+  async listRecords(after: string, count: number): Promise<Bytes[] | undefined> {
+    return this.#askIfJoined((link) => link.listed(after, count, Date.now()))
   }
 
   /** Gives up the keys that were withdrawn, and leaves. Resolves within two deadlines. */
@@ -135,13 +150,19 @@ export class ClusterNode {
   }
 
   #enter(wasKnown: boolean): void {
-    if (!this.#isJoined || !wasKnown) this.#announcements.renewAll()
+    if (!this.#isJoined || !wasKnown) this.#renewAll()
     if (!this.#isJoined) {
       this.#isJoined = true
       this.#options.log.info(`this hub has joined its cluster`)
       this.#options.tell({ kind: 'joined' })
     }
+    this.#sharing.resume()
     this.#announceSoon()
+  }
+
+  #renewAll(): void {
+    this.#announcements.renewAll()
+    for (const shared of this.#options.records?.all() ?? []) this.#sharing.add(shared)
   }
 
   #leave(reason: string): void {
@@ -175,8 +196,12 @@ export class ClusterNode {
   /** One batch after the other, as fast as the register takes them. After a failure the next beat tries again. */
   async #announce(): Promise<void> {
     try {
-      for (let batch = this.#nextBatch(); batch !== undefined; batch = this.#nextBatch()) {
-        await this.#claim(batch)
+      for (;;) {
+        const batch = this.#nextBatch()
+        const records = batch === undefined && this.#isJoined ? this.#sharing.take() : []
+        if (batch !== undefined) await this.#claim(batch)
+        else if (records.length > 0) await this.#share(records)
+        else break
       }
     } catch (error) {
       if (this.#isJoined) this.#options.log.warn(`keys could not be announced: ${String(error)}`)
@@ -205,9 +230,31 @@ export class ClusterNode {
     }
   }
 
+  /** Keys do not wait for records that are not taken. */
+  async #share(records: readonly SharedRecord[]): Promise<void> {
+    try {
+      const newer = await this.#ask((link) => link.keep(records), sizeOf(records))
+      for (const [index, bytes] of newer.entries()) {
+        const key = records[index]?.key
+        if (key !== undefined && bytes !== undefined) this.#options.tell({ kind: 'outdated', key, bytes })
+      }
+    } catch (error) {
+      this.#sharing.fail(records)
+      this.#options.log.warn(`records could not be shared: ${String(error)}`)
+    }
+  }
+
   #announced(): Promise<void> {
     this.#announceSoon()
     return this.#isAnnouncing ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve()
+  }
+
+  async #askIfJoined<T>(question: (link: ClusterLink) => Promise<T>): Promise<T | undefined> {
+    try {
+      return this.#isJoined ? await this.#ask(question) : undefined
+    } catch {
+      return undefined
+    }
   }
 
   async #locate(key: string): Promise<void> {
@@ -229,20 +276,14 @@ export class ClusterNode {
     }
   }
 
-  /** Asks at once, so that order is kept; rejects when it takes too long, or when too much waits already. */
+  /** See Questions. */
   async #ask<T>(question: (link: ClusterLink) => Promise<T>, bytes = 0): Promise<T> {
-    if (this.#link === undefined) throw new MultiserverError('HUB_LOST', 'the cluster is away')
-    if (this.#waiting >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes) {
-      throw new MultiserverError('BUSY', 'too much waits for the cluster')
-    }
-    this.#waiting += 1
-    this.#waitingBytes += bytes
-    const late = () => new MultiserverError('TIMEOUT', 'the cluster did not answer in time')
-    try {
-      return await withDeadline(question(this.#link), this.#times.deadlineMs, late)
-    } finally {
-      this.#waiting -= 1
-      this.#waitingBytes -= bytes
-    }
+    const link = this.#link
+    if (link === undefined) throw new MultiserverError('HUB_LOST', 'the cluster is away')
+    return this.#questions.ask(() => question(link), bytes)
   }
+}
+
+function sizeOf(records: readonly SharedRecord[]): number {
+  return records.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }

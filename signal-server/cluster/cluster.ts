@@ -44,9 +44,16 @@
  * the node go on. When it is back, or has lost what it knew, everything is claimed again.
  *
  * Limits on a target hold at its node, limits on an address at the node of the client. A node's public URL is in
- * its entry, where relay circuits will need it. Whatever else nodes come to share, records of the directory first,
- * is one more pair of members here, kept as claims are: with a life, and given anew while it lasts.
+ * its entry.
+ *
+ * **Records** of the directory are kept together by their own sequences and for their own lives, and told again when
+ * the register may have lost them. A node asks for them with each look-up, believes nothing that is not signed, and
+ * has its own while the register is away. When a record that was published here was not the newest, its peer is told
+ * RECORD_STALE a little later than by a hub that is alone.
  */
+
+import type { Bytes } from '../../core/types.ts'
+import type { SharedRecord } from './sharing.ts'
 
 /** Where nodes meet. Given to a hub as its option `cluster`. */
 export interface Cluster {
@@ -80,6 +87,12 @@ export interface ClusterLink {
   release(keys: readonly string[]): Promise<void>
   /** The node that has `key`. */
   locate(key: string): Promise<string | undefined>
+  /** Of each: the record that is kept instead because it is not older. */
+  keep(records: readonly SharedRecord[]): Promise<(Bytes | undefined)[]>
+  /** The newest record of `key` that any node has published, withdrawn or not; it may have expired a little ago. */
+  record(key: string): Promise<Bytes | undefined>
+  /** Of those in force with the listed flag the next `count` after a key, in the order of the keys. */
+  listed(after: string, count: number, unixNowMs: number): Promise<Bytes[]>
   /** Whether anybody heard it. Order is kept for each node. */
   tell(node: string, text: string): Promise<boolean>
   /** Tells the register that this node is gone. */
@@ -134,5 +147,8 @@ export const defaultClusterTimes = {
   /** The longest that anything is waited for, far above what a register in the same network takes. */
   deadlineMs: 2_000,
 }
+
+/** As many records as ten full hubs have: 40 MB as they commonly are. Over it goes the one that was told longest ago. */
+export const sharedRecords = 100_000
 
 export type ClusterTimes = { readonly [Name in keyof typeof defaultClusterTimes]: number }

@@ -1,4 +1,5 @@
 import { goneReason } from '../../core/hub-protocol.ts'
+import type { Bytes } from '../../core/types.ts'
 import type { End, IntroducerOptions } from '../introducer.ts'
 import { type Crossing, type Introduction, type Introductions, sourceOf } from '../introductions.ts'
 import type { Peer } from '../peer.ts'
@@ -14,6 +15,8 @@ export type ClusterEvent =
   | { kind: 'unlocated'; key: string }
   /** Another node has a newer proof of a key of this one. */
   | { kind: 'superseded'; key: string }
+  /** The cluster keeps this record, newer than the one that was published here. */
+  | { kind: 'outdated'; key: string; bytes: Bytes }
   | { kind: 'told'; message: ClusterMessage }
   /** A message did not go out; the node may be alive. */
   | { kind: 'untold'; node: string; message: ClusterRequest }
@@ -100,7 +103,7 @@ export class Crossings {
     neighbours.tell(node, { type: 'end', call, ofClient: introduction.client !== undefined, reason })
   }
 
-  handle(event: ClusterEvent, nowMs: number): void {
+  handle(event: Exclude<ClusterEvent, { kind: 'outdated' }>, nowMs: number): void {
     const { neighbours, peers } = this.#options
     switch (event.kind) {
       case 'joined':

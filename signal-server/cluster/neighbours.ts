@@ -2,6 +2,7 @@ import type { Alarms } from '../alarms.ts'
 import type { HubEffects } from '../hub-effects.ts'
 import type { Crossing, Introduction } from '../introductions.ts'
 import type { ClusterRequest } from './cluster-protocol.ts'
+import type { SharedRecord } from './sharing.ts'
 
 /** How often a node with introductions to another says that it is there. */
 const hereMs = 5_000
@@ -63,6 +64,10 @@ export class Neighbours {
 
   withdraw(key: string): void {
     if (this.state !== 'alone') this.#options.effects.add({ kind: 'withdraw', key })
+  }
+
+  share(shared: SharedRecord): void {
+    if (this.state !== 'alone') this.#options.effects.add({ kind: 'share', shared })
   }
 
   tell(node: string, message: ClusterRequest): void {

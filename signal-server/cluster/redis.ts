@@ -1,6 +1,19 @@
-import { type Claim, type Claimed, type Cluster, type ClusterLink, protocolName, shardOf } from './cluster.ts'
+import { fromBase64Url, toBase64Url } from '../../core/bytes.ts'
+import { limits } from '../../core/limits.ts'
+import type { Bytes } from '../../core/types.ts'
+import {
+  type Claim,
+  type Claimed,
+  type Cluster,
+  type ClusterLink,
+  protocolName,
+  sharedRecords,
+  shardOf,
+} from './cluster.ts'
 import { connectToRedis, type RedisConnection } from './redis-connection.ts'
+import { keepScript, listScript } from './record-scripts.ts'
 import { beatScript, claimScript, leaveScript, releaseScript } from './redis-scripts.ts'
+import type { SharedRecord } from './sharing.ts'
 
 /**
  * A cluster on Redis or Valkey (5 or later): `redis(url)`. With several URLs they are nodes of a Redis Cluster
@@ -67,6 +80,39 @@ class RedisLink implements ClusterLink {
     return typeof held === 'string' ? /^\d+ ([\w-]{22})$/.exec(held)?.[1] : undefined
   }
 
+  async keep(records: readonly SharedRecord[]): Promise<(Bytes | undefined)[]> {
+    const nowMs = Date.now()
+    const values = records.flatMap(({ key, bytes, record }) => [
+      key,
+      String(record.sequence),
+      String(record.expiresAtMs),
+      // As long as an older one could be shown again.
+      String(Math.max(1, record.expiresAtMs + limits.record.skewMs - nowMs)),
+      record.listed && record.addresses.length > 0 ? '1' : '0',
+      toBase64Url(bytes),
+    ])
+    const keys = records.map(({ key }) => recordKey(key))
+    const answer = await this.#redis.run(
+      keepScript,
+      [toldKey, listedKey, ...keys],
+      [recordKey(''), String(sharedRecords), ...values],
+    )
+    return Array.isArray(answer) ? answer.map((text) => recordFrom(String(text))) : []
+  }
+
+  async record(key: string): Promise<Bytes | undefined> {
+    const kept = await this.#redis.get(recordKey(key))
+    return typeof kept === 'string' ? recordFrom(kept.split(' ')[2] ?? '') : undefined
+  }
+
+  async listed(after: string, count: number, unixNowMs: number): Promise<Bytes[]> {
+    const from = after === '' ? '-' : `(${after}`
+    const values = [recordKey(''), from, String(count), String(unixNowMs)]
+    const answer = await this.#redis.run(listScript, [listedKey], values)
+    const records = Array.isArray(answer) ? answer.map((text) => recordFrom(String(text))) : []
+    return records.filter((record) => record !== undefined)
+  }
+
   async tell(node: string, text: string): Promise<boolean> {
     return (await this.#redis.publish(channelOf(node), text)) > 0
   }
@@ -87,6 +133,21 @@ function isRedisUrl(url: string): boolean {
 /** Keys of one shard are on one server, so that a batch of them is one command. */
 function registerKey(key: string): string {
   return `${protocolName}:{${shardOf(key)}}:${key}`
+}
+
+/** Records are on one server, so that their number is known, and a page of them is one command. */
+function recordKey(key: string): string {
+  return `${protocolName}:{records}:of:${key}`
+}
+
+/** When each was told. */
+const toldKey = `${protocolName}:{records}:told`
+/** Those that are listed, in the order of their keys. */
+const listedKey = `${protocolName}:{records}:listed`
+
+/** Whatever else somebody wrote there is no record. */
+function recordFrom(text: string): Bytes | undefined {
+  return text === '' || text.length > 2 * limits.record.bytes ? undefined : (fromBase64Url(text) ?? undefined)
 }
 
 function channelOf(node: string): string {

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { toBase64Url } from '../../core/bytes.ts'
+import { decodeRecord } from '../../core/record.ts'
 import {
   type Cluster,
   type ClusterLink,
@@ -10,6 +12,7 @@ import { ClusterNode } from '../../signal-server/cluster/cluster-node.ts'
 import type { ClusterEvent } from '../../signal-server/cluster/crossings.ts'
 import { memory } from '../../signal-server/cluster/memory.ts'
 import { redis } from '../../signal-server/cluster/redis.ts'
+import { keysOf, recordOf } from '../support/records.ts'
 import { deferred } from '../support/deferred.ts'
 import { hasRedis, redisName, RedisServer } from '../support/redis-server.ts'
 
@@ -24,10 +27,11 @@ interface Started {
   readonly events: ClusterEvent[]
 }
 
-async function start(cluster: Cluster, times: Partial<ClusterTimes> = {}): Promise<Started> {
+async function start(cluster: Cluster, times: Partial<ClusterTimes> = {}, most = 0): Promise<Started> {
   const events: ClusterEvent[] = []
   const node = new ClusterNode({
     times,
+    records: { all: () => [], most },
     tell: (event) => events.push(event),
     log: { info: () => {}, warn: () => {} },
   })
@@ -103,6 +107,35 @@ describe('a node whose register is slow', () => {
     expect(events.filter(({ kind }) => kind === 'untold').length).toBeGreaterThan(900)
     resolve()
     await vi.waitFor(() => expect(events.filter(({ kind }) => kind === 'deaf').length).toBeGreaterThan(900))
+  })
+
+  it('does not let keys wait for records that are not taken, and tells them again', async () => {
+    const cluster = memory()
+    let isTaken = false
+    const full: Cluster = {
+      async join(entry, listener) {
+        const link = await cluster.join(entry, listener)
+        const keep: ClusterLink['keep'] = (records) =>
+          isTaken ? link.keep(records) : Promise.reject(new Error('OOM command not allowed'))
+        return { ...link, keep }
+      },
+    }
+    const keys = await keysOf(1)
+    const key = toBase64Url(keys.publicKey)
+    const bytes = await recordOf(keys, { sequence: Date.now() })
+    const record = decodeRecord(bytes)
+    if (record === null) throw new Error('it is a record')
+    const { node, events, name } = await start(full, { beatMs: 50 }, 10)
+    await vi.waitFor(() => expect(events).toEqual([{ kind: 'joined' }]))
+    node.do({ kind: 'share', shared: { key, bytes, record } })
+    node.do({ kind: 'announce', key })
+    await vi.waitFor(() => {
+      node.do({ kind: 'locate', key })
+      expect(events.at(-1)).toEqual({ kind: 'located', key, node: name })
+    })
+    expect(await node.findRecord(key)).toBeUndefined()
+    isTaken = true
+    await vi.waitFor(async () => expect(await node.findRecord(key)).toEqual(bytes))
   })
 
   it('claims again what it does not know to be held', async () => {

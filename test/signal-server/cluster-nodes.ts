@@ -2,6 +2,9 @@ import { expect, vi } from 'vitest'
 import { toBase64Url } from '../../core/bytes.ts'
 import type { Cluster, ClusterLink } from '../../signal-server/cluster/cluster.ts'
 import { type RunningHub, startHub, type StartHubOptions } from '../../signal-server/index.ts'
+import type { Bytes } from '../../core/types.ts'
+import type { Keys } from '../../plugs/keys.ts'
+import { registerWith } from '../support/records.ts'
 import { HubClient, newId, type TestKeys } from './hub-client.ts'
 
 /** A hub of a cluster, in this process, and everything that arrived in its channel. */
@@ -9,6 +12,8 @@ export interface ClusterHub extends RunningHub {
   readonly heard: string[]
   /** Resolves when the register has next answered a claim of `key`, held or lost. */
   claimed(key: string): Promise<void>
+  /** The same, of a record of `key`. */
+  shared(key: string): Promise<void>
 }
 
 export interface Readiness {
@@ -40,13 +45,18 @@ export class ClusterNodes {
     const tapped = tap(
       cluster,
       (text) => heard.push(text),
-      (key) => waiting.get(key)?.(),
+      (what) => waiting.get(what)?.(),
     )
     const hub = await startHub({ ...unlimited, hubNames: [sharedName], cluster: tapped, ...options })
     this.#hubs.push(hub)
     await untilJoined(hub, true)
-    const claimed = (key: string) => new Promise<void>((resolve) => waiting.set(key, resolve))
-    return { ...hub, heard, claimed }
+    const when = (what: string) => new Promise<void>((resolve) => waiting.set(what, resolve))
+    return {
+      ...hub,
+      heard,
+      claimed: (key) => when(`claim ${key}`),
+      shared: (key) => when(`record ${key}`),
+    }
   }
 
   connect(url: string): HubClient {
@@ -67,6 +77,15 @@ export class ClusterNodes {
   async registerAlone({ url }: { url: string }, keys: TestKeys): Promise<HubClient> {
     const client = this.connect(url)
     await client.register(keys, sharedName)
+    return client
+  }
+
+  /** A peer whose record the other nodes can find. */
+  async publish(hub: ClusterHub, keys: Keys, record: Bytes): Promise<HubClient> {
+    const shared = hub.shared(toBase64Url(keys.publicKey))
+    const client = this.connect(hub.url)
+    await registerWith(client, { hubName: sharedName }, keys, record)
+    await shared
     return client
   }
 
@@ -106,7 +125,7 @@ export class ClusterNodes {
 }
 
 /** The same cluster, with somebody who sees what arrives and what was claimed. */
-function tap(cluster: Cluster, onHeard: (text: string) => void, onClaimed: (key: string) => void): Cluster {
+function tap(cluster: Cluster, onHeard: (text: string) => void, onSettled: (what: string) => void): Cluster {
   return {
     async join(entry, listener) {
       const link = await cluster.join(entry, {
@@ -121,11 +140,18 @@ function tap(cluster: Cluster, onHeard: (text: string) => void, onClaimed: (key:
         beat: (lifeMs) => link.beat(lifeMs),
         async claim(claims, lifeMs) {
           const claimed = await link.claim(claims, lifeMs)
-          for (const { key } of claims) onClaimed(key)
+          for (const { key } of claims) onSettled(`claim ${key}`)
           return claimed
         },
         release: (keys) => link.release(keys),
         locate: (key) => link.locate(key),
+        async keep(records) {
+          const kept = await link.keep(records)
+          for (const { key } of records) onSettled(`record ${key}`)
+          return kept
+        },
+        record: (key) => link.record(key),
+        listed: (after, count, unixNowMs) => link.listed(after, count, unixNowMs),
         tell: (node, text) => link.tell(node, text),
         leave: () => link.leave(),
         close: () => link.close(),
@@ -133,6 +159,12 @@ function tap(cluster: Cluster, onHeard: (text: string) => void, onClaimed: (key:
       return tapped
     },
   }
+}
+
+/** The record that a hub shows of a key, undefined when it has none. */
+export async function recordAt({ url }: { url: string }, { publicKey }: Keys): Promise<Bytes | undefined> {
+  const response = await fetch(`${url.replace('ws', 'http')}/peers/${toBase64Url(publicKey)}`)
+  return response.status === 200 ? new Uint8Array(await response.arrayBuffer()) : undefined
 }
 
 export async function readiness({ app }: RunningHub): Promise<Readiness> {

@@ -4,12 +4,15 @@ import { hubCloseCodes } from '../../core/hub-protocol.ts'
 import { protocolName } from '../../signal-server/cluster/cluster.ts'
 import { redis } from '../../signal-server/cluster/redis.ts'
 import { startHub } from '../../signal-server/index.ts'
+import { generateKeys } from '../../plugs/keys.ts'
+import { forge, recordOf } from '../support/records.ts'
 import { hasRedis, redisName, RedisServer } from '../support/redis-server.ts'
 import {
   type ClusterHub,
   ClusterNodes,
   introduce,
   readiness,
+  recordAt,
   sharedName,
   untilJoined,
 } from './cluster-nodes.ts'
@@ -60,6 +63,42 @@ describe.skipIf(!hasRedis)(`hubs that are one on ${redisName}`, () => {
     const [name = ''] =
       (await server.ask(`KEYS ${protocolName}:*:${toBase64Url(keys.key)}`)).match(/multi\S+/) ?? []
     expect(Number((await server.ask(`PTTL ${name}`)).slice(1))).toBeGreaterThan(50_000)
+  })
+
+  it('show the records of their own while Redis is away, and of all again when it is back', async () => {
+    const [a, b] = [await start(), await start()]
+    const keys = await generateKeys()
+    const record = await recordOf(keys, { sequence: Date.now() })
+    await nodes.publish(a, keys, record)
+    expect(await recordAt(b, keys)).toEqual(record)
+    await server.stop()
+    await Promise.all([a, b].map((hub) => untilJoined(hub, false)))
+    expect(await recordAt(a, keys)).toEqual(record)
+    expect(await recordAt(b, keys)).toBeUndefined()
+    // It comes back with nothing in it.
+    const again = a.shared(toBase64Url(keys.publicKey))
+    await server.start()
+    await again
+    await untilJoined(b, true)
+    expect(await recordAt(b, keys)).toEqual(record)
+  })
+
+  it('show no record that its key has not signed, whoever has written it', async () => {
+    const hub = await start()
+    const [keys, other] = [await generateKeys(), await generateKeys()]
+    const sequence = Date.now()
+    const name = `${protocolName}:{records}:of:${toBase64Url(keys.publicKey)}`
+    const good = await recordOf(keys, { sequence })
+    for (const written of [forge(good), await recordOf(other, { sequence }), Uint8Array.of(1, 2, 3)]) {
+      await server.ask(`SET ${name} "${sequence} ${sequence + 1000} ${toBase64Url(written)}"`)
+      expect(await recordAt(hub, keys)).toBeUndefined()
+    }
+    for (const text of ['nonsense', `${sequence} 1 ${'A'.repeat(20_000)}`, '1 1 !!!']) {
+      await server.ask(`SET ${name} "${text}"`)
+      expect(await recordAt(hub, keys)).toBeUndefined()
+    }
+    await server.ask(`SET ${name} "${sequence} ${sequence + 1000} ${toBase64Url(good)}"`)
+    expect(await recordAt(hub, keys)).toEqual(good)
   })
 
   it('take nothing from the bus that they do not understand', async () => {

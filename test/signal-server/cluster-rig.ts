@@ -172,6 +172,9 @@ export class RigNode {
         return this.announcements.announce(effect.key, cluster.nowMs)
       case 'withdraw':
         return this.announcements.withdraw(effect.key)
+      case 'share':
+        // Nobody publishes here; cluster.test.ts has records.
+        return undefined
       case 'locate': {
         const { key } = effect
         const answer = () =>

@@ -1,11 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { concat, lengthPrefixed, toBase64Url } from '../../core/bytes.ts'
 import { hubCloseCodes } from '../../core/hub-protocol.ts'
+import type { Bytes } from '../../core/types.ts'
+import { lookup } from '../../plugs/directory/lookup.ts'
+import { generateKeys } from '../../plugs/keys.ts'
 import type { Cluster } from '../../signal-server/cluster/cluster.ts'
 import { memory } from '../../signal-server/cluster/memory.ts'
 import { redis } from '../../signal-server/cluster/redis.ts'
 import { hasRedis, redisName, RedisServer } from '../support/redis-server.ts'
 import { RedisServers } from '../support/redis-servers.ts'
-import { ClusterNodes, introduce, sharedName } from './cluster-nodes.ts'
+import { addressOf, recordOf } from '../support/records.ts'
+import { type ClusterHub, ClusterNodes, introduce, recordAt, sharedName } from './cluster-nodes.ts'
 import { newId, proof, testKeys } from './hub-client.ts'
 import { askForRelay, openCircuit } from './relay-client.ts'
 
@@ -179,6 +184,80 @@ describe.each(meetings)('hubs that are one %s', (_name, isThere, meeting) => {
       client.send({ type: 'introduce', id: next, to: keys.key })
       expect(await client.next('error')).toMatchObject({ code: 'PEER_NOT_FOUND', id: next })
       await introduce(client, await nodes.register(a, keys), keys)
+    })
+
+    it('show a record that was published at one at all, and the newest wherever that was', async () => {
+      const cluster = meeting.cluster()
+      const [a, b, c] = [await nodes.start(cluster), await nodes.start(cluster), await nodes.start(cluster)]
+      const keys = await generateKeys()
+      const sequence = Date.now()
+      const first = await recordOf(keys, { sequence })
+      const older = await nodes.publish(a, keys, first)
+      for (const hub of [a, b, c]) expect(await recordAt(hub, keys)).toEqual(first)
+      expect(await lookup(b.url, keys.publicKey)).toMatchObject({ sequence })
+      // It goes to another node, and has other addresses there.
+      const second = await recordOf(keys, { sequence: sequence + 1 })
+      const newer = await nodes.publish(b, keys, second)
+      await older.closed
+      for (const hub of [a, b, c]) expect(await recordAt(hub, keys)).toEqual(second)
+      const withdrawn = b.shared(toBase64Url(keys.publicKey))
+      newer.send({ type: 'record', record: await recordOf(keys, { sequence: sequence + 2, addresses: [] }) })
+      await withdrawn
+      for (const hub of [a, b, c]) expect(await recordAt(hub, keys)).toBeUndefined()
+    })
+
+    it('take no record back: a publisher at another node hears of the newer one', async () => {
+      const cluster = meeting.cluster()
+      const [a, b, c] = [await nodes.start(cluster), await nodes.start(cluster), await nodes.start(cluster)]
+      const keys = await generateKeys()
+      const sequence = Date.now()
+      const newest = await recordOf(keys, { sequence: sequence + 5 })
+      await nodes.publish(a, keys, newest)
+      const older = await recordOf(keys, { sequence: sequence + 4 })
+      const refused = await nodes.publish(b, keys, older)
+      expect(await refused.next('error')).toMatchObject({ code: 'RECORD_STALE', record: newest })
+      for (const hub of [a, b, c]) expect(await recordAt(hub, keys)).toEqual(newest)
+      // Another with the same sequence: its publisher is to go above it.
+      const twin = await recordOf(keys, {
+        sequence: sequence + 5,
+        addresses: [addressOf(keys, '203.0.113.8')],
+      })
+      const publisher = await nodes.publish(c, keys, twin)
+      expect(await publisher.next('error')).toMatchObject({ code: 'RECORD_STALE', record: newest })
+      const above = await recordOf(keys, { sequence: sequence + 6 })
+      const shared = c.shared(toBase64Url(keys.publicKey))
+      publisher.send({ type: 'record', record: above })
+      await shared
+      for (const hub of [a, b, c]) expect(await recordAt(hub, keys)).toEqual(above)
+    })
+
+    it('list the records of all, in the order of their keys, a page after the other', async () => {
+      const cluster = meeting.cluster()
+      const [a, b] = [
+        await nodes.start(cluster, { listing: true }),
+        await nodes.start(cluster, { listing: true }),
+      ]
+      const sequence = Date.now()
+      const listed: [string, Bytes][] = []
+      for (const [index, hub] of [a, b, a, b, a].entries()) {
+        const keys = await generateKeys()
+        const record = await recordOf(keys, { sequence, listed: index < 4 })
+        await nodes.publish(hub, keys, record)
+        if (index < 4) listed.push([toBase64Url(keys.publicKey), record])
+      }
+      listed.sort(([left], [right]) => (left < right ? -1 : 1))
+      const expected = concat(...listed.map(([, record]) => lengthPrefixed(record)))
+      const page = async ({ url }: ClusterHub, query = '') => {
+        const response = await fetch(`${url.replace('ws', 'http')}/peers${query}`)
+        return new Uint8Array(await response.arrayBuffer())
+      }
+      expect(await page(a)).toEqual(expected)
+      expect(await page(b)).toEqual(expected)
+      let shownBytes = 0
+      for (const [key, record] of listed) {
+        shownBytes += 2 + record.length
+        for (const hub of [a, b]) expect(await page(hub, `?after=${key}`)).toEqual(expected.slice(shownBytes))
+      }
     })
 
     it('do not let a register of one count for another: the challenge is of a socket', async () => {

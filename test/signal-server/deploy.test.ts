@@ -1,6 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +16,8 @@ import { startHub } from '../../signal-server/index.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
 import { fixedPort } from '../support/fixed-port.ts'
 import { makeCertificate } from '../support/make-certificate.ts'
-import { HubClient, refusedStatus, testKeys } from './hub-client.ts'
+import { HubClient, refusedStatus } from './hub-client.ts'
+import { askForRelay, introduce, joinRelay } from './relay-client.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const deploy = join(root, 'signal-server', 'deploy')
@@ -126,7 +130,8 @@ describe('the files to deploy with', () => {
         hubNames: [hubName],
         trustProxy: ['127.0.0.1'],
         metrics: true,
-        limits: { socketsPerAddress: 1 },
+        status: { token: 'of the operator' },
+        limits: { socketsPerAddress: 4 },
       })
       const { cert } = makeCertificate(folder)
       const site = (await read('nginx.conf'))
@@ -146,12 +151,24 @@ describe('the files to deploy with', () => {
       expect(run('nginx', ['-t', ...args])).toMatchObject({ status: 0 })
       const nginx = spawn('nginx', args, { stdio: 'ignore' })
       try {
-        const client = await vi.waitFor(() => connected(hubName, cert), { timeout: 10_000 })
-        await client.register(testKeys(), hubName)
+        const first = await vi.waitFor(() => connected(hubName, cert), { timeout: 10_000 })
+        await first.leave()
+        const { client, server, id } = await introduce({ url: hubName, hubName }, { ca: cert })
+        const told = await askForRelay({ client, server, id })
+        expect(told.map(({ url }) => url)).toEqual([`${hubName}/relay`, `${hubName}/relay`])
+        const [one, other] = await Promise.all(told.map((each) => joinRelay(each, { ca: cert })))
+        await other?.until(() => other.texts.includes('open'))
+        other?.socket.send(Buffer.from('through nginx'))
+        await one?.until(() => one.frames.length === 1)
+        const statusOf = (path: string) => statusAt(`https://localhost:${port}${path}`, cert)
+        expect(
+          await Promise.all(['/status/', '/status/data.json', '/metrics', '/livez'].map(statusOf)),
+        ).toEqual([401, 401, 404, 200])
         // What a client writes there itself would give it an address for each socket.
         const headers = { 'x-forwarded-for': '198.51.100.1' }
         expect(await refusedStatus(hubName, hubSubprotocol, { ca: cert, headers })).toBe(503)
-        await client.leave()
+        for (const { socket } of [one, other, client, server].filter((each) => each !== undefined))
+          socket.terminate()
       } finally {
         const gone = new Promise((resolve) => nginx.once('exit', resolve))
         nginx.kill('SIGTERM')
@@ -166,4 +183,11 @@ async function connected(url: string, ca: Buffer): Promise<HubClient> {
   const client = new HubClient(url, { ca })
   await Promise.race([client.opened(), client.closed.then(() => Promise.reject(new Error('not there yet')))])
   return client
+}
+
+/** What is answered there, by who shows this certificate. */
+async function statusAt(url: string, ca: Buffer): Promise<number | undefined> {
+  const [response] = (await once(get(url, { ca, agent: false }), 'response')) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
 }

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RecordMemory } from '../../core/record-memory.ts'
+import { decodeRecord } from '../../core/record.ts'
 import type { Claim, Claimed, ClusterLink } from '../../signal-server/cluster/cluster.ts'
+import { keepScript } from '../../signal-server/cluster/record-scripts.ts'
+import { connectToRedis, type RedisConnection } from '../../signal-server/cluster/redis-connection.ts'
 import { redis } from '../../signal-server/cluster/redis.ts'
 import { Register } from '../../signal-server/cluster/register.ts'
+import { addressOf, keysOf, recordOf } from '../support/records.ts'
 import { hasRedis, redisName, RedisServer } from '../support/redis-server.ts'
 
 const nodes = [1, 2, 3].map((number) => Buffer.alloc(16, number).toString('base64url'))
@@ -85,6 +90,69 @@ describe.skipIf(!hasRedis)(`the scripts on ${redisName}`, () => {
       }),
       { numRuns: 150 },
     )
+  })
+
+  it('keep records as one process does, and no shorter', async () => {
+    const startMs = Date.now()
+    const one = await keysOf(1)
+    const records = await Promise.all(
+      [0, 1, 2].flatMap((sequence) =>
+        [0, 1].map(async (odd) => {
+          const expiresAtMs = startMs + (odd + 1) * 3_600_000
+          const addresses = odd === 0 ? [addressOf(one)] : []
+          const bytes = await recordOf(one, { sequence: startMs + sequence, expiresAtMs, addresses })
+          const record = decodeRecord(bytes)
+          if (record === null) throw new Error('it is a record')
+          return { bytes, record }
+        }),
+      ),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(records.length - 1), { maxLength: 8 }), async (steps) => {
+        const memory = new RecordMemory()
+        // Redis looks at sequences; whose they are is the node's business.
+        const key = randomBytes(32).toString('base64url')
+        for (const number of steps) {
+          const known = records[number]
+          if (known === undefined) throw new Error('no such record')
+          const isKept = memory.take(key, known, Date.now())
+          const stored = memory.get(key, Date.now())?.bytes
+          expect(await links[0]?.keep([{ key, ...known }])).toEqual([isKept ? undefined : stored])
+          expect(await links[1]?.record(key)).toEqual(stored)
+        }
+        const longest = Math.max(0, ...steps.map((number) => records[number]?.record.expiresAtMs ?? 0))
+        const keptMs = Number((await server.ask(`PTTL multiserver-cluster.1:{records}:of:${key}`)).slice(1))
+        if (steps[0] === records.length - 1) expect(keptMs).toBeGreaterThan(longest - Date.now())
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('keep no more records than they may: the one that was told longest ago goes', async () => {
+    const listener = { channel: 'x', onMessage: () => {}, onDisconnected: () => {} }
+    const connection = await new Promise<RedisConnection>((resolve) => {
+      const connecting = connectToRedis([server.url], {
+        ...listener,
+        onConnected: () => void connecting.then(resolve),
+      })
+    })
+    const keep = (name: string) =>
+      connection.run(
+        keepScript,
+        ['{t}:told', '{t}:listed', `{t}:${name}`],
+        ['{t}:', '3', name, '1', '9', '60000', '1', 'AA'],
+      )
+    for (const name of ['a', 'b', 'c', 'd', 'e']) expect(await keep(name)).toEqual([''])
+    expect(await server.ask('ZCARD {t}:told')).toBe(':3')
+    expect(await server.ask('ZCARD {t}:listed')).toBe(':3')
+    expect(await server.ask('EXISTS {t}:a {t}:b {t}:c {t}:d {t}:e')).toBe(':3')
+    expect(await server.ask('EXISTS {t}:e')).toBe(':1')
+    // What has ended by itself leaves nothing behind.
+    await server.ask('DEL {t}:e')
+    await keep('f')
+    expect(await server.ask('ZCARD {t}:told')).toBe(await server.ask('ZCARD {t}:listed'))
+    expect(await server.ask('ZSCORE {t}:told e')).toBe('$-1')
+    connection.close()
   })
 
   it('give microseconds as whole numbers', async () => {

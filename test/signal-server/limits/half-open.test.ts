@@ -1,14 +1,14 @@
 import { once } from 'node:events'
-import { createServer as createTlsServer } from 'node:https'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { connect as connectTls } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { rawSocket, upgradeRequest } from '../../../bench/hub/raw-socket.ts'
 import { halfOpenStages } from '../../../bench/hub/tasks/half-open.ts'
-import { guardAccept } from '../../../signal-server/accept-guard.ts'
 import { startHub } from '../../../signal-server/index.ts'
 import { defaultLimits } from '../../../signal-server/limits.ts'
 import { cert, key } from '../../support/certificate.ts'
@@ -23,34 +23,64 @@ describe.concurrent('a connection that stops short', () => {
       try {
         const socket = rawSocket(started.url)
         await once(socket, 'connect')
-        const from = performance.now()
         begin(socket, started.url)
-        await once(socket, 'close')
-        const took = performance.now() - from
-        expect(took).toBeGreaterThan(defaultLimits.registerMs * 0.9)
-        expect(took).toBeLessThan(defaultLimits.registerMs + 1_000)
+        await expectClosedInTime(socket)
       } finally {
         await started.close()
       }
     },
   )
 
-  it('in the middle of TLS is gone when its five seconds are over', async () => {
-    const server = createTlsServer({ key, cert })
-    guardAccept(server, { limits: defaultLimits, isProxy: () => false, exemptLoopback: false })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    const socket = rawSocket(`wss://127.0.0.1:${port}`)
-    await once(socket, 'connect')
-    const from = performance.now()
+  it.each<[string, (socket: Socket) => unknown]>([
+    ['before it says hello', () => undefined],
     // The first bytes of a ClientHello that says it has 512.
-    socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00]))
-    await once(socket, 'close')
-    expect(performance.now() - from).toBeLessThan(defaultLimits.registerMs + 1_000)
-    server.close()
+    [
+      'in the middle of its hello',
+      (socket) => socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01])),
+    ],
+    ['when the hub has answered its hello', async (socket) => socket.write(await clientHello())],
+  ])('in TLS, %s, is gone when its five seconds are over', async (_stage, begin) => {
+    const folder = mkdtempSync(join(tmpdir(), 'multiserver-tls-'))
+    const tls = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') }
+    writeFileSync(tls.certFile, cert)
+    writeFileSync(tls.keyFile, key)
+    const started = await startHub({ tls, hubNames: ['wss://localhost'] })
+    try {
+      const socket = rawSocket(started.url)
+      await once(socket, 'connect')
+      void begin(socket)
+      await expectClosedInTime(socket)
+    } finally {
+      await started.close()
+      rmSync(folder, { recursive: true })
+    }
   })
 })
+
+/** What a client says first, as a server got it. */
+async function clientHello(): Promise<Buffer> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connectTls(server.address() as AddressInfo).on('error', () => undefined)
+  const [accepted] = (await once(server, 'connection')) as [Socket]
+  const [hello] = (await once(accepted, 'data')) as [Buffer]
+  client.destroy()
+  accepted.destroy()
+  server.close()
+  return hello
+}
+
+/** The hub is in this process: by as much as its event loop is late, the close may be. */
+async function expectClosedInTime(socket: Socket): Promise<void> {
+  const delay = monitorEventLoopDelay()
+  delay.enable()
+  const from = performance.now()
+  await once(socket, 'close')
+  const took = performance.now() - from
+  delay.disable()
+  expect(took).toBeGreaterThan(defaultLimits.registerMs * 0.9)
+  expect(took).toBeLessThan(defaultLimits.registerMs + 1_000 + delay.max / 1e6)
+}
 
 describe('connections that have asked for nothing', () => {
   const silent = async (url: string, count: number): Promise<Socket[]> => {

@@ -1,0 +1,122 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { relayFrameBytes } from '../../../core/relay-protocol.ts'
+import type { RunningHub } from '../../../signal-server/index.ts'
+import { defaultLimits, type HubLimits } from '../../../signal-server/limits.ts'
+import { newId } from '../hub-client.ts'
+import { openCircuit, type RelayClient, type RelayTold } from '../relay-client.ts'
+import { connectTo, join, type Joined, start } from './started.ts'
+
+/** The rows of the relay, met at its sockets; times and rates are in relay.test.ts, where the test has the clock. */
+interface RelayCase {
+  bound: number
+  limits?: Partial<Record<keyof HubLimits, number>>
+  /** Does `n` of what is limited; gives what was answered to the last of them. */
+  reach: (started: RunningHub, n: number) => Promise<string>
+  within: string
+  over: string
+}
+
+const ends: RelayClient[] = []
+afterEach(() => {
+  for (const { socket } of ends.splice(0)) socket.terminate()
+})
+
+const cases: Record<string, RelayCase> = {
+  'circuits of all peers together': {
+    bound: 3,
+    limits: { relayCircuits: 3 },
+    reach: async (started, n) => {
+      let seen = ''
+      for (let index = 0; index < n; index += 1) seen = answerOf(await ask(started, await join(started)))
+      return seen
+    },
+    within: 'relay',
+    over: 'BUSY',
+  },
+  'circuits of a peer': {
+    bound: defaultLimits.relayCircuitsPerPeer,
+    reach: async (started, n) => {
+      const server = await join(started)
+      let seen = ''
+      for (let index = 0; index < n; index += 1) seen = answerOf(await ask(started, server))
+      return seen
+    },
+    within: 'relay',
+    over: 'QUOTA',
+  },
+  'bytes of a frame': {
+    bound: relayFrameBytes,
+    reach: async (started, n) => send(await circuit(started), [n]),
+    within: 'passed',
+    over: '1009',
+  },
+  'bytes of a circuit': {
+    bound: 1_000,
+    limits: { relayBytes: 1_000 },
+    reach: async (started, n) => send(await circuit(started), [900, n - 900]),
+    within: 'passed',
+    over: '4002',
+  },
+  'bytes of a peer in a day': {
+    bound: 1_000,
+    limits: { relayBytesPerDayPerPeer: 1_000 },
+    reach: async (started, n) => {
+      const server = await join(started)
+      await send(await circuit(started, server), [600])
+      return send(await circuit(started, server), [n - 600])
+    },
+    within: 'passed',
+    over: '4002',
+  },
+}
+
+describe.each(Object.entries(cases))('%s', (_what, { bound, limits = {}, reach, within, over }) => {
+  it.each([
+    [`${bound - 1}: ${within}`, bound - 1, within],
+    [`${bound}: ${within}`, bound, within],
+    [`${bound + 1}: ${over}`, bound + 1, over],
+  ])('%s', async (_title, n, seen) => {
+    // Clients without a key have no quota of their own then: it is the server peer that is counted.
+    expect(await reach(await start({ limits, exemptLoopback: true }), n)).toBe(seen)
+  })
+})
+
+/** What both are told of a circuit for a new client of `server`, or the code of the refusal. */
+async function ask(
+  started: RunningHub,
+  { client: server, keys }: Joined,
+): Promise<[RelayTold, RelayTold] | string> {
+  const client = connectTo(started)
+  await client.next('welcome')
+  const id = newId()
+  client.send({ type: 'introduce', id, to: keys.key })
+  await client.next('introduced')
+  await server.next('incoming')
+  server.send({ type: 'relay', id })
+  const answer = await server.nextOf('relay', 'error')
+  return answer.type === 'error' ? answer.code : [await client.next('relay'), answer]
+}
+
+function answerOf(asked: [RelayTold, RelayTold] | string): string {
+  return typeof asked === 'string' ? asked : 'relay'
+}
+
+async function circuit(started: RunningHub, server?: Joined): Promise<[RelayClient, RelayClient]> {
+  const asked = await ask(started, server ?? (await join(started)))
+  if (typeof asked === 'string') throw new Error(`refused: ${asked}`)
+  const opened = await openCircuit(asked)
+  ends.push(...opened)
+  return opened
+}
+
+/** Sends frames of so many bytes, each once the one before has come through; what became of the last. */
+async function send([one, other]: [RelayClient, RelayClient], frames: number[]): Promise<string> {
+  const closed = one.closed.then(String)
+  let seen = ''
+  for (const [index, bytes] of frames.entries()) {
+    one.socket.send(Buffer.alloc(bytes))
+    const passed = other.until(() => other.frames.length > index).then(() => 'passed')
+    seen = await Promise.race([passed, closed])
+  }
+  return seen
+}
