@@ -24,7 +24,7 @@ await table('throughput, MB/s', 'send', 200, [
 await table('throughput, MB/s', 'send', 200, ['ws~shs2', 'ws~shs'])
 await table('throughput without transforms, 64 KiB chunks, MB/s', 'send', 1000, ['net', 'net 3.8.2'])
 await table('throughput without transforms, 1 KiB chunks, MB/s', 'send', 100, ['net', 'net 3.8.2'], 1024)
-await table('goodput over WebRTC, MB/s', 'send', 100, ['rtc~shs', 'data channel'])
+await table('goodput over WebRTC, MB/s', 'send', 100, ['rtc~shs', 'data channel', 'simple-peer'])
 await table('handshakes a second', 'handshakes', 1000, ['net~shs', 'net~shs 3.8.2'])
 await table('handshakes a second', 'handshakes', 1000, ['net~shs2', 'net~shs'])
 await table('dial to first byte, ms', 'dial', 10, ['rtc~shs', 'net~shs', 'net~shs 3.8.2'])

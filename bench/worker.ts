@@ -2,6 +2,7 @@ import { netAlone, netShs, netShs2, rtcShs, wsShs, wsShs2 } from './contestants/
 import { oldNetAlone, oldNetShs, oldWsShs } from './contestants/multiserver-3.8.2.ts'
 import { rawDataChannel } from './contestants/data-channel.ts'
 import { rival } from './contestants/rivals.ts'
+import { simplePeer } from './contestants/simple-peer.ts'
 import { tls13, tls13ChaCha } from './contestants/tls.ts'
 import { askFirstByte, askSink, type Contestant, type Link } from './contestant.ts'
 
@@ -21,6 +22,7 @@ const contestants: Record<string, Contestant> = {
   'net 3.8.2': oldNetAlone,
   'rtc~shs': rtcShs,
   'data channel': rawDataChannel,
+  'simple-peer': simplePeer,
 }
 
 const [name = '', role = '', address = '', amount = '0', chunkBytes = '65536'] = process.argv.slice(2)
