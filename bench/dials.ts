@@ -58,7 +58,7 @@ async function dialAgainAndAgain(address: string): Promise<void> {
   for (const { stageMs } of slowestFirst.slice(0, 3)) {
     console.log(
       Object.entries(stageMs)
-        .map(([stage, ms]) => `${stage} ${Number(ms).toFixed(0)}`)
+        .map(([stage, took]) => `${stage} ${Number(took).toFixed(0)}`)
         .join(', '),
     )
   }

@@ -232,5 +232,7 @@ function isReachable(hubUrl: string, scope: Scope): boolean {
   }
 }
 
+export type { RtcStats } from './session-info.ts'
+
 export default rtc
 export { rtc as 'module.exports' }
