@@ -5,6 +5,7 @@ import { rawDataChannel } from './contestants/data-channel.ts'
 import { rawTcp, rawUnix } from './contestants/raw-socket.ts'
 import { rawWebSocket } from './contestants/raw-websocket.ts'
 import { rival } from './contestants/rivals.ts'
+import { simplePeer } from './contestants/simple-peer.ts'
 import { tls13, tls13ChaCha } from './contestants/tls.ts'
 import type { Link } from './contestant.ts'
 import { dial, echo, handshakes, hold, holdBusy, send, type Work } from './roles.ts'
@@ -26,6 +27,7 @@ const others = {
   'libp2p tcp+noise': rival('libp2p'),
   'secret-stream': rival('secret-stream'),
   'data channel': rawDataChannel,
+  'simple-peer': simplePeer,
   'rtc~shs2 relay first': multiserver('rtc~shs2', { relay: 'first' }),
 }
 const roles: Record<Role, (work: Work) => Promise<number[]>> = {

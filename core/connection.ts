@@ -84,8 +84,8 @@ export class Connection implements AsyncIterable<Bytes> {
   }
 
   /**
-   * Figures for people: what they are depends on the transport. `stageMs` of a connection that was dialed: how long each
-   * stage of that took, in milliseconds.
+   * Figures for people: what they are depends on the transport; those of rtc are its `RtcStats`. `stageMs` of a connection that
+   * was dialed: how long each stage of that took, in milliseconds; `onProgress` of the dial says when each is reached.
    */
   stats(): Record<string, unknown> {
     const figures = this.#stream.info?.stats?.() ?? {}

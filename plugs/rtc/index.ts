@@ -265,5 +265,7 @@ function isReachable(hubUrl: string, scope: Scope): boolean {
   }
 }
 
+export type { RtcStats } from './session-info.ts'
+
 export default rtc
 export { rtc as 'module.exports' }

@@ -1,4 +1,5 @@
-import type { StreamInfo } from '../../core/types.ts'
+import type { Path, StreamInfo } from '../../core/types.ts'
+import type { CandidateTypes } from './frame-path.ts'
 import type { Incoming } from './incoming.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { SessionPaths } from './session-paths.ts'
@@ -13,7 +14,36 @@ export interface SessionParts {
   readonly incoming: Incoming
 }
 
-/** What a session tells of itself: its path, and figures for people. Bytes are those of the stream, each counted once. */
+/** What `connection.stats()` tells of an rtc connection. Bytes are those of the stream, without frames and headers. */
+export type RtcStats = {
+  /** The path in use; undefined while there is none. */
+  readonly path: Path | undefined
+  /** Of the pair in use: `host`, `srflx`, `prflx` or `relay` at each end. Absent on the relay of a hub. */
+  readonly candidates: CandidateTypes | undefined
+  /** The last round trip of a small frame on the path in use, queues included. */
+  readonly rttMs: number | undefined
+  /** On the relay of a hub: how much this circuit has used of what the hub grants it. */
+  readonly relay: Record<string, number | boolean> | undefined
+  /** Each counted once, however often it was sent. */
+  readonly sentBytes: number
+  readonly receivedBytes: number
+  /** What was sent again because the path was another. */
+  readonly resentBytes: number
+  /** Written here, and kept until the peer says that it has them. */
+  readonly unacknowledgedBytes: number
+  /** Come, and not read here yet. */
+  readonly unreadBytes: number
+  /** Those that stand: a worse one stays for a while beside a better one. */
+  readonly openPaths: number
+  /** How often another path was taken into use, the first included. */
+  readonly pathChanges: number
+  /** How often the connection was without a path and got one. */
+  readonly resumes: number
+  /** There is no path now, and another one may come. */
+  readonly isSuspended: boolean
+}
+
+/** What a session tells of itself: its path, and figures for people. */
 export function describeSession({ address, source, ...parts }: SessionParts): StreamInfo {
   const { paths, suspension, outgoing, incoming } = parts
   return {
@@ -23,7 +53,7 @@ export function describeSession({ address, source, ...parts }: SessionParts): St
       return paths.current?.kind
     },
     onPath: (listener) => paths.onChange(listener),
-    stats: () => ({
+    stats: (): RtcStats => ({
       path: paths.current?.kind,
       candidates: paths.current?.candidates,
       rttMs: paths.current?.rttMs,

@@ -35,4 +35,4 @@ const flatLiveBytes = 16 * MiB
  * A sixteenth of what is offered. Libraries in C++ show here alone; and so does what is dead and not yet collected, for
  * which V8 takes its time up to 64 MiB, and pages that the allocator keeps: those come and go.
  */
-const flatResidentBytes = offeredBytes / 16
+export const flatResidentBytes = offeredBytes / 16

@@ -127,6 +127,8 @@ describe('an rtc connection', () => {
     })
     expect(Object.keys(Object(stats['stageMs']))).toEqual(stages)
     expect(pair.server.stats()).not.toHaveProperty('stageMs')
+    expect(pair.server.stats()).toMatchObject({ receivedBytes: expect.any(Number), unreadBytes: 0 })
+    await until(() => Number(pair.client.stats()['rttMs']) > 0, 'a round trip was measured')
     await pair.close()
   })
 })

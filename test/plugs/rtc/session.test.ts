@@ -245,7 +245,7 @@ describe('the bytes of a session', () => {
     session.abort()
   })
 
-  it('are at most 128 KiB under way on a path that has not shown to take more', async () => {
+  it('are at most 256 KiB under way on a path that has not shown to take more', async () => {
     const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
     await session.write(new Uint8Array(1_000_000))
     expect(lastOffset(path.take())).toBe(limits.session.leastFlightBytes)
