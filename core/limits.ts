@@ -196,7 +196,7 @@ export const limits = {
     /** With a circuit open, a direct path has this long to come: the introduction costs hub and peer something. */
     directTimeoutMs: 15_000,
     /** A session that has only its circuit looks for a direct path after these, the last again and again: each look costs both an introduction. */
-    lookAgainMs: [2_000, 10_000, 60_000, 300_000, 900_000],
+    lookAgainMs: [1_500, 3_000, 10_000, 60_000, 300_000, 900_000],
     /** Of what the hub grants: from here on it is worth a warning. */
     warnShare: 0.8,
   },
@@ -237,10 +237,11 @@ export const limits = {
   attempts: {
     attempts: 4,
     /**
-     * An attempt that has come no further for this long is given company: a lost SYN is sent again after 1 s, and a stage takes
-     * three round trips at most. It doubles with each. ICE and DTLS repeat themselves quicker than TCP, and are given more.
+     * An attempt that has come no further for this long is given company: TCP sends a lost SYN again only after 1 s and what is
+     * lost twice later still, and a stage takes three round trips at most. It doubles with each. ICE and DTLS are quicker to
+     * repeat themselves, and are given more.
      */
-    stallMs: 1_500,
+    stallMs: 1_000,
     stallPathMs: 4_000,
     /** What fails sooner was not lost on its way: a hub that is away says so. */
     lostAfterMs: 1_000,

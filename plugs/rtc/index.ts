@@ -139,9 +139,11 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
-  // A circuit it has.
+  // A circuit it has. What has kept the first try from a direct path may be its socket to the hub.
   const direct = { resume: true, mayRelay: () => false }
-  seekBetterPath(session, (over) => introduceOnce(session, (once) => introduce({ ...once, ...direct }), over))
+  seekBetterPath(session, (over) =>
+    introduceOnce(session, (once) => introduce({ ...once, ...direct }, true), over),
+  )
   return session
 }
 

@@ -6,6 +6,7 @@ import { CandidateOutlet } from './candidate-outlet.ts'
 import type { CandidateFilter } from './candidates.ts'
 import { acceptIceServers } from './ice-servers.ts'
 import { openPaths } from './open-paths.ts'
+import { refuse, refusedError } from './refusal.ts'
 import { Relaying, type RelayingOptions } from './relaying.ts'
 import { rebuildSdp } from './sdp.ts'
 import { SignalPath } from './signal-path.ts'
@@ -192,10 +193,7 @@ export async function introduceServer<T extends IntroductionTarget>(
     channel.sendSignal(await signals.seal(answer))
     const refuseRelay = async () =>
       channel.sendSignal(await signals.seal({ kind: 'refused', code: 'RELAY_OFF' }))
-    void circuit.failed.then(() => {
-      early?.close()
-      return refuseRelay().catch(() => undefined)
-    })
+    void circuit.failed.then(refuseRelay).catch(() => undefined)
     if (early !== undefined) server.onPath(taker, early)
     await openPaths({
       link,
@@ -281,29 +279,6 @@ async function makeLinkOrRefuse(
   } catch (thrown) {
     await refuse(channel, signals, 'BUSY')
     throw thrown
-  }
-}
-
-async function refuse(
-  channel: IntroductionChannel,
-  signals: ReturnType<typeof createServerSignals>,
-  code: RefusalCode,
-): Promise<void> {
-  channel.sendSignal(await signals.seal({ kind: 'refused', code }))
-  channel.close(code)
-}
-
-function refusedError(code: RefusalCode, resume: boolean): MultiserverError {
-  if (code === 'NO_SESSION' && resume) {
-    return new MultiserverError('PATH_LOST', 'the path was lost, and the peer has given the connection up')
-  }
-  switch (code) {
-    case 'BUSY':
-      return new MultiserverError('BUSY')
-    case 'NO_STACK':
-      return new MultiserverError('CONNECT_FAILED', 'the peer has no stack with these transforms')
-    default:
-      return new MultiserverError('CONNECT_FAILED', `the peer refused the introduction: ${code}`)
   }
 }
 

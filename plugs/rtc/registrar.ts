@@ -1,10 +1,12 @@
 import { toBase64 } from '../../core/bytes.ts'
+import { withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { limits } from '../../core/limits.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
 import { introduceServer, type OfferVerdict } from './introduction.ts'
 import { Registration, type Publisher } from './registration.ts'
+import { SignalPath } from './signal-path.ts'
 import {
   joinServerSessions,
   type PathTaker,
@@ -17,7 +19,7 @@ import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Offer } from './signal-payload.ts'
 
-const { unopened, underWay, perSecond, burst } = limits.introduction
+const { unopened, underWay, perSecond, burst, lastTriesMs } = limits.introduction
 
 /** A listening rtc stack: it gets the connections whose address has its transforms. */
 export interface Acceptor extends SessionOwner {
@@ -91,7 +93,10 @@ class Registrar {
   readonly #rate = new TokenBucket({ perSecond, burst }, performance.now())
   readonly #underWay = new Set<Promise<unknown>>()
   readonly #stop = new AbortController()
+  /** Of sessions that go ahead of their paths, until one of these stands or there is none to come. */
+  readonly #ahead = new Set<Promise<void>>()
   #unopened = 0
+  #isClosing = false
 
   constructor(hubUrl: string, identity: Identity, forget: () => void) {
     this.#identity = identity
@@ -139,6 +144,9 @@ class Registrar {
   async #closeIfUnused(): Promise<void> {
     if (this.#acceptors.size > 0 || this.publisher !== undefined) return
     this.#forget()
+    this.#isClosing = true
+    const late = () => new MultiserverError('CONNECT_FAILED')
+    await withDeadline(Promise.all(this.#ahead), lastTriesMs, late).catch(() => undefined)
     this.#stop.abort()
     await this.registration.close()
     await Promise.all(this.#underWay)
@@ -148,7 +156,7 @@ class Registrar {
   #onIncoming(channel: IntroductionChannel, iceServers: readonly IceServer[]): void {
     // The hub is not trusted to hold back a flood.
     const isFull = this.#unopened >= unopened || this.#underWay.size >= underWay
-    if (isFull || !this.#rate.take(1, performance.now())) return channel.close('BUSY')
+    if (this.#isClosing || isFull || !this.#rate.take(1, performance.now())) return channel.close('BUSY')
     this.#unopened += 1
     let isOpened = false
     const opened = () => {
@@ -165,7 +173,16 @@ class Registrar {
       for (const acceptor of this.#acceptors) acceptor.onConnectionError(error)
     }
     const taking: Promise<void>[] = []
-    const onPath = (taker: PathTaker, path: FramePath) => taking.push(taker.take(path).catch(report))
+    let begun: PathTaker | undefined
+    let stand: () => void = () => undefined
+    const standing = new Promise<void>((resolve) => (stand = resolve))
+    const onPath = (taker: PathTaker, path: FramePath) => {
+      begun = taker
+      const taken = taker.take(path).catch(report)
+      taking.push(taken)
+      if (path instanceof SignalPath) this.#ahead.add(standing)
+      else void taken.then(stand)
+    }
     const introducing = introduceServer(channel, {
       identity: this.#identity,
       iceServers,
@@ -173,10 +190,13 @@ class Registrar {
       judge,
       onPath,
     })
-      .catch(report)
+      // A session that has begun speaks for itself.
+      .catch((thrown: unknown) => (begun === undefined ? report(thrown) : begun.onFailed?.(thrown)))
       .then(() => Promise.all(taking))
       .finally(() => {
         opened()
+        stand()
+        this.#ahead.delete(standing)
         this.#underWay.delete(introducing)
       })
     this.#underWay.add(introducing)

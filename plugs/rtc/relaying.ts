@@ -1,4 +1,4 @@
-import { withDeadline } from '../../core/deadline.ts'
+import { untilAborted, withDeadline } from '../../core/deadline.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { openRelayPath, type RelayPathOptions } from './relay-path.ts'
@@ -65,11 +65,12 @@ export class Relaying {
   async #open(): Promise<FramePath> {
     const { channel, hubUrl, relayHosts, ask } = this.#options
     await ask()
-    const grant = await withDeadline(
+    const granted = withDeadline(
       channel.relayed,
       openTimeoutMs,
       () => new MultiserverError('CONNECT_FAILED', 'the hub said nothing about a relay in time'),
     )
+    const grant = await untilAborted(granted, this.#stop.signal, () => undefined)
     if (!isRelayUrl(grant.url, hubUrl, relayHosts)) {
       throw new MultiserverError(
         'HUB_REFUSED',

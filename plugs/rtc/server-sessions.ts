@@ -13,6 +13,8 @@ const { finished: mostFinished, suspended: mostSuspended, suspendedBytes } = lim
 /** Whom a path is for; what it does with it settles when that is known. */
 export interface PathTaker extends IntroductionTarget {
   take(path: FramePath): Promise<void>
+  /** The introduction brings no other path than what it has brought, if anything. */
+  onFailed?(thrown: unknown): void
 }
 
 /** What new sessions are made for. */
@@ -75,13 +77,27 @@ export class ServerSessions {
   /** Who takes the first paths of a new session. */
   begin(id: Bytes, owner: SessionOwner): PathTaker {
     let begun: Session | undefined
+    let isAccepted = false
+    // A session that was accepted is to have what its introduction still brings, although nobody listens any more.
+    const stop = new AbortController()
+    const unlisten = whenAborted(ownSignal(owner), () => isAccepted || stop.abort())
     const take = async (path: FramePath) => {
       if (begun !== undefined) await begun.addPath(path).opened
       // The same offer twice: an introduction changes nothing in a session that exists.
       else if (this.find(id) !== undefined) path.close()
-      else await this.#begin(id, owner, path, (session) => (begun = session))
+      else {
+        const session = await this.#begin(id, owner, path, (each) => (begun = each))
+        isAccepted = true
+        unlisten()
+        whenAborted(session.over, () => stop.abort())
+        owner.accept(session)
+      }
     }
-    return { options: owner.options, signal: owner.signal, take }
+    // A path that went ahead of the others has none to follow it: there is nothing to resume.
+    const onFailed = (thrown: unknown) => {
+      if (begun?.info.path === undefined) begun?.fail(toError(thrown, 'CONNECT_FAILED'))
+    }
+    return { options: owner.options, signal: stop.signal, take, onFailed }
   }
 
   /** `onSession` hears of it, and again when it came to nothing: then the next path begins another. */
@@ -90,7 +106,7 @@ export class ServerSessions {
     owner: SessionOwner,
     path: FramePath,
     onSession: (session: Session | undefined) => void,
-  ): Promise<void> {
+  ): Promise<Session> {
     const { section: address, resumeMs } = owner
     const session: Session = new Session({
       id,
@@ -111,7 +127,7 @@ export class ServerSessions {
       session.abort(toError(thrown, 'CONNECT_FAILED'))
       throw thrown
     }
-    owner.accept(session)
+    return session
   }
 
   #keep(id: Bytes, session: Session, owner: SessionOwner): void {
@@ -149,6 +165,13 @@ export class ServerSessions {
 /** Dozens may wait at a time, and Node warns of more than ten listeners on one signal. */
 function ownSignal({ signal }: SessionOwner): AbortSignal {
   return AbortSignal.any([signal])
+}
+
+/** At once where it is too late to wait for it. The returned function stops that. */
+function whenAborted(signal: AbortSignal, onAbort: () => void): () => void {
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  return () => signal.removeEventListener('abort', onAbort)
 }
 
 /** The longest suspended go first when there are too many, or they hold too much. */

@@ -11,6 +11,7 @@ import { SessionPath } from '../../../plugs/rtc/session-path.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { FakeHub, type FakeHubPeer } from './fake-hub.ts'
 import { areClosed, countingWebRtc, resources, until, untilOnly } from './leftovers.ts'
+import { connectPair } from './rtc-pair.ts'
 import type { PeerMessage } from '../../../core/hub-protocol.ts'
 import type { ByteStream, Listener } from '../../../core/types.ts'
 
@@ -142,6 +143,16 @@ describe('an rtc connection that begins on the relay', () => {
     expect(await stream?.read()).toHaveLength(64)
     expect(stream?.info?.path).toBe('relay')
     await close()
+  })
+
+  it('ends at the server when the client leaves before there is any other path', async () => {
+    const hub = await FakeHub.start({ relayUrl: () => 'ws://127.0.0.1:9/relay' })
+    const pair = await connectPair(hub.url, { ...noDirect, relay: 'first' })
+    expect([pair.client.path, pair.server.path]).toEqual(['relay', 'relay'])
+    pair.client.abort()
+    await expect(pair.server.read()).rejects.toMatchObject({ code: expect.any(String) as string })
+    await pair.close()
+    await hub.close()
   })
 
   it('sends nothing ahead of a circuit that the hub does not grant', async () => {

@@ -268,7 +268,7 @@ describe('a relay that is not honest', () => {
       const { port } = new URL(relay.url)
       const hub = await FakeHub.start({ relayUrl: () => `${where}:${port}/relay` })
       const pair = await connectPair(hub.url, { relay: 'first' })
-      expect(pair.client.path).toBe('direct')
+      await until(() => pair.client.path === 'direct', 'it is direct')
       expect(relay.sockets).toBe(0)
       await pair.close()
       await hub.close()
