@@ -59,20 +59,20 @@ export class Forwarder {
 
   /**
    * Carries `socket`, which is paused, to the far side as soon as that answers. What was not answered before a connection
-   * was lost is asked again on the next; what waits in vain is reset.
+   * was lost is asked again on the next, within the time to wait; what waits in vain is reset.
    */
   async accept(socket: Socket): Promise<void> {
     socket.on('error', () => undefined)
     const waitUntilMs = performance.now() + this.#options.waitMs
-    let answer: Answer = 'lost'
-    while (answer === 'lost') {
+    let answer: Answer
+    do {
       const carrier = await this.#untilCarrier(waitUntilMs - performance.now())
       answer = carrier === undefined ? 'refused' : await openStream(carrier.session)
       if (typeof answer === 'string') continue
       if (socket.destroyed) return reset(answer)
       carrier?.traffic.add(socket)
       return splice(socket, answer)
-    }
+    } while (answer === 'lost' && performance.now() < waitUntilMs)
     socket.resetAndDestroy()
   }
 

@@ -43,7 +43,7 @@ export function openServerSession(connection: Connection): ServerHttp2Session {
   return prepare(session)
 }
 
-/** Lost: the connection, before there was an answer. */
+/** Lost: the connection, before there was an answer, or nobody knows yet that it is. */
 export type Answer = ClientHttp2Stream | 'refused' | 'lost'
 
 /** A stream that the service behind the far side has accepted. */
@@ -52,7 +52,10 @@ export function openStream(session: ClientHttp2Session): Promise<Answer> {
   const stream = session.request({ ':method': 'CONNECT', ':authority': authority }, { endStream: false })
   stream.on('error', () => undefined)
   return new Promise((resolve) => {
-    const late = setTimeout(() => reset(stream), limits.answerTimeoutMs)
+    const late = setTimeout(() => {
+      resolve('lost')
+      reset(stream)
+    }, limits.answerTimeoutMs)
     stream.once('response', (headers) => {
       if (headers[':status'] === constants.HTTP_STATUS_OK) resolve(stream)
       else reset(stream)

@@ -15,7 +15,7 @@ export const limits = {
   sessionMemoryMB: 64,
   /** How long a service may take to accept what is forwarded to it. */
   connectTimeoutMs: 10_000,
-  /** How long the far side may take to say that it has: its own time, and that of a slow line. */
+  /** How long the far side may take to say whether it has: its own time, and that of a slow line. */
   answerTimeoutMs: 20_000,
   /** How often a silent connection is asked whether it is alive. */
   pingEveryMs: 30_000,

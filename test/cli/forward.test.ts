@@ -38,7 +38,7 @@ describe.skipIf(!canRun('curl')).each(['net', 'rtc'])(`${titleOf('curl')}, over 
     expect(service.checksum()).toBe(hash.digest('hex'))
   })
 
-  test('is answered when the exposing side was killed and started again', async () => {
+  test('is answered when the exposing side was killed and started again', { timeout: 120_000 }, async () => {
     const service = await serveHttp()
     const forwarded = await forward(service.port)
     const { port, exposing, forwarding } = forwarded

@@ -39,7 +39,8 @@ export async function forwardService(servicePort: number, hubUrl?: string): Prom
     return running
   }
   const exposing = await expose()
-  const forwarding = start(['forward', '0', address, '--key', files.key])
+  // Longer than any test: what waits in vain is another test's affair.
+  const forwarding = start(['forward', '0', address, '--key', files.key, '--wait', '300'])
   await forwarding.said(/Connected to/)
   const port = Number(forwarding.stdout().trim())
   return { port, address, exposing, forwarding, key: files.key, expose }

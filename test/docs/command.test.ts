@@ -31,7 +31,10 @@ function chapters(): [title: string, blocks: Block[]][] {
     })
 }
 
-test.skipIf(!hasSshd)(`every command of the page does what it says (with ${sshd})`, async () => {
+// A bound for what hangs: it starts some thirty processes.
+const bound = { timeout: 240_000 }
+
+test.skipIf(!hasSshd)(`every command of the page does what it says (with ${sshd})`, bound, async () => {
   const folder = temporaryFolder()
   const home = join(folder, 'home')
   const hub = await startHub({ exemptLoopback: true })
