@@ -237,9 +237,11 @@ describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => 
     const shared = { PORT: '0', HUB_NAMES: 'ws://hub.test', REDIS_URL: redis.url, EXEMPT_LOOPBACK: 'yes' }
     const startNode = (name: string) =>
       startHubProgram({ ...shared, STATUS: 'yes', NODE_URL: `ws://${name}.hub.test` })
-    const programs = await Promise.all([startNode('a'), startNode('b')])
+    const programs: HubProgram[] = []
     try {
+      for (const name of ['a', 'b']) programs.push(await startNode(name))
       const [near, far] = programs
+      if (near === undefined || far === undefined) throw new Error('two were started')
       const page = await openPage({ url: near.url })
       await expect.poll(() => figure(page, 'nodes'), within).toBe('2')
       const keys = testKeys()
@@ -264,15 +266,14 @@ describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => 
       ])
       ends[0].socket.send(Buffer.alloc(60_000))
 
-      await expect.poll(() => figure(page, 'crossed'), within).not.toBe('0')
       await expect.poll(() => figure(page, 'circuits'), within).toBe('1')
-      await expect.poll(() => figure(page, 'relayed'), within).toMatch(/^[\d.]+ kB$/)
+      for (const name of ['crossed', 'relayed']) expect(await figure(page, name)).toMatch(/\d/)
       expect(await figure(page, 'relayCircuits')).toBe('of 500')
       for (const name of [
         /^Nodes of the cluster, .* Nodes: from [12] to 2, now 2/,
-        /^Introductions to other nodes, a second, .* Introduced: /,
+        /^Introductions to other nodes, a second, .* Introduced: from 0 to [\d.]*[1-9]/,
         /^Relay circuits, .* Open circuits: from 0 to 1, now 1/,
-        /^Bytes relayed, a second, .* Relayed: .* kB/,
+        /^Bytes relayed, a second, .* Relayed: from 0 bytes to [\d.]+ kB/,
       ]) {
         await page.getByRole('img', { name }).waitFor()
       }
