@@ -1,13 +1,14 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { Session } from '../plugs/rtc/session.ts'
 import { WebRtcLink } from '../plugs/rtc/webrtc-link.ts'
 import { loadWebRtc, type WebRtc } from '../plugs/rtc/wrtc.ts'
 
 /**
- * How often wrtc takes a process down whose peer goes away while it sends: `node dist/bench/teardown.js [TIMES] [FRAME BYTES]`.
- * The far end receives up to a megabyte and goes: with `close()` as our peers do, or with all of its connection at once, as a
- * hostile one may. The sender is a process of its own, begun anew after each crash.
+ * How often wrtc takes a process down whose peer goes away while it sends: `node dist/bench/teardown.js [TIMES]`. The far end
+ * of a session receives up to four megabytes and goes: with `close()` of the path as our peers do, or with all of its
+ * connection at once, as a hostile one may. The sender is a process of its own, begun anew after each crash.
  */
 type Way = 'closes' | 'tears down'
 
@@ -18,26 +19,24 @@ type Word = { readonly round: number } & (
   | { readonly over: true }
 )
 
-const queuedBytes = 256 * 1024
-const [first = '200', second = '65536', way] = process.argv.slice(2)
+const id = new Uint8Array(16)
+const [first = '200', way] = process.argv.slice(2)
 
-if (first === 'near') await sendAgainAndAgain(Number(second))
+if (first === 'near') await sendAgainAndAgain()
 else if (first === 'far') goAgainAndAgain(way === 'closes' ? 'closes' : 'tears down')
 else {
   for (const each of ['closes', 'tears down'] as const) {
-    const crashes = await countCrashes(Number(first), Number(second), each)
+    const crashes = await countCrashes(Number(first), each)
     const share = ((1000 * crashes) / Number(first)).toFixed(1)
-    console.log(
-      `a peer that ${each} under messages of ${second} bytes: ${crashes} crashes in ${first}, ${share} in 1,000`,
-    )
+    console.log(`a peer that ${each} while it is sent to: ${crashes} crashes in ${first}, ${share} in 1,000`)
   }
 }
 
-async function countCrashes(times: number, frameBytes: number, goes: Way): Promise<number> {
+async function countCrashes(times: number, goes: Way): Promise<number> {
   let [rounds, crashes] = [0, 0]
   while (rounds < times) {
     const self = fileURLToPath(import.meta.url)
-    const [near, far] = [fork(self, ['near', String(frameBytes)]), fork(self, ['far', '', goes])]
+    const [near, far] = [fork(self, ['near']), fork(self, ['far', goes])]
     far.on('message', (word: Word) => near.send(word, () => undefined))
     near.on('message', (word: Word) => {
       if (!('over' in word)) far.send(word, () => undefined)
@@ -53,22 +52,19 @@ async function countCrashes(times: number, frameBytes: number, goes: Way): Promi
   return crashes
 }
 
-async function sendAgainAndAgain(frameBytes: number): Promise<void> {
+async function sendAgainAndAgain(): Promise<void> {
   process.on('disconnect', () => process.exit())
   const webRtc = await loadWebRtc()
-  const frame = new Uint8Array(frameBytes)
+  const chunk = new Uint8Array(64 * 1024)
   for (let round = 0; ; round++) {
     const link = openEnd(round, true, webRtc)
     tell({ round, sdp: await link.description })
-    const path = await link.opened
-    const pump = () => {
-      // What can't be sent any more shows in a later turn.
-      for (let count = 0; count < 64 && path.queuedBytes < queuedBytes; count++) path.send(frame)
-      if (!isOver) setImmediate(pump)
+    const session = new Session({ id, role: 'client', address: 'rtc:bench', resumeMs: 0 })
+    session.addPath(await link.opened)
+    const writing = async () => {
+      for (;;) await session.write(chunk)
     }
-    let isOver = false
-    void path.closed.then(() => (isOver = true))
-    pump()
+    await writing().catch(() => undefined)
     await link.closed
     tell({ round, over: true })
   }
@@ -95,16 +91,17 @@ async function receiveAndGo({ round, sdp }: { round: number; sdp: string }, goes
   link.accept(sdp)
   tell({ round, sdp: await link.description })
   const path = await link.opened
-  let leftBytes = Math.random() * 2 ** 20
-  const onMessage = (message: Uint8Array) => {
-    leftBytes -= message.length
-    if (leftBytes > 0) return
-    if (goes === 'closes') path.close()
-    else connection?.close()
-  }
-  const ignore = () => undefined
-  path.start({ onMessage, onDrain: ignore, onDoubt: ignore, onKind: ignore, onClose: ignore })
+  const session = new Session({ id, role: 'server', address: 'rtc:bench', resumeMs: 0 })
+  session.addPath(path)
+  for (let leftBytes = Math.random() * 2 ** 22; leftBytes > 0;)
+    leftBytes -= (await session.read())?.length ?? Infinity
+  if (goes === 'tears down') return connection?.close()
+  // As a path that is not needed any more: nobody hears what still comes, nor acknowledges it.
+  path.start({ onMessage: ignore, onDrain: ignore, onDoubt: ignore, onKind: ignore, onClose: ignore })
+  path.close()
 }
+
+function ignore(): void {}
 
 function openEnd(round: number, initiator: boolean, webRtc: WebRtc): WebRtcLink {
   const link = new WebRtcLink({

@@ -134,6 +134,9 @@ export const limits = {
     worseCloseMs: 5_000,
     /** From the end of a data channel here to the far side's word that it knows: a round trip, or nobody is there. */
     channelCloseMs: 1_000,
+    /** A far side that has sent no large message for this long has stopped; larger than this is DATA in earnest. */
+    quietMs: 50,
+    smallBytes: 1024,
     /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */
     earlyFrames: 8,
   },
@@ -260,7 +263,7 @@ export const limits = {
     pathTimeoutMs: 60_000,
     /** From the end of the introduction at the hub, as far as the path does not stand by then. */
     lastTriesMs: 10_000,
-    /** WebRTC connections of this process; each costs two threads on Node. */
+    /** WebRTC connections of this process; each costs two threads, 16 descriptors and half a MiB on Node (bench/many.ts). */
     connections: 256,
   },
 } as const

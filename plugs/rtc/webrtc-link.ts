@@ -19,7 +19,7 @@ export interface WebRtcLinkOptions {
   readonly onCandidate: (candidate: { candidate: string; mid: string } | null) => void
 }
 
-const { channelCloseMs } = limits.session
+const { channelCloseMs, quietMs, smallBytes } = limits.session
 
 /** WebRTC connections of this process: each costs threads and sockets that only the process as a whole can bound. */
 let connections = 0
@@ -42,6 +42,8 @@ export class WebRtcLink {
   readonly #isOffered: Promise<void>
   #peerMessageBytes = 0
   #closeTimer: ReturnType<typeof setTimeout> | undefined
+  /** When the last large message came. */
+  #loadedAt = -Infinity
 
   /** @throws RTC_LIMIT */
   constructor(options: WebRtcLinkOptions) {
@@ -59,6 +61,7 @@ export class WebRtcLink {
     // For life: an 'error' event that nobody hears would end the process.
     peer.on('error', (error: Error) => (failure ??= error))
     peer.on('data', (message: Uint8Array<ArrayBuffer> | string) => {
+      if (message.length > smallBytes) this.#loadedAt = performance.now()
       // Text is no frame: an empty message is refused as such.
       early.deliver(typeof message === 'string' ? new Uint8Array(0) : view(message))
     })
@@ -115,13 +118,20 @@ export class WebRtcLink {
   }
 
   /**
-   * The data channel goes first, and the rest once the far side knows, or does not answer in time: where all of it is torn
-   * down at once under what the far side sends, wrtc there may crash. What is still queued is lost.
+   * Whoever sends with wrtc when the connection ends may crash: a far side that sends is given time to stop, which it does when
+   * nobody acknowledges any more. Then the data channel goes, and the rest once the far side knows, or does not answer in
+   * time. What is still queued is lost.
    */
   close(): void {
+    if (this.#closeTimer === undefined) this.#closeWhenQuiet(performance.now() + channelCloseMs)
+  }
+
+  #closeWhenQuiet(latestAt: number): void {
     const channel = this.#kept.channel()
-    if (channel?.readyState !== 'open') {
-      if (this.#closeTimer === undefined) this.#peer.destroy()
+    if (channel?.readyState !== 'open') return void this.#peer.destroy()
+    const leftMs = Math.min(this.#loadedAt + quietMs, latestAt) - performance.now()
+    if (leftMs > 0) {
+      this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), leftMs)
       return
     }
     this.#closeTimer = setTimeout(() => this.#peer.destroy(), channelCloseMs)

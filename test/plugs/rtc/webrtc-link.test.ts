@@ -66,6 +66,20 @@ describe('WebRtcLink', () => {
     await untilOnly(before)
   })
 
+  it.each([
+    ['at once when little has come', 100, false],
+    ['only after a pause when the far side was sending', 10_000, true],
+  ])('ends its data channel %s', async (_when, bytes, isOpen) => {
+    const { near, far, nearWebRtc } = await linkPair()
+    const heard = new Promise((resolve) => near.path.start({ ...ignored, onMessage: resolve }))
+    far.path.send(new Uint8Array(bytes))
+    await heard
+    near.path.close()
+    near.path.close()
+    expect(nearWebRtc.channels[0]?.readyState === 'open').toBe(isOpen)
+    await Promise.all([near.link.closed, far.link.closed])
+  })
+
   it('is released although the far side does not say that it knows', async () => {
     const before = resources()
     const { near, far, nearWebRtc } = await linkPair()
@@ -77,6 +91,14 @@ describe('WebRtcLink', () => {
     await untilOnly(before)
   })
 })
+
+const ignored = {
+  onMessage: () => undefined,
+  onDrain: () => undefined,
+  onDoubt: () => undefined,
+  onKind: () => undefined,
+  onClose: () => undefined,
+}
 
 /** wrtc lets the threads of the last few connections go with their objects. */
 function collectGarbage(): void {
