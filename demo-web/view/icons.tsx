@@ -1,0 +1,28 @@
+import type { PeerKind } from '../../cli/demo/protocol.ts'
+
+export type IconName = PeerKind | 'hub' | 'room'
+
+/** A drawing of 24 × 24, in the colour of the text around it; the text says what it is. */
+export function Icon({ name }: { name: IconName }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <IconPaths name={name} />
+    </svg>
+  )
+}
+
+/** The same for inside of another drawing. */
+export function IconPaths({ name }: { name: IconName }) {
+  return <path class="icon-lines" d={lines[name]} />
+}
+
+const lines: Readonly<Record<IconName, string>> = {
+  browser:
+    'M5.5 4.5h13A2.5 2.5 0 0 1 21 7v10a2.5 2.5 0 0 1-2.5 2.5h-13A2.5 2.5 0 0 1 3 17V7a2.5 2.5 0 0 1 2.5-2.5zM3 9h18M6.2 6.8h.01M9 6.8h.01',
+  desktop: 'M5 4h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2zM12 16v4M8 20h8',
+  server:
+    'M6 3.5h12a2 2 0 0 1 2 2v3a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2v-3a2 2 0 0 1 2-2zM6 13.5h12a2 2 0 0 1 2 2v3a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2v-3a2 2 0 0 1 2-2zM7.5 7h.01M7.5 17h.01M11 7h5M11 17h5',
+  veteran: 'M6 3h9l4 4v12a2 2 0 0 1-2 2H7a2 2 0 0 1-2-2V4a1 1 0 0 1 1-1zM8 3v5h6V3M8 21v-7h8v7',
+  hub: 'M12 9.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5zM12 9.5V4M12 14.5V20M9.5 12H4M14.5 12H20M10.2 10.2 6.5 6.5M13.8 13.800 17.500 17.500M13.800 10.200l3.700-3.700M10.200 13.800 6.500 17.500',
+  room: 'M4 5h11a2 2 0 0 1 2 2v5a2 2 0 0 1-2 2H9l-4 3.500V14H4a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2zM20 9a2 2 0 0 1 2 2v5a2 2 0 0 1-2 2h-1v3l-3.500-3H12',
+}
