@@ -64,21 +64,45 @@ export function formatArgument(name: string, argument: string): string {
 }
 
 /**
- * The key that an alternative names last: the first argument of its last section of the secret-handshake family.
- * It needs no stack, so that alternatives which nobody here understands count too.
+ * The key that an alternative leads to: the first argument of its last section of the secret-handshake family, or of a
+ * tunnel that has none behind it. It needs no stack, so that alternatives which nobody here understands count too.
  */
 export function lastKey([, ...transforms]: Alternative): Bytes | null {
-  const last = transforms.findLast((section) => /^shs\d*$/.test(section.name))
-  return last === undefined ? null : parseKeyText(last.data[0] ?? '')
+  const last = transforms.findLast(namesKey)
+  return last === undefined ? null : keyIn(last)
 }
 
-/** Refuses an address whose alternatives name different keys: one of them would reach somebody else. */
+/**
+ * Refuses an address whose alternatives name different keys, for one of them would reach somebody else, and one with a
+ * tunnel that does not lead to the peer which is to prove its key behind it.
+ */
 export function checkOneKey(alternatives: readonly Alternative[], address: string): void {
   const keys = alternatives.map(lastKey).filter((key) => key !== null)
-  const [first] = keys
-  if (first !== undefined && keys.some((key) => !equalBytes(key, first))) {
-    throw invalid('its alternatives name different keys', address)
+  if (!areEqual(keys)) throw invalid('its alternatives name different keys', address)
+  if (!alternatives.every(leadsWhereItProves)) {
+    throw invalid('a tunnel leads to another key than the section behind it names', address)
   }
+}
+
+function leadsWhereItProves([, ...transforms]: Alternative): boolean {
+  const named = transforms.filter(namesKey)
+  return named.every((section, index) => {
+    const next = named[index + 1]
+    if (section.name !== 'tunnel' || next === undefined) return true
+    return areEqual([keyIn(section), keyIn(next)].filter((key) => key !== null))
+  })
+}
+
+function namesKey({ name }: Section): boolean {
+  return name === 'tunnel' || /^shs\d*$/.test(name)
+}
+
+function keyIn({ data }: Section): Bytes | null {
+  return parseKeyText(data[0] ?? '')
+}
+
+function areEqual([first, ...others]: readonly Bytes[]): boolean {
+  return first === undefined || others.every((key) => equalBytes(key, first))
 }
 
 /** A 32-byte key: base64, padded or not, url-safe or not, also as `@….ed25519`. */
@@ -102,7 +126,7 @@ function parseAlternative(text: string, address: string): Alternative {
 }
 
 /** Splits at each `separator` that no `!` escapes; the parts stay escaped. */
-function splitText(text: string, separator: string): string[] {
+export function splitText(text: string, separator: string): string[] {
   const parts: string[] = []
   let start = 0
   for (let at = 0; at < text.length; at++) {

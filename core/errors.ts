@@ -3,7 +3,7 @@ export const errorCodes = {
   ABORTED: 'The caller aborted the dial or the connection.',
   ADDRESS_INVALID: 'The address does not follow the grammar, or its alternatives name different keys.',
   AUTH_REFUSED: "The server's auth did not accept the client, or gave no answer in time.",
-  BUSY: 'The far side has too many handshakes or introductions under way; dial again later.',
+  BUSY: 'The far side has too many handshakes, introductions or tunnels under way; dial again later.',
   CLOSED: 'The connection was ended or closed already; nothing more can be written to it.',
   CONNECT_FAILED: 'The transport could not reach the far side; the cause says why.',
   CONNECTION_LOST: 'The transport broke in the middle; the cause says how.',
@@ -36,6 +36,9 @@ export const errorCodes = {
   STACK_INVALID: 'A stack was put together wrongly: one transport first, then its transforms.',
   TIMEOUT: 'The deadline passed.',
   TRUNCATED: 'The connection ended without a goodbye: bytes may be missing.',
+  TUNNEL_REFUSED: 'The bridge does not let this client through.',
+  TUNNEL_UNKNOWN: 'The bridge knows no way to the server behind it that the address names.',
+  TUNNEL_UNREACHABLE: 'The bridge could not reach the server behind it.',
   UTP_UNAVAILABLE:
     'uTP is not available here; install the optional package utp-native, if it has a build for this machine.',
   WRONG_KEY: 'The far side proved another key than the address names, or could not prove it.',

@@ -179,6 +179,17 @@ export const limits = {
     /** Of what the hub grants: from here on it is worth a warning. */
     warnShare: 0.8,
   },
+  tunnel: {
+    /** Of a bridge: those that are open and those that it dials, in all and for one client's key. */
+    open: 256,
+    openPerClient: 16,
+    /** Of a bridge to the server; less than the client waits for its answer (`handshake.timeoutMs`). */
+    dialTimeoutMs: 10_000,
+    /** Without a byte either way. Peers of SSB ask each other every 5 minutes whether they are still there. */
+    idleMs: 15 * 60_000,
+    /** From a refusal to the client's end, so that the refusal arrives. */
+    refusalLingerMs: 2_000,
+  },
   record: {
     /** Of a whole record: two Ethernet packets or so, and room for a dozen addresses. */
     bytes: 4096,

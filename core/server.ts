@@ -1,7 +1,8 @@
+import { abortReason } from './deadline.ts'
 import { MultiserverError, toError } from './errors.ts'
 import type { Connection } from './connection.ts'
 import type { Stack } from './stack.ts'
-import type { Listener } from './types.ts'
+import type { Listener, Passage } from './types.ts'
 
 export interface ServerOptions {
   readonly lingerMs?: number | undefined
@@ -31,6 +32,7 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
   const listeners = new Map<Stack, Listener>()
   const failures = new Map<Stack, MultiserverError>()
   const connections = new Set<Connection>()
+  const passages = new Set<Passage>()
   let closing: Promise<void> | undefined
 
   function accept(connection: Connection): void {
@@ -50,6 +52,15 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
     })
   }
 
+  function hold(passage: Passage): void {
+    if (stop.signal.aborted) {
+      passage.abort(abortReason(stop.signal))
+      return
+    }
+    passages.add(passage)
+    void passage.closed.then(() => passages.delete(passage))
+  }
+
   function report(error: MultiserverError): void {
     if (options.onError !== undefined) options.onError(error)
     else console.error(`multiserver: ${error.code}: ${error.message}`)
@@ -61,6 +72,7 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
         signal: stop.signal,
         lingerMs: options.lingerMs,
         started,
+        onPassage: hold,
         onListenError: report,
         onConnectionError: (error) => options.onError?.(error),
       })
@@ -95,7 +107,12 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
     stop.abort(new MultiserverError('ABORTED', 'the server was closed'))
     await starting
     await Promise.all([...listeners.values()].map((listener) => listener.close()))
-    await Promise.all([...connections].map((connection) => connection.close()))
+    // What is passed on has its ends elsewhere: nobody here can end it in peace.
+    for (const passage of passages) passage.abort(abortReason(stop.signal))
+    await Promise.all([
+      ...[...connections].map((connection) => connection.close()),
+      ...[...passages].map((passage) => passage.closed),
+    ])
   }
 
   const listening = settle()

@@ -1,11 +1,14 @@
 import { formatAlternative, formatSection, type Alternative, type Section } from './address.ts'
 import { equalBytes, toBase64 } from './bytes.ts'
 import { Connection } from './connection.ts'
+import { CountGate } from './count-gate.ts'
 import { abortReason, untilAborted } from './deadline.ts'
 import { MultiserverError, toError } from './errors.ts'
-import { HandshakeGate } from './handshake-gate.ts'
+import { limits } from './limits.ts'
 import { timeStages } from './stage-times.ts'
 import type * as t from './types.ts'
+
+const { inFlight, inFlightPerSource } = limits.handshake
 
 /** A transport and then its transforms; a transport alone is a stack of one. */
 export type StackInput = t.Transport | readonly [t.Transport, ...t.Transform[]]
@@ -29,13 +32,14 @@ export interface StackListenContext {
   readonly lingerMs?: number | undefined
   /** Resolves once every stack of the server listens or has failed. */
   readonly started?: Promise<void> | undefined
+  readonly onPassage: (passage: t.Passage) => void
   /** For what concerns the listening as a whole. */
   readonly onListenError: (error: MultiserverError) => void
   /** For a connection that failed before it was one. */
   readonly onConnectionError: (error: MultiserverError) => void
 }
 
-type Step = (inner: t.ByteStream) => Promise<t.Secured>
+type Step = (below: t.Secured) => Promise<t.Secured>
 
 /** One transport with its transforms: the only place where a raw stream is secured and a Connection is made. */
 export class Stack {
@@ -60,7 +64,13 @@ export class Stack {
   }
 
   get canListen(): boolean {
-    return this.transport.listen !== undefined
+    return this.transport.listen !== undefined && !this.transforms.some(({ dialsOnly }) => dialsOnly === true)
+  }
+
+  /** What a stream goes through that is accepted: up to the transform that passes it on, if there is one. */
+  get #accepting(): readonly t.Transform[] {
+    const taker = this.transforms.findIndex((transform) => transform.takeOver !== undefined)
+    return taker === -1 ? this.transforms : this.transforms.slice(0, taker + 1)
   }
 
   /** How to dial `alternative`, or null: every section must fit, and there must be as many as plugs. */
@@ -86,12 +96,12 @@ export class Stack {
     return (listener ?? this.transport).addresses(scope).map((section) => [section, ...transforms].join('~'))
   }
 
-  /** Starts accepting; each stream becomes a connection once every transform has accepted it. */
+  /** Starts accepting; each stream becomes a connection once every transform has accepted it, or a passage. */
   listen(onConnection: (connection: Connection) => void, context: StackListenContext): Promise<t.Listener> {
     if (this.transport.listen === undefined) {
       throw new MultiserverError('LISTEN_FAILED', `${this.transport.name} can only dial`)
     }
-    const gate = new HandshakeGate()
+    const gate = new CountGate(inFlight, inFlightPerSource)
     const underWay = new Set<AbortController>()
     const { signal } = context
     const stop = () => underWay.forEach((handshake) => handshake.abort(abortReason(signal)))
@@ -114,13 +124,18 @@ export class Stack {
           underWay.delete(handshake)
           gate.leave(source)
         })
-        .then(onConnection, failed)
+        .then((accepted) => {
+          if (accepted instanceof Connection) onConnection(accepted)
+          else context.onPassage(accepted)
+        }, failed)
     }
+    const accepting = this.#accepting
     return this.transport.listen(accept, {
       signal,
-      identity: this.transforms.find((transform) => transform.identity !== undefined)?.identity,
-      transforms: this.transforms.map((transform) => transform.name),
-      sections: this.transforms.map((transform) => transform.section()),
+      identity: accepting.find((transform) => transform.identity !== undefined)?.identity,
+      transforms: accepting.map((transform) => transform.name),
+      passesOn: accepting.at(-1)?.takeOver !== undefined,
+      sections: accepting.map((transform) => transform.section()),
       started: context.started,
       onError: (error) => context.onListenError(toError(error, 'LISTEN_FAILED')),
       onConnectionError: failed,
@@ -147,11 +162,10 @@ export class Stack {
         (late) => late.abort(abortReason(signal)),
       )
       onProgress('transport')
-      const steps = secures.map(
-        (secure): Step =>
-          async (inner) =>
-            checkKey(await secure.connect(inner, { signal }), secure.key),
-      )
+      const steps = secures.map((secure, index): Step => async (below) => {
+        const secured = checkKey(await secure.connect(below.stream, { signal }), secure.key)
+        return withProofs(this.transforms[index], secured, below)
+      })
       const { stream, remote, auth, binding } = await runSteps(raw, steps, signal)
       onProgress('secured')
       const facts = { address, remote, auth, binding, strength: this.strength, lingerMs, stageMs }
@@ -161,15 +175,21 @@ export class Stack {
     }
   }
 
-  async #accept(raw: t.ByteStream, { signal, lingerMs }: StackListenContext): Promise<Connection> {
+  async #accept(
+    raw: t.ByteStream,
+    { signal, lingerMs }: StackListenContext,
+  ): Promise<Connection | t.Passage> {
     const from = raw.info?.address ?? this.transport.name
     try {
-      const steps = this.transforms.map(
-        (transform): Step =>
-          (inner) =>
-            transform.accept(inner, { signal }),
-      )
+      let passage: t.Passage | undefined
+      const steps = this.#accepting.map((transform): Step => async (below) => {
+        const context = { signal, remote: below.remote }
+        passage = await transform.takeOver?.(below.stream, context)
+        if (passage !== undefined) return below
+        return withProofs(transform, await transform.accept(below.stream, context), below)
+      })
       const { stream, remote, auth, binding } = await runSteps(raw, steps, signal)
+      if (passage !== undefined) return passage
       const key = remote === undefined ? '' : `:${toBase64(remote)}`
       const address = [from, ...this.transforms.map(({ name }) => `${name}${key}`)].join('~')
       const { strength } = this
@@ -199,8 +219,7 @@ async function runSteps(raw: t.ByteStream, steps: readonly Step[], signal: Abort
   try {
     let secured: t.Secured = { stream: raw }
     for (const step of steps) {
-      const next = await step(secured.stream)
-      secured = { ...next, remote: next.remote ?? secured.remote, auth: next.auth ?? secured.auth }
+      secured = await step(secured)
     }
     if (signal.aborted) throw abortReason(signal)
     return secured
@@ -211,6 +230,13 @@ async function runSteps(raw: t.ByteStream, steps: readonly Step[], signal: Abort
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** What is known of the far side after `transform`, which gave `own`. */
+function withProofs(transform: t.Transform | undefined, own: t.Secured, below: t.Secured): t.Secured {
+  if (transform?.strength !== undefined) return own
+  const { stream, remote = below.remote, auth = below.auth, binding = below.binding } = own
+  return { stream, remote, auth, binding }
 }
 
 /** A transform checks this itself; a plug that forgot must still not connect anybody to the wrong peer. */
@@ -235,14 +261,14 @@ function checkPlugs(transport: t.Transport | undefined, transforms: readonly t.T
   if (typeof transport?.parse !== 'function' || typeof transport.addresses !== 'function') {
     throw new MultiserverError('STACK_INVALID', 'a stack begins with a transport, for example net({ port })')
   }
-  for (const transform of transforms) {
+  for (const [index, transform] of transforms.entries()) {
     if (typeof transform?.accept !== 'function' || typeof transform.section !== 'function') {
       throw new MultiserverError(
         'STACK_INVALID',
         `after ${transport.name} a stack has only transforms, such as shs`,
       )
     }
-    const refusal = transform.refuses?.(transport)
+    const refusal = transform.refuses?.(transport, transforms.slice(0, index))
     if (refusal !== undefined) throw new MultiserverError('STACK_INVALID', refusal)
   }
 }

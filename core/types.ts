@@ -68,6 +68,11 @@ export interface ListenContext {
   /** The identity of the first transform that has one: rtc signs its registration with it. */
   readonly identity?: Identity | undefined
   readonly transforms: readonly string[]
+  /**
+   * Whether the last of `transforms` passes streams on (`Transform.takeOver`): what a client's address has behind it is
+   * spoken with somebody else, and may be anything.
+   */
+  readonly passesOn?: boolean | undefined
   /** What the addresses of this stack have behind the transport's section, for example `['shs:KEY']`. */
   readonly sections?: readonly string[] | undefined
   /** Resolves once every stack of this server listens or has failed: what they print can be given to others. */
@@ -110,8 +115,8 @@ export interface Listener {
 export interface Transform {
   readonly name: string
   /**
-   * 2 for shs2, 1 for shs, 0 for what proves nothing although it stands where something could (noauth). Absent: what
-   * the layers below have proved goes on to hold, as under compression.
+   * 2 for shs2, 1 for shs, 0 for what proves nothing of the far side (noauth, tunnel). With a strength it says alone who
+   * the far side is. Absent: what the layers below have proved goes on to hold, as under compression.
    */
   readonly strength?: number | undefined
   readonly identity?: Identity | undefined
@@ -120,9 +125,33 @@ export interface Transform {
   /** The section as something to connect to, or null when it is not this transform's or is malformed. */
   parse(section: string): SecureTarget | null
   /** The server's side. It owns `inner` from then on and aborts it when it rejects. */
-  accept(inner: ByteStream, context: { readonly signal: AbortSignal }): Promise<Secured>
-  /** Why it is not to be put on top of `transport`, when it is not: the stack is STACK_INVALID then. */
-  refuses?(transport: Transport): string | undefined
+  accept(inner: ByteStream, context: AcceptContext): Promise<Secured>
+  /**
+   * Instead of `accept`, for a server that makes no connection of the stream but passes it on, as a bridge does. What
+   * stands behind it in the stack is for dialing only. Resolves when the stream is on its way.
+   */
+  takeOver?(inner: ByteStream, context: AcceptContext): Promise<Passage>
+  /** Whether it has a client's side only, and so its stack. @default false */
+  readonly dialsOnly?: boolean | undefined
+  /**
+   * Why it is not to be put on top of `transport` and the transforms `below`, when it is not: the stack is STACK_INVALID
+   * then.
+   */
+  refuses?(transport: Transport, below: readonly Transform[]): string | undefined
+}
+
+export interface AcceptContext {
+  readonly signal: AbortSignal
+  /** The key that the layers below have proved, 32 bytes. */
+  readonly remote?: Uint8Array | undefined
+}
+
+/** A stream that was taken over: the server that accepted it ends it when it is closed. */
+export interface Passage {
+  /** Resolves, and never rejects, when nothing of it is left. */
+  readonly closed: Promise<void>
+  /** Releases everything at once. Never throws. */
+  abort(reason?: Error): void
 }
 
 export interface SecureTarget {

@@ -1,6 +1,7 @@
 import { parseKeyText } from '../../core/address.ts'
 import { MultiserverError } from '../../core/errors.ts'
-import { HandshakeGate } from '../../core/handshake-gate.ts'
+import { CountGate } from '../../core/count-gate.ts'
+import { limits } from '../../core/limits.ts'
 import type { ByteStream, Secured } from '../../core/types.ts'
 import { asBuffer } from '../../plugs/buffers.ts'
 import { parseKeys, type KeysInput } from '../../plugs/key-pair.ts'
@@ -44,7 +45,7 @@ export function Shs(
     handshakeTimeoutMs: options.timeout,
     authTimeoutMs: options.timeout,
   })
-  const gate = new HandshakeGate()
+  const gate = new CountGate(limits.handshake.inFlight, limits.handshake.inFlightPerSource)
   const publicKey = keys && asBuffer(keys.publicKey)
 
   async function connect(inner: ByteStream, target: ShsTarget): Promise<Secured> {

@@ -144,7 +144,8 @@ async function listen(
   context: ListenContext,
   options: RtcOptions,
 ): Promise<Listener> {
-  const { identity, transforms, sections = [], started, signal, onError, onConnectionError } = context
+  const { identity, transforms, passesOn = false, sections = [] } = context
+  const { started, signal, onError, onConnectionError } = context
   const section = rtcSection(hubUrl)
   if (identity === undefined) {
     throw new MultiserverError('STACK_INVALID', 'rtc registers with a key: put shs behind it in the stack')
@@ -156,6 +157,7 @@ async function listen(
     options: introduction,
     signal: stop.signal,
     transforms,
+    passesOn,
     section,
     resumeMs: options.resumeMs ?? limits.resume.resumeMs,
     accept,

@@ -22,6 +22,8 @@ const { unopened, underWay, perSecond, burst } = limits.introduction
 /** A listening rtc stack: it gets the connections whose address has its transforms. */
 export interface Acceptor extends SessionOwner {
   readonly transforms: readonly string[]
+  /** Whatever more the client's address has behind them is not for this stack, but for somebody that it passes bytes to. */
+  readonly passesOn: boolean
   readonly onError: (error: Error) => void
   readonly onConnectionError: (error: Error) => void
 }
@@ -184,9 +186,16 @@ class Registrar {
     const known = this.#sessions.find(session)
     if (resume !== (known !== undefined)) return { refused: 'NO_SESSION' }
     if (known !== undefined) return { taker: known }
-    const acceptor = [...this.#acceptors].find((each) => each.transforms.join('~') === transforms.join('~'))
+    const acceptors = [...this.#acceptors]
+    const acceptor =
+      acceptors.find((each) => each.transforms.join('~') === transforms.join('~')) ??
+      acceptors.find((each) => each.passesOn && isPrefix(each.transforms, transforms))
     return acceptor === undefined
       ? { refused: 'NO_STACK' }
       : { taker: this.#sessions.begin(session, acceptor) }
   }
+}
+
+function isPrefix(beginning: readonly string[], names: readonly string[]): boolean {
+  return beginning.every((name, index) => name === names[index])
 }

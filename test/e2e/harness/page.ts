@@ -4,6 +4,7 @@ import { generateKeys, keyToString, loadOrCreateKeys } from '../../../plugs/keys
 import rtc from '../../../plugs/rtc/index.ts'
 import shs from '../../../plugs/shs/index.ts'
 import shs2 from '../../../plugs/shs2/index.ts'
+import tunnel from '../../../plugs/tunnel/index.browser.ts'
 import ws from '../../../plugs/ws.browser.ts'
 import { createPeer, type Outcome } from './peer.mjs'
 
@@ -39,10 +40,13 @@ async function startPeer(): Promise<Window['callPeer']> {
   const keys = await generateKeys()
   return createPeer({
     MultiServer,
-    stacks: [shs({ keys }), shs2({ keys })].flatMap((secret): StackInput[] => [
-      [rtc({ hub: `ws://${location.host}`, resumeMs: 15_000, ...relayed }), secret],
-      [ws(), secret],
-    ]),
+    stacks: [
+      ...[shs({ keys }), shs2({ keys })].flatMap((secret): StackInput[] => [
+        [rtc({ hub: `ws://${location.host}`, resumeMs: 15_000, ...relayed }), secret],
+        [ws(), secret],
+      ]),
+      [rtc(), shs2({ keys }), tunnel(), shs({ keys })],
+    ],
     publicKey: keys.publicKey,
     createHash: () => sha256.create(),
   })

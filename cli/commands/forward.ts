@@ -1,0 +1,109 @@
+import { createServer, type Server } from 'node:net'
+import { once } from 'node:events'
+import { Option, type Command } from 'commander'
+import { CliError, describeBriefly, describeFailure, exitOf } from '../failures.ts'
+import { addDialFlags, parseNumber, parseService, type DialFlags, type Service } from '../flags.ts'
+import { onInterruption } from '../interruption.ts'
+import { dial, makeDialer } from '../peer.ts'
+import { Forwarder } from '../services/forwarder.ts'
+import { limits } from '../services/limits.ts'
+import { trafficStatus } from '../services/words.ts'
+import { examples, paint, print, say, showStatus } from '../terminal.ts'
+import { describeConnection } from '../words.ts'
+import type { MultiserverError } from '../../core/errors.ts'
+
+interface ForwardFlags extends DialFlags {
+  /** Seconds. */
+  readonly wait: number
+}
+
+/** `forward [HOST:]PORT ADDRESS`: the service that a peer exposes, at a port of this machine. */
+export function addForward(program: Command): void {
+  const command = program
+    .command('forward')
+    .summary('reach what a peer exposes')
+    .description(
+      'Listens on a port of this machine and carries what connects there to the service that the peer at ADDRESS exposes, all over one connection. That one is made again whenever it is lost.',
+    )
+    .argument('<port>', 'where to listen: PORT of this machine, or HOST:PORT; 0: any free port', parseService)
+    .argument('<address>', 'what `multiserver expose` printed there')
+  addDialFlags(command)
+    .addOption(
+      new Option('--wait <seconds>', 'how long those who connect wait while the peer is away')
+        .argParser((text) => parseNumber(text, 0, 3600))
+        .default(30),
+    )
+    .addHelpText(
+      'after',
+      examples(
+        ["multiserver forward 2222 'rtc:hub.example.com~shs2:KEY'", 'then: ssh -p 2222 localhost'],
+        ["multiserver forward 0 'ADDRESS'", 'at any free port, which is printed'],
+      ),
+    )
+    .action(forward)
+}
+
+async function forward(place: Service, address: string, flags: ForwardFlags): Promise<void> {
+  const signal = onInterruption()
+  const peer = await makeDialer(flags)
+  let hasConnected = false
+  const forwarder = new Forwarder({
+    dial: (over) => dial(peer, address, flags, over),
+    waitMs: flags.wait * 1000,
+    onConnected(connection) {
+      hasConnected = true
+      say(describeConnection(connection))
+      connection.on('path', (path) => say(`The path is ${path} now.`))
+    },
+    onFailed(error, againMs) {
+      if (!hasConnected && !mayPass(error)) throw error
+      const remedies = hasConnected ? [] : describeFailure(error).slice(1)
+      const again = `trying again in ${(againMs / 1000).toFixed(1)} s`
+      say(`${paint('yellow', 'Not connected:')} ${describeBriefly(error)}; ${again}`)
+      for (const line of remedies) say(line)
+    },
+  })
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+    void forwarder.accept(socket)
+  })
+  server.maxConnections = limits.streamsPerPeer
+  const port = await listenAt(server, place)
+  say(`${paint('green', 'Listening')} on ${place.host}, port`)
+  print(String(port))
+  const hideStatus = showStatus(() => statusOf(forwarder))
+  try {
+    await forwarder.run(signal)
+  } finally {
+    hideStatus()
+    server.close()
+  }
+}
+
+/** What is not there may come; an address that is wrong, or a no, will not change by itself. */
+function mayPass(error: MultiserverError): boolean {
+  const exit = exitOf(error)
+  return exit === 'unreachable' || exit === 'broken'
+}
+
+async function listenAt(server: Server, { host, port }: Service): Promise<number> {
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (thrown) {
+    const why = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new CliError(
+      'failed',
+      `can not listen on ${host}:${port}: ${why}`,
+      'Choose another port, or 0.',
+      thrown,
+    )
+  }
+  const bound = server.address()
+  return typeof bound === 'object' && bound !== null ? bound.port : port
+}
+
+function statusOf({ carrier, waiting }: Forwarder): string {
+  const waits = waiting === 0 ? '' : `  ·  ${waiting} waiting`
+  const status = carrier === undefined ? paint('yellow', 'not connected') : trafficStatus([carrier])
+  return `${status}${waits}`
+}
