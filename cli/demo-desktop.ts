@@ -6,12 +6,12 @@ import { rtc } from '../plugs/rtc/index.ts'
 import { shs } from '../plugs/shs/index.ts'
 import { shs2 } from '../plugs/shs2/index.ts'
 import { lingerMs, liveAsChild, ownKeys, tellAddress } from './demo/child.ts'
-import { findLobby } from './demo/lobby-address.ts'
+import { LobbySeat } from './demo/lobby-seat.ts'
 import { errorLine, NodePeer } from './demo/node-peer.ts'
 import { printerFor } from './demo/terminal.ts'
 import { describeConnection } from './demo/words.ts'
 import type { CloseServer } from '../core/multiserver.ts'
-import type { Hello, RosterEntry } from './demo/protocol.ts'
+import type { Hello } from './demo/protocol.ts'
 import type { Talk } from './demo/talk.ts'
 
 /**
@@ -33,23 +33,21 @@ const ms = MultiServer(
 /** The new protocol, beside the old one. */
 const newer = MultiServer([[rtc({ hub: hubUrl }), shs2({ keys })]], { lingerMs })
 
-/** As often as figures on a page are worth it. */
-const stateMs = 1_000
-
-let isStopping = false
-let again: ReturnType<typeof setTimeout> | undefined
-let known = ''
-let lobby: Talk | undefined
-let told = ''
 let upgraded: CloseServer | undefined
 const peer = new NodePeer({ hello: introduceMyself, print, answer })
+const seat = new LobbySeat({
+  hubUrl,
+  ms,
+  peer,
+  print,
+  address: ownAddress,
+  links: () => peer.links(),
+  onJoined: (talk) => peer.say(talk, 'Hello server, I am the desktop.'),
+})
 const server = serve(ms)
-const telling = setInterval(tellState, stateMs)
-liveAsChild(async () => {
-  isStopping = true
-  clearTimeout(again)
-  clearInterval(telling)
-  await Promise.all([peer.close(), server(), upgraded?.()])
+liveAsChild(() => {
+  seat.leave()
+  return Promise.all([peer.close(), server(), upgraded?.()])
 })
 await server.listening.catch((thrown: unknown) => {
   print(errorLine(toError(thrown, 'LISTEN_FAILED')))
@@ -59,7 +57,7 @@ await server.listening.catch((thrown: unknown) => {
 print(`I am a desktop. No socket of mine listens: the hub introduces me, and WebRTC does the rest.
 My address is ${ownAddress()}`)
 tellAddress(ownAddress())
-await joinLobby()
+await seat.take()
 
 function serve(which: typeof ms): CloseServer {
   return which.server(
@@ -75,7 +73,7 @@ function upgrade(talk: Talk): void {
     upgraded.listening.then(
       () => {
         print(`I serve shs2 beside shs now. My address is\n${ownAddress().replace(';', '\n  or ')}`)
-        tellState()
+        seat.tell()
         peer.say(talk, 'I serve shs2 beside shs now: my address says so, and whoever dials me next takes it.')
       },
       (thrown: unknown) => print(errorLine(toError(thrown, 'LISTEN_FAILED'))),
@@ -87,53 +85,8 @@ function ownAddress(): string {
   return [ms.stringify(), ...(upgraded === undefined ? [] : [newer.stringify()])].join(';')
 }
 
-/** To the lobby, whenever it is another one. */
-function tellState(): void {
-  const links = peer.links()
-  const state = JSON.stringify([ownAddress(), links])
-  if (state === told) return
-  told = state
-  lobby?.sendState(ownAddress(), links)
-}
-
 function introduceMyself(): Hello {
   return { type: 'hello', kind: 'desktop', name: 'desktop', address: ownAddress() }
-}
-
-async function joinLobby(): Promise<void> {
-  try {
-    const connection = await ms.client(await findLobby(hubUrl.replace(/^ws/, 'http')))
-    if (isStopping) return connection.abort()
-    peer.talk(connection, {
-      onHello: (talk) => {
-        lobby = talk
-        told = ''
-        peer.say(talk, 'Hello server, I am the desktop.')
-      },
-      onRoster,
-      onEnd: () => {
-        lobby = undefined
-        joinLater()
-      },
-    })
-  } catch (thrown) {
-    print(`can not reach the server: ${errorLine(toError(thrown, 'CONNECT_FAILED'))}`)
-    joinLater()
-  }
-}
-
-function joinLater(): void {
-  if (!isStopping) again = setTimeout(() => void joinLobby(), 2_000)
-}
-
-function onRoster(peers: readonly RosterEntry[]): void {
-  const others = peers
-    .filter((other) => other.kind !== 'desktop')
-    .map(({ kind, name }) => (kind === name ? kind : name))
-  const there = others.join(', ')
-  if (there === known) return
-  known = there
-  print(`In the lobby with me: ${there === '' ? 'nobody' : there}`)
 }
 
 /** People get an answer; the server does not, for it would answer again. */

@@ -68,7 +68,7 @@ function accept(connection: Connection): void {
 function welcome(talk: Talk, hello: Hello): void {
   if (hello.kind === 'server') return
   const isNew = roster.add(keyOf(talk), hello, talk)
-  if (isNew && announcedKey(hello.address) !== null && serves(hello.address, 'rtc')) void greet(talk, hello)
+  if (isNew && isIntroduced(hello.address)) void greet(talk, hello)
 }
 
 function forget(talk: Talk): void {
@@ -105,6 +105,11 @@ function answer(text: string, { connection }: Talk, hello: Hello): string {
   const { transport } = describeConnection(connection)
   if (hello.kind === 'desktop') return 'Welcome! I tell everyone in the lobby how to reach you.'
   return `You said ‘${text.slice(0, 200)}’. I am the server, and it came over ${transport}.`
+}
+
+/** Whether the hub introduces the peer itself, and not a bridge to it. */
+function isIntroduced(announced: string): boolean {
+  return announcedKey(announced) !== null && serves(announced, 'rtc') && !serves(announced, 'tunnel')
 }
 
 /** Whether one of its alternatives has a section with that name. */

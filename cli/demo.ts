@@ -2,7 +2,7 @@ import { argv, env } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { DemoHub } from './demo/demo-hub.ts'
 import { defaultPort, helpText, readOptions, type DemoOptions } from './demo/options.ts'
-import { PeerProcess } from './demo/peer-process.ts'
+import { PeerProcess, type PeerName } from './demo/peer-process.ts'
 import { printerFor } from './demo/terminal.ts'
 
 /** `npm start`: the hub with the page, and its peers in processes of their own, until Ctrl-C. */
@@ -37,6 +37,7 @@ My address is ${url}`)
     },
   )
   await startPeer('desktop', () => [url])
+  await startPeer('veteran', () => [url])
   console.log(
     `\n    Open ${url.replace('ws:', 'http:')} in a browser, and once more in a second tab.\n    Ctrl-C stops everything.\n`,
   )
@@ -61,7 +62,7 @@ async function startHub({ port, isPortChosen }: DemoOptions): Promise<string> {
 
 /** Resolves to the peer's address. When it can't be kept alive, the demo is over. */
 function startPeer(
-  name: 'server' | 'desktop',
+  name: PeerName,
   args: () => readonly string[],
   onReady: (address: string) => void = () => undefined,
 ): Promise<string> {

@@ -10,7 +10,7 @@ export interface DemoHubOptions {
   readonly onRestart: () => void
 }
 
-/** `GET /demo.json`: where the lobby is, and the peer that only a bridge reaches. */
+/** `GET /demo.json`: where the lobby is. */
 export interface DemoAnswer {
   readonly lobby: string | undefined
 }

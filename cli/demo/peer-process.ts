@@ -5,8 +5,10 @@ import { env } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { seedVariable } from './child.ts'
 
+export type PeerName = 'server' | 'desktop' | 'veteran'
+
 export interface PeerProcessOptions {
-  readonly name: 'server' | 'desktop'
+  readonly name: PeerName
   readonly args: () => readonly string[]
   /** It is there, with this address; again whenever it was started again. */
   readonly onReady: (address: string) => void

@@ -8,6 +8,7 @@ import { MultiServer } from '../../core/multiserver.ts'
 import { rtc } from '../../plugs/rtc/index.ts'
 import { shs } from '../../plugs/shs/index.ts'
 import { shs2 } from '../../plugs/shs2/index.ts'
+import { tunnel } from '../../plugs/tunnel/index.browser.ts'
 import { ws } from '../../plugs/ws.browser.ts'
 import { Conversation } from './conversation.ts'
 import { FileOnItsWay } from './file-on-its-way.ts'
@@ -51,6 +52,8 @@ export class Company {
     this.#ms = MultiServer([
       [webRtc, shs2({ keys })],
       [webRtc, shs({ keys })],
+      // Through a bridge, which proves its key with shs2, to a program that knows nothing newer than shs.
+      [webRtc, shs2({ keys }), tunnel(), shs({ keys })],
       [ws(), shs2({ keys })],
       [ws(), shs({ keys })],
     ])

@@ -40,10 +40,13 @@ export class LiveTalk {
 
   /** Once a second. */
   sample(): void {
-    const { rttMs } = this.talk.connection.stats()
+    const { connection } = this.talk
+    const { rttMs } = connection.stats()
     const measured = typeof rttMs === 'number' ? rttMs : this.talk.roundTripMs
     if (typeof rttMs !== 'number') this.talk.ping()
     batch(() => {
+      // A bridge in between does not tell of changes.
+      this.path.value = connection.path
       this.rates.value = [...this.rates.value, this.#meter.read(this.talk)].slice(-mostSamples)
       this.roundTripMs.value = measured
     })

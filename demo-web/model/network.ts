@@ -10,11 +10,13 @@ export interface Network {
 }
 
 export interface NetworkNode {
-  /** The key; `hub` for the hub. */
+  /** The key; {@link hubId} for the hub. */
   readonly id: string
-  readonly kind: PeerKind | 'hub'
+  readonly kind: PeerKind | 'hub' | 'bridge'
   readonly name: string
   readonly isMe: boolean
+  /** The node that leads others to it: the hub, or a bridge. */
+  readonly behind: string | undefined
 }
 
 export interface NetworkEdge extends Omit<Link, 'to'> {
@@ -45,9 +47,20 @@ export const hubId = 'hub'
 
 /** Each connection once, although both ends tell of it. */
 export function drawNetwork(me: NetworkNode, peers: readonly NetworkPeer[]): Network {
-  const hub: NetworkNode = { id: hubId, kind: 'hub', name: 'hub', isMe: false }
-  const nodes = [me, hub, ...peers.map(({ key, kind, name }) => ({ id: key, kind, name, isMe: false }))]
   const known = new Map(peers.map((peer) => [peer.key, peer]))
+  const bridges = [...new Set(peers.map(({ address }) => bridgeOf(address)))].filter(
+    (id) => id !== undefined && !known.has(id),
+  )
+  const nodes: NetworkNode[] = [
+    me,
+    { id: hubId, kind: 'hub', name: 'hub', isMe: false, behind: undefined },
+    ...peers.map(({ key, kind, name, address }) => {
+      return { id: key, kind, name, isMe: false, behind: introducerOf(address) }
+    }),
+    ...bridges.map(
+      (id = '') => ({ id, kind: 'bridge', name: 'bridge', isMe: false, behind: hubId }) as const,
+    ),
+  ]
   const found = new Map<string, Omit<NetworkEdge, 'siblings' | 'place'>>()
   const add = (from: string, link: Link, isMine: boolean) => {
     const { to, ...rest } = link
@@ -56,7 +69,7 @@ export function drawNetwork(me: NetworkNode, peers: readonly NetworkPeer[]): Net
     const id = `${[from, to].toSorted().join(' ')} ${link.over}`
     const before = found.get(id)
     const bytesPerSecond = Math.max(link.bytesPerSecond, before?.bytesPerSecond ?? 0)
-    const via = viaOf(link, known.get(to)?.address ?? '', known)
+    const via = viaOf(link, known.get(to)?.address ?? '') ?? viaOf(link, known.get(from)?.address ?? '')
     found.set(id, { ...rest, id, from, to, via, isMine, bytesPerSecond })
   }
   for (const { key, links, ownLinks } of peers) {
@@ -66,17 +79,18 @@ export function drawNetwork(me: NetworkNode, peers: readonly NetworkPeer[]): Net
   return { nodes, edges: numberSiblings([...found.values()]) }
 }
 
-function viaOf(
-  { over, path }: Link,
-  address: string,
-  known: ReadonlyMap<string, unknown>,
-): string | undefined {
-  if (path === 'relay') return hubId
-  const bridge = over === 'tunnel' ? bridgeOf(address) : undefined
-  return bridge !== undefined && known.has(bridge) ? bridge : undefined
+function viaOf({ over, path }: Link, address: string): string | undefined {
+  if (over === 'tunnel') return bridgeOf(address)
+  return path === 'relay' ? hubId : undefined
 }
 
-/** Of `ws:…~shs2:BRIDGE~tunnel:KEY~shs:KEY` the BRIDGE, base64; undefined for an address without a tunnel. */
+/** The node of whoever leads others to this address: a bridge, the hub, or nobody when it is dialed as it stands. */
+export function introducerOf(address: string): string | undefined {
+  const isIntroduced = address !== '' && parseAddress(address).some(([transport]) => transport.name === 'rtc')
+  return bridgeOf(address) ?? (isIntroduced ? hubId : undefined)
+}
+
+/** Of `rtc:…~shs2:BRIDGE~tunnel:KEY~shs:KEY` the BRIDGE, base64; undefined for an address without a tunnel. */
 export function bridgeOf(address: string): string | undefined {
   if (address === '') return undefined
   for (const sections of parseAddress(address)) {

@@ -3,7 +3,7 @@ import { toBase64 } from '../../core/bytes.ts'
 import { Company } from './company.ts'
 import { createExperiments, type Experiments } from './experiments.ts'
 import { Lobby } from './lobby.ts'
-import { drawNetwork, type Network } from './network.ts'
+import { drawNetwork, introducerOf, type Network } from './network.ts'
 import { DialForm } from './dial-form.ts'
 import { describeError } from '../../cli/demo/words.ts'
 import type { Conversation } from './conversation.ts'
@@ -72,12 +72,6 @@ export class PageModel {
     if (peer.talks.value.length === 0 && peer.about.value.address !== '') void this.company.connect(peer)
   }
 
-  /** Whether the hub introduces this node of the network to others. */
-  isRegistered(id: string): boolean {
-    const address = this.company.peers.value.get(id)?.about.value.address ?? this.company.address.value
-    return /(?:^|;)rtc:/.test(address)
-  }
-
   show(tab: Tab): void {
     this.tab.value = tab
     this.see()
@@ -97,7 +91,8 @@ export class PageModel {
 
   #draw(): Network {
     const { ownName, ownKey } = this.company
-    const me = { id: toBase64(ownKey), kind: 'browser', name: ownName, isMe: true } as const
+    const behind = introducerOf(this.company.address.value)
+    const me = { id: toBase64(ownKey), kind: 'browser', name: ownName, isMe: true, behind } as const
     const peers = this.present.value.map((peer) => {
       const { kind, name, address, links } = peer.about.value
       const ownLinks = peer.talks.value.map((talk) => {

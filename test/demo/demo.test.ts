@@ -24,9 +24,10 @@ describe('npm start', () => {
       await demo.says('the desktop says: “Hello server, I am the desktop.”')
       await demo.says('the server says: “Welcome!')
       await demo.says('was reached by the server over WebRTC (rtc), directly from peer to peer')
+      await demo.says(/veteran +I am a program on multiserver 3\.8\.2[^]*~tunnel:\S+~shs:/)
       await demo.says(/Open http:\/\/127\.0\.0\.1:\d+ in a browser/)
       const pids = [demo.pid, ...childrenOf(demo.pid)]
-      expect(pids.length).toBe(3)
+      expect(pids.length).toBe(4)
       demo.child.kill('SIGTERM')
       expect(await demo.ended).toBe(0)
       expect(pids.filter(isAlive)).toEqual([])
@@ -73,7 +74,7 @@ describe('npm start', () => {
     await demo.says('the server says: “Hello desktop!')
     const [server, desktop] = childrenOf(demo.pid)
     const addresses = () =>
-      [...demo.output().matchAll(/My address is (rtc:\S+)/g)].map(([, address]) => address)
+      [...demo.output().matchAll(/My address is (rtc:[^\s~]+~shs:\S+)/g)].map(([, address]) => address)
     process.kill(desktop ?? 0, 'SIGSEGV')
     await demo.says('The desktop died (SIGSEGV); I start it again.')
     await demo.says(/I start it again[^]*the server says: “Hello desktop!/)

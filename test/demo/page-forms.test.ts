@@ -33,7 +33,7 @@ describe.skipIf(missing !== '')(`the forms of the demo page${missing}`, { timeou
     const context = await browser.newContext(options)
     const page = await browser.open(context)
     await page.getByRole('button', { name: /^Connect to all/ }).click()
-    await page.getByText('2 will hear you').waitFor()
+    await page.getByText('3 will hear you').waitFor()
     await say(page, 'the room', 'Hello, all')
     await page.getByText('I am the desktop').waitFor()
     expect(await findFaults(page)).toEqual([])

@@ -106,6 +106,19 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
     expect(all.indexOf('says: “And now?”')).toBeLessThan(all.indexOf(sha256))
   })
 
+  it('reaches a program on multiserver 3.8.2 through a bridge, and proves whose key it has', async () => {
+    await choose(first, 'veteran')
+    await say(first, 'veteran', 'Are you still there?')
+    await first.getByText('You said ‘Are you still there?’. I am a program on multiserver 3.8.2').waitFor()
+    await first.getByText('Its address', { exact: true }).click()
+    const address = await first.locator('.address li').innerText()
+    const [, key = ''] = /^rtc:\S+~shs2:.{44}~tunnel:(.{44})~shs:\1$/.exec(address) ?? []
+    expect(await first.locator('.connection').innerText()).toMatch(/WebRTC \(rtc\)[^]*shs: secret-handshake/)
+    expect(await first.locator('.connection dl code').innerText()).toBe(key)
+    await first.getByRole('img', { name: /^A bridge/ }).waitFor()
+    await first.getByRole('button', { name: /^veteran, veteran, connected through a bridge/ }).waitFor()
+  })
+
   it('gives a second tab a key of its own, and the two talk and send pictures by drag and drop', async () => {
     const second = await browser.open(context)
     await second.getByText('Another tab uses the key that this browser keeps.').waitFor()
@@ -142,12 +155,13 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
         .click({ timeout: 2_000 })
         .catch(() => undefined)
     }
-    await second.getByText('3 will hear you').waitFor()
+    await second.getByText('4 will hear you').waitFor()
     await say(second, 'the room', 'Good morning, all')
     await first.getByText('Good morning, all', { exact: true }).waitFor()
     for (const page of [first, second]) {
       await page.getByText('You said ‘Good morning, all’. I am the desktop').waitFor()
       await page.getByText('You said ‘Good morning, all’. I am the server').waitFor()
+      await page.getByText('You said ‘Good morning, all’. I am a program on multiserver 3.8.2').waitFor()
     }
     await second.setInputFiles('#compose-file', {
       name: 'for all.txt',
@@ -155,8 +169,8 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
       buffer: Buffer.from('one and all'),
     })
     await first.getByRole('button', { name: 'Take it' }).click()
-    // One for each: the page, the desktop and the server.
-    await expect.poll(() => second.getByText('Delivered: both ends').count(), { timeout }).toBe(3)
+    // One for each: the page, the desktop, the server and the veteran.
+    await expect.poll(() => second.getByText('Delivered: both ends').count(), { timeout }).toBe(4)
     await second.close()
   })
 

@@ -26,7 +26,7 @@ export function GraphEdge({ edge, places, isLabelled }: GraphEdgeProps) {
       <path class="edge-flow" d={d} />
       {isLabelled && (
         <text x={label.x.toFixed(1)} y={label.y.toFixed(1)}>
-          {wayWords(over, path).replace(/^over /, '')}
+          {wayWords(over, path).replace(/^(over|through a) /, '')}
         </text>
       )}
     </g>

@@ -49,6 +49,7 @@ export function GraphNode({ node, place, peer, isChosen, onChoose }: GraphNodePr
 function labelOf({ kind, name, isMe }: NetworkNode, peer: Peer | undefined): string {
   if (isMe) return `You, ${name}`
   if (kind === 'hub') return 'The hub, which introduces peers to each other'
+  if (kind === 'bridge') return 'A bridge, which passes on what it can’t read'
   const ways = peer?.talks.value.map(overWords).join(', ') ?? ''
   const unread = peer?.conversation.unread.value ?? 0
   return [

@@ -1,6 +1,5 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import { hubId } from '../../model/network.ts'
 import type { PageModel } from '../../model/page-model.ts'
 import { GraphEdge } from './graph-edge.tsx'
 import { GraphNode } from './graph-node.tsx'
@@ -28,7 +27,6 @@ export function Graph({ model }: { model: PageModel }) {
     }
   }, [])
   const places = layout.places.value
-  const hub = places.get(hubId)
   const chosen = model.chosen.value
   return (
     <div class="graph" ref={box}>
@@ -40,12 +38,11 @@ export function Graph({ model }: { model: PageModel }) {
         aria-label="The network, drawn"
       >
         <g class="registrations" aria-hidden="true">
-          {hub !== undefined &&
-            nodes.map(({ id }) => {
-              const place = places.get(id)
-              if (place === undefined || id === hubId || !model.isRegistered(id)) return null
-              return <line key={id} x1={place.x} y1={place.y} x2={hub.x} y2={hub.y} />
-            })}
+          {nodes.map(({ id, behind }) => {
+            const [here, there] = [places.get(id), places.get(behind ?? '')]
+            if (here === undefined || there === undefined) return null
+            return <line key={id} x1={here.x} y1={here.y} x2={there.x} y2={there.y} />
+          })}
         </g>
         <g aria-hidden="true">
           {edges.map((edge) => (

@@ -33,7 +33,7 @@ export class Layout {
   constructor(isStill: () => boolean) {
     this.#isStill = isStill
     this.#simulation = forceSimulation<Body>([])
-      .force('charge', forceManyBody<Body>().strength(-1_400).distanceMax(420))
+      .force('charge', forceManyBody<Body>().strength(-900).distanceMax(340))
       .force('collide', forceCollide<Body>(nodeSpace))
       .on('tick', () => this.#show())
       .stop()
@@ -53,7 +53,10 @@ export class Layout {
       const body: Body = before.get(id) ?? { id, ...onCircle(index, nodes.length, { x, y }) }
       return id === hubId ? Object.assign(body, { fx: x, fy: margin }) : body
     })
-    const links = edges.map(({ from, to }) => ({ source: from, target: to }))
+    // Who is behind a bridge stands near it; the hub pulls nobody.
+    const leads = nodes.map(({ id, behind = hubId }) => ({ from: behind, to: id }))
+    const pulls = [...edges, ...leads].filter(({ from, to }) => from !== hubId && to !== hubId)
+    const links = pulls.map(({ from, to }) => ({ source: from, target: to }))
     this.#simulation
       .nodes(bodies)
       .force(
