@@ -6,7 +6,7 @@ import type { IncomingFile } from './incoming-file.ts'
 import type { Hello, RosterEntry } from './protocol.ts'
 import { Talk } from './talk.ts'
 import type { Print } from './terminal.ts'
-import { linksOf, TalkMeter } from './talk-meter.ts'
+import { linkOf, TalkMeter, toldLinks } from './talk-meter.ts'
 import { formatBytes, printableLine } from './text.ts'
 import { describeConnection, describeError, shortKey } from './words.ts'
 
@@ -92,7 +92,8 @@ export class NodePeer {
 
   /** How it is linked now, for the lobby. */
   links(): Link[] {
-    return linksOf(this.#talks, this.#meter)
+    const met = [...this.#talks].filter(({ hello }) => hello !== undefined)
+    return toldLinks(met.map((talk) => linkOf(talk, this.#meter.read(talk))))
   }
 
   /** Says goodbye to everyone, those dialed from here among them. */

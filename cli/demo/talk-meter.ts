@@ -17,7 +17,7 @@ export class TalkMeter {
   }
 }
 
-/** A talk as the lobby is told of it; what is less than a message now and then counts as nothing. */
+/** A talk as its end knows it. */
 export function linkOf({ connection }: Talk, bytesPerSecond: number): Link {
   const { path, remote = new Uint8Array(), strength } = connection
   return {
@@ -25,17 +25,23 @@ export function linkOf({ connection }: Talk, bytesPerSecond: number): Link {
     over: linkName(connection),
     ...(path === undefined ? {} : { path }),
     strength,
-    bytesPerSecond: bytesPerSecond < idleBytes ? 0 : bytesPerSecond,
+    bytesPerSecond,
   }
 }
 
-/** Of all talks, those with most traffic first where there are too many. */
-export function linksOf(talks: Iterable<Talk>, meter: TalkMeter): Link[] {
-  const links = [...talks]
-    .filter(({ hello }) => hello !== undefined)
-    .map((talk) => linkOf(talk, meter.read(talk)))
-  return links.toSorted((a, b) => b.bytesPerSecond - a.bytesPerSecond).slice(0, mostLinks)
+/** What the lobby is told of all links: those with most traffic where there are too many. */
+export function toldLinks(links: readonly Link[]): Link[] {
+  const told = links.map((link) => ({ ...link, bytesPerSecond: roughly(link.bytesPerSecond) }))
+  return told.toSorted((a, b) => b.bytesPerSecond - a.bytesPerSecond).slice(0, mostLinks)
 }
 
-/** A second: pings, and the states that every peer tells. */
-const idleBytes = 4_096
+/**
+ * A power of four, and nothing below what the telling itself takes: each change is told to everyone, and would be news
+ * again for that.
+ */
+function roughly(bytesPerSecond: number): number {
+  return bytesPerSecond < quietBytes ? 0 : 4 ** Math.floor(Math.log2(bytesPerSecond) / 2)
+}
+
+/** A second. */
+const quietBytes = 64 * 1024

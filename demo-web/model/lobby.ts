@@ -1,5 +1,6 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
 import { findLobby } from '../../cli/demo/lobby-address.ts'
+import { toldLinks } from '../../cli/demo/talk-meter.ts'
 import { describeError } from '../../cli/demo/words.ts'
 import { membersOf } from './room.ts'
 import type { Company } from './company.ts'
@@ -52,7 +53,7 @@ export class Lobby {
     const presence = this.#describe()
     if (presence.words !== this.#presence.value.words) this.#presence.value = presence
     const talks = membersOf(this.#company).flatMap((peer) => peer.talks.value)
-    const links = talks.map(({ link }) => link)
+    const links = toldLinks(talks.map(({ link }) => link))
     const state = JSON.stringify(links)
     if (this.#lobby === undefined || state === this.#told) return
     this.#told = state

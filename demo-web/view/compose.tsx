@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { isNarrow } from '../model/page-model.ts'
+import { Icon } from './icons.tsx'
 
 export interface ComposeProps {
   /** Whom it goes to, in words. */
@@ -58,8 +59,8 @@ export function Compose({ to, isReady, onSay, onFiles }: ComposeProps) {
           event.currentTarget.value = ''
         }}
       />
-      <label class="button" for="compose-file" aria-hidden="true" data-disabled={!isReady}>
-        File…
+      <label class="button" for="compose-file" aria-hidden="true" title="Send files" data-disabled={!isReady}>
+        <Icon name="clip" />
       </label>
     </form>
   )

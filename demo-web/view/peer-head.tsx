@@ -1,4 +1,5 @@
 import { shortKey } from '../../cli/demo/words.ts'
+import { isNarrow } from '../model/page-model.ts'
 import type { Peer } from '../model/peer.ts'
 import { ConnectionCard } from './connection-card.tsx'
 import { DialStages } from './dial-stages.tsx'
@@ -35,7 +36,7 @@ export function PeerHead({ peer, onConnect }: { peer: Peer; onConnect: () => voi
       {dial.state === 'dialing' && <DialStages stages={dial.stages} />}
       <ErrorBox error={dial.state === 'failed' ? dial.error : undefined} />
       {talks.length > 0 && (
-        <details class="facts" open>
+        <details class="facts" open={!isNarrow()}>
           <summary>{talks.length === 1 ? 'One connection' : `${talks.length} connections`}</summary>
           <ul class="connections" tabIndex={0} aria-label="Connections">
             {talks.map((live) => (

@@ -69,6 +69,31 @@ describe('npm start', () => {
     },
   )
 
+  it('restarts its hub for its own page and for no other', { timeout }, async () => {
+    const demo = startDemo(['--port', '0'])
+    const restart = async (origin: string) => {
+      const { status } = await fetch(new URL('/demo/restart-hub', await demo.url), {
+        method: 'POST',
+        headers: { origin },
+      })
+      return status
+    }
+    expect(await restart('https://example.com')).toBe(403)
+    expect(demo.output()).not.toContain('wants to see me restart')
+    expect(await restart(await demo.url)).toBe(202)
+    await demo.says('wants to see me restart')
+    const url = await demo.url
+    const answers = () =>
+      fetch(new URL('/livez', url)).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    await expect.poll(answers, { timeout }).toBe(false)
+    await expect.poll(answers, { timeout }).toBe(true)
+    demo.child.kill('SIGTERM')
+    expect(await demo.ended).toBe(0)
+  })
+
   it.runIf(isLinux)('starts a peer that died again, with its key', { timeout }, async () => {
     const demo = startDemo(['--port', '0'])
     await demo.says('the server says: “Hello desktop!')

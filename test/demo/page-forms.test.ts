@@ -75,6 +75,7 @@ describe.skipIf(missing !== '')(`the forms of the demo page${missing}`, { timeou
     await parts.getByRole('button', { name: 'Network' }).click()
     await choose(page, 'desktop')
     await page.getByPlaceholder('Write to desktop').waitFor()
+    await page.getByText('One connection').click()
     await page.getByText('directly from peer to peer').waitFor()
     expect(await width(page)).toBe(phone.width)
     expect(await findFaults(page)).toEqual([])

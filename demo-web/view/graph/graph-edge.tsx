@@ -18,8 +18,8 @@ export function GraphEdge({ edge, places, isLabelled }: GraphEdgeProps) {
   // A quadratic curve that passes through the middle: the hub, or the bridge.
   const control = { x: 2 * middle.x - (a.x + b.x) / 2, y: 2 * middle.y - (a.y + b.y) / 2 }
   const d = `M${at(a)}Q${at(control)} ${at(b)}`
-  const label = via === undefined ? middle : { x: (a.x + 3 * middle.x) / 4, y: (a.y + 3 * middle.y) / 4 - 6 }
-  const speed = bytesPerSecond === 0 ? 'still' : bytesPerSecond < fastBytes ? 'slow' : 'fast'
+  const label = via === undefined ? middle : { x: (a.x + middle.x) / 2, y: (a.y + middle.y) / 2 }
+  const speed = bytesPerSecond < slowBytes ? 'still' : bytesPerSecond < fastBytes ? 'slow' : 'fast'
   return (
     <g class={isMine ? 'edge edge-mine' : 'edge'} data-way={wayOf(over, path)} data-speed={speed}>
       <path class="edge-line" d={d} />
@@ -46,5 +46,7 @@ function at({ x, y }: Place): string {
 }
 
 const spread = 34
-/** A second: more than people type. */
+/** A second: more than it takes to keep a connection and the lobby going. */
+const slowBytes = 1024
+/** A second: a file, and not somebody who types. */
 const fastBytes = 64 * 1024

@@ -33,7 +33,6 @@ export class Layout {
   constructor(isStill: () => boolean) {
     this.#isStill = isStill
     this.#simulation = forceSimulation<Body>([])
-      .force('charge', forceManyBody<Body>().strength(-900).distanceMax(340))
       .force('collide', forceCollide<Body>(nodeSpace))
       .on('tick', () => this.#show())
       .stop()
@@ -51,19 +50,27 @@ export class Layout {
     const before = new Map(this.#simulation.nodes().map((body) => [body.id, body]))
     const bodies = nodes.map(({ id }, index) => {
       const body: Body = before.get(id) ?? { id, ...onCircle(index, nodes.length, { x, y }) }
-      return id === hubId ? Object.assign(body, { fx: x, fy: margin }) : body
+      return id === hubId ? Object.assign(body, { fx: x, fy: margin - labelHeight }) : body
     })
     // Who is behind a bridge stands near it; the hub pulls nobody.
     const leads = nodes.map(({ id, behind = hubId }) => ({ from: behind, to: id }))
     const pulls = [...edges, ...leads].filter(({ from, to }) => from !== hubId && to !== hubId)
     const links = pulls.map(({ from, to }) => ({ source: from, target: to }))
+    // On a small screen everything is nearer.
+    const scale = clamp(Math.sqrt((width * height) / roomyArea), 0.6, 1.3)
     this.#simulation
       .nodes(bodies)
+      .force(
+        'charge',
+        forceManyBody<Body>()
+          .strength(-900 * scale ** 2)
+          .distanceMax(340 * scale),
+      )
       .force(
         'link',
         forceLink<Body, SimulationLinkDatum<Body>>(links)
           .id(({ id }) => id)
-          .distance(150)
+          .distance(150 * scale)
           .strength(0.25),
       )
       .force('x', forceX<Body>(x).strength(0.07))
@@ -83,7 +90,7 @@ export class Layout {
     const places = this.#simulation.nodes().map((body): [string, Place] => {
       // What is pushed out of the picture stays at its edge.
       body.x = clamp(body.x ?? 0, margin, this.#width - margin)
-      body.y = clamp(body.y ?? 0, margin, this.#height - margin - labelHeight)
+      body.y = clamp(body.y ?? 0, margin - labelHeight, this.#height - margin)
       return [body.id, { x: body.x, y: body.y }]
     })
     this.#places.value = new Map(places)
@@ -99,9 +106,11 @@ function clamp(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), Math.max(most, least))
 }
 
+/** Square pixels for which the forces were chosen. */
+const roomyArea = 600 * 400
 /** Around a node, with its name. */
-const nodeSpace = 52
-const margin = 44
+const nodeSpace = 46
+const margin = 54
 const labelHeight = 16
 /** Enough to come to rest. */
 const stillTicks = 250
