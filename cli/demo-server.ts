@@ -4,12 +4,12 @@ import { parseAddress } from '../core/address.ts'
 import { toBase64 } from '../core/bytes.ts'
 import { toError } from '../core/errors.ts'
 import { MultiServer } from '../core/multiserver.ts'
-import { generateKeys } from '../plugs/keys.ts'
 import { net } from '../plugs/net.ts'
 import { rtc } from '../plugs/rtc/index.ts'
 import { shs } from '../plugs/shs/index.ts'
+import { shs2 } from '../plugs/shs2/index.ts'
 import { ws } from '../plugs/ws.ts'
-import { lingerMs, liveAsChild, tellAddress } from './demo/child.ts'
+import { lingerMs, liveAsChild, ownKeys, tellAddress } from './demo/child.ts'
 import { errorLine, nameOf, NodePeer } from './demo/node-peer.ts'
 import { announcedKey, type Hello, type RosterEntry } from './demo/protocol.ts'
 import { Roster } from './demo/roster.ts'
@@ -27,19 +27,25 @@ const [hubUrl = 'ws://127.0.0.1:8989', netPort = '0', wsPort = '0'] = argv.slice
 const print = printerFor('server')
 const mostTries = 5
 const retryAfterMs = 2_000
-const keys = await generateKeys()
-const secret = shs({ keys })
-const stacks = [
-  [net({ port: Number(netPort) }), secret],
-  [ws({ port: Number(wsPort) }), secret],
-  // Without a hub this stack only dials.
-  [rtc(), secret],
-] as const
-const ms = MultiServer(stacks, { lingerMs })
+const keys = await ownKeys()
+const ms = MultiServer(
+  [
+    [net({ port: Number(netPort) }), shs2({ keys })],
+    [ws({ port: Number(wsPort) }), shs2({ keys })],
+    // Without a hub these only dial: each peer as strongly as it can.
+    [rtc(), shs2({ keys })],
+    [rtc(), shs({ keys })],
+  ],
+  { lingerMs },
+)
 const peer = new NodePeer({ hello: () => ({ type: 'hello', ...self() }), print, answer })
-const roster = new Roster(self)
+const roster = new Roster(() => ({ ...self(), links: peer.links() }))
 const server = ms.server(accept, (error) => print(errorLine(error)))
-liveAsChild(() => Promise.all([peer.close(), server()]))
+const telling = setInterval(() => roster.tellSoon(), 1_000)
+liveAsChild(() => {
+  clearInterval(telling)
+  return Promise.all([peer.close(), server()])
+})
 await server.listening.catch(() => process.exit(1))
 
 const address = ms.stringify()
@@ -52,13 +58,17 @@ function self(): RosterEntry {
 }
 
 function accept(connection: Connection): void {
-  peer.talk(connection, { onHello: welcome, onEnd: forget })
+  peer.talk(connection, {
+    onHello: welcome,
+    onState: (talk, announced, links) => roster.update(keyOf(talk), talk, announced, links),
+    onEnd: forget,
+  })
 }
 
 function welcome(talk: Talk, hello: Hello): void {
   if (hello.kind === 'server') return
   const isNew = roster.add(keyOf(talk), hello, talk)
-  if (isNew && reachableOverRtc(hello.address)) void greet(talk, hello)
+  if (isNew && isIntroduced(hello.address)) void greet(talk, hello)
 }
 
 function forget(talk: Talk): void {
@@ -73,7 +83,8 @@ async function greet({ connection }: Talk, hello: Hello): Promise<void> {
   const key = toBase64(connection.remote ?? new Uint8Array())
   for (let tries = 1; roster.has(key); tries++) {
     try {
-      const back = await ms.client(`${hubUrl.replace('ws://', 'rtc:')}~shs:${key}`)
+      const protocol = serves(hello.address, 'shs2') ? 'shs2' : 'shs'
+      const back = await ms.client(`${hubUrl.replace('ws://', 'rtc:')}~${protocol}:${key}`)
       peer.talk(back, { onHello: (talk) => sayHello(talk, hello) })
       return
     } catch (thrown) {
@@ -96,8 +107,14 @@ function answer(text: string, { connection }: Talk, hello: Hello): string {
   return `You said ‘${text.slice(0, 200)}’. I am the server, and it came over ${transport}.`
 }
 
-function reachableOverRtc(announced: string): boolean {
-  return announcedKey(announced) !== null && parseAddress(announced).some(([first]) => first.name === 'rtc')
+/** Whether the hub introduces the peer itself, and not a bridge to it. */
+function isIntroduced(announced: string): boolean {
+  return announcedKey(announced) !== null && serves(announced, 'rtc') && !serves(announced, 'tunnel')
+}
+
+/** Whether one of its alternatives has a section with that name. */
+function serves(announced: string, name: string): boolean {
+  return parseAddress(announced).some((sections) => sections.some((section) => section.name === name))
 }
 
 function keyOf({ connection }: Talk): string {

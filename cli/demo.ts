@@ -1,17 +1,15 @@
-import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { argv, env } from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { startDemoHub } from './demo/demo-hub.ts'
+import { DemoHub } from './demo/demo-hub.ts'
 import { defaultPort, helpText, readOptions, type DemoOptions } from './demo/options.ts'
+import { PeerProcess, type PeerName } from './demo/peer-process.ts'
 import { printerFor } from './demo/terminal.ts'
-import type { RunningHub } from '../signal-server/index.ts'
 
-/** `npm start`: the hub with the page, the server and the desktop, until Ctrl-C. */
+/** `npm start`: the hub with the page, and its peers in processes of their own, until Ctrl-C. */
 const print = printerFor('hub')
-const children: ChildProcess[] = []
-let hub: RunningHub | undefined
-let lobbyAddress: string | undefined
+const peers: PeerProcess[] = []
+let hub: DemoHub | undefined
+let lobby: string | undefined
 let isStopping = false
 
 process.on('SIGINT', () => void stop(0))
@@ -28,68 +26,75 @@ try {
 }
 
 async function start(options: DemoOptions): Promise<void> {
-  hub = await startHub(options)
+  const url = await startHub(options)
   print(`I am the hub. I introduce peers to each other and serve the page; what they say passes me by.
-My address is ${hub.url}`)
-  lobbyAddress = await startPeer('server', [hub.url, String(options.netPort), String(options.wsPort)])
-  await startPeer('desktop', [hub.url, lobbyAddress])
+My address is ${url}`)
+  lobby = await startPeer(
+    'server',
+    () => [url, String(options.netPort), String(options.wsPort)],
+    (address) => {
+      lobby = address
+    },
+  )
+  await startPeer('desktop', () => [url])
+  await startPeer('veteran', () => [url])
   console.log(
-    `\n    Open ${hub.url.replace('ws:', 'http:')} in a browser, and once more in a second tab.\n    Ctrl-C stops everything.\n`,
+    `\n    Open ${url.replace('ws:', 'http:')} in a browser, and once more in a second tab.\n    Ctrl-C stops everything.\n`,
   )
 }
 
 /** Another port only when nobody asked for this one. */
-async function startHub({ port, isPortChosen }: DemoOptions): Promise<RunningHub> {
-  const page = fileURLToPath(new URL('../demo-web', import.meta.url))
-  const options = { page, lobbyAddress: () => lobbyAddress }
+async function startHub({ port, isPortChosen }: DemoOptions): Promise<string> {
+  hub = new DemoHub({
+    port,
+    page: fileURLToPath(new URL('../demo-web', import.meta.url)),
+    tell: () => ({ lobby }),
+    onRestart: () => print('Somebody at the page wants to see me restart: I am back in a moment.'),
+  })
   try {
-    return await startDemoHub({ ...options, port })
+    return await hub.start()
   } catch (thrown) {
     if (isPortChosen || !isInUse(thrown)) throw thrown
     print(`Port ${defaultPort} is in use, so I take another one. (--port chooses.)`)
-    return startDemoHub({ ...options, port: 0 })
+    return hub.start(0)
   }
 }
 
-/** Resolves to the peer's address. When a peer dies, the demo is over. */
-async function startPeer(name: 'server' | 'desktop', args: readonly string[]): Promise<string> {
-  const child = fork(fileURLToPath(new URL(`demo-${name}.js`, import.meta.url)), args)
-  children.push(child)
-  const exited = new Promise<never>((_resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, signal) => {
-      reject(new Error(`The ${name} ended before it was ready.`))
-      if (isStopping) return
-      print(`The ${name} ended (${signal ?? `exit code ${code ?? '?'}`}), and so does the demo.`)
-      void stop(1)
+/** Resolves to the peer's address. When it can't be kept alive, the demo is over. */
+function startPeer(
+  name: PeerName,
+  args: () => readonly string[],
+  onReady: (address: string) => void = () => undefined,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const peer = new PeerProcess({
+      name,
+      args,
+      onReady: (address) => {
+        onReady(address)
+        resolve(address)
+      },
+      onDied: (how) => print(`The ${name} died (${how}); I start it again.`),
+      onGivenUp: (how) => {
+        reject(new Error(`The ${name} ended before it was ready (${how}).`))
+        if (isStopping) return
+        print(`The ${name} ended (${how}), and so does the demo.`)
+        void stop(1)
+      },
     })
+    peers.push(peer)
+    peer.start()
   })
-  const told = once(child, 'message').then(([message]: unknown[]) => addressIn(message))
-  return Promise.race([told, exited])
 }
 
-function addressIn(message: unknown): string {
-  if (typeof message === 'object' && message !== null && 'address' in message) return String(message.address)
-  throw new Error('A peer said something that its parent does not understand.')
-}
-
-/** First the peers, which say goodbye, then the hub; a child that does not go in time is killed. */
+/** First the peers, which say goodbye, then the hub. */
 async function stop(code: number): Promise<void> {
   if (isStopping) return
   isStopping = true
-  if (children.length > 0) print('Stopping.')
-  await Promise.all(children.map(stopChild))
+  if (peers.length > 0) print('Stopping.')
+  await Promise.all(peers.map((peer) => peer.stop()))
   await hub?.close()
   process.exit(code)
-}
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
-  const gone = once(child, 'exit')
-  if (child.connected) child.send('stop', () => undefined)
-  const late = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
-  await gone
-  clearTimeout(late)
 }
 
 function isInUse(thrown: unknown): boolean {
@@ -103,6 +108,3 @@ function explain(thrown: unknown): string {
     return `${thrown.message}\nThat port is in use: --port chooses another, and --port 0 any free one.`
   return thrown.message
 }
-
-/** More than a child gives itself. */
-const stopTimeoutMs = 6_000

@@ -18,6 +18,19 @@ export async function loadOrCreateKeys(name: string): Promise<Keys> {
   }
 }
 
+/** Puts `keys` in the place of those kept under `name`, which are gone then: for keys that come from elsewhere. */
+export async function saveKeys(name: string, keys: KeysInput): Promise<void> {
+  const { publicKey, secretKey } = parseKeys(keys)
+  const database = await openDatabase()
+  try {
+    await settled(
+      database.transaction('keys', 'readwrite').objectStore('keys').put({ publicKey, secretKey }, name),
+    )
+  } finally {
+    database.close()
+  }
+}
+
 function openDatabase(): Promise<IDBDatabase> {
   const request = indexedDB.open('multiserver', 1)
   request.onupgradeneeded = () => request.result.createObjectStore('keys')

@@ -8,6 +8,7 @@ export interface IncomingFileOptions {
   readonly id: number
   readonly name: string
   readonly size: number
+  readonly room: boolean
   readonly post: (message: Message) => void
 }
 
@@ -16,6 +17,8 @@ export class IncomingFile implements Transfer {
   readonly direction = 'incoming'
   readonly name: string
   readonly size: number
+  /** Whether everyone is offered the same. */
+  readonly room: boolean
   state: TransferState = 'offered'
   moved = 0
   sha256: string | undefined
@@ -27,11 +30,12 @@ export class IncomingFile implements Transfer {
   #sink: ((bytes: Bytes) => void) | undefined
   #told = 0
 
-  constructor({ id, name, size, post }: IncomingFileOptions) {
+  constructor({ id, name, size, room, post }: IncomingFileOptions) {
     this.#id = id
     this.#post = post
     this.name = name
     this.size = size
+    this.room = room
   }
 
   /** Lets it come: `sink` gets the chunks in order, and may be absent for those who only want to see it arrive. */

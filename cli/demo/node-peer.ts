@@ -1,10 +1,12 @@
 import { toBase64 } from '../../core/bytes.ts'
 import type { Connection } from '../../core/connection.ts'
 import type { MultiserverError } from '../../core/errors.ts'
+import type { Link } from './links.ts'
 import type { IncomingFile } from './incoming-file.ts'
 import type { Hello, RosterEntry } from './protocol.ts'
 import { Talk } from './talk.ts'
 import type { Print } from './terminal.ts'
+import { linkOf, TalkMeter, toldLinks } from './talk-meter.ts'
 import { formatBytes, printableLine } from './text.ts'
 import { describeConnection, describeError, shortKey } from './words.ts'
 
@@ -12,7 +14,7 @@ export interface NodePeerOptions {
   /** What it says first; asked for each connection, for the address is known only once it listens. */
   readonly hello: () => Hello
   readonly print: Print
-  /** What to answer to a chat message; undefined for nothing. */
+  /** What to answer to a chat message, where it was said; undefined for nothing. */
   readonly answer: (text: string, talk: Talk, hello: Hello) => string | undefined
 }
 
@@ -20,8 +22,12 @@ export interface NodePeerOptions {
 export interface NodeTalkEvents {
   readonly onHello?: (talk: Talk, hello: Hello) => void
   readonly onRoster?: (peers: readonly RosterEntry[]) => void
+  readonly onState?: (talk: Talk, address: string, links: readonly Link[]) => void
+  readonly onUpgrade?: (talk: Talk) => void
   readonly onEnd?: (talk: Talk) => void
 }
+
+const noKey = new Uint8Array()
 
 /** Larger files are refused: nobody looks at them here. */
 const mostFileBytes = 256 * 1024 * 1024
@@ -30,6 +36,7 @@ const mostFileBytes = 256 * 1024 * 1024
 export class NodePeer {
   readonly #options: NodePeerOptions
   readonly #talks = new Set<Talk>()
+  readonly #meter = new TalkMeter()
 
   constructor(options: NodePeerOptions) {
     this.#options = options
@@ -37,19 +44,24 @@ export class NodePeer {
 
   talk(connection: Connection, events: NodeTalkEvents = {}): Talk {
     const { hello: me, print, answer } = this.#options
-    let who = `a peer with the key ${shortKey(toBase64(connection.remote ?? new Uint8Array()))}`
+    let who = `a peer with the key ${shortKey(toBase64(connection.remote ?? noKey))}`
     const talk: Talk = new Talk(connection, me(), {
       onHello(hello) {
         who = nameOf(hello)
         print(meetingWords(who, connection))
         events.onHello?.(talk, hello)
       },
-      onChat: (text) => {
-        print(`${who} says: ${quote(text)}`)
+      onChat: (text, inRoom) => {
+        print(`${who} says${inRoom ? ' to all' : ''}: ${quote(text)}`)
         const words = talk.hello && answer(text, talk, talk.hello)
-        if (words !== undefined) this.say(talk, words)
+        // Only people are answered before everyone, or two machines would never stop.
+        if (words === undefined || (inRoom && talk.hello?.kind !== 'browser')) return
+        if (inRoom) this.sayToAll(words)
+        else this.say(talk, words)
       },
       onRoster: (peers) => events.onRoster?.(peers),
+      onState: (address, links) => events.onState?.(talk, address, links),
+      onUpgrade: () => events.onUpgrade?.(talk),
       onOffer: (file) => receiveFile(file, who, print),
       onEnd: (error) => {
         print(`${who} is gone${error === undefined ? '' : `: ${errorLine(error)}`}`)
@@ -67,6 +79,21 @@ export class NodePeer {
     )
     // That the peer is gone shows as the end of the talk.
     talk.say(text).catch(() => undefined)
+  }
+
+  /** The same to everyone it is connected to, each once. */
+  sayToAll(text: string): void {
+    const oneEach = new Map([...this.#talks].map((talk) => [toBase64(talk.connection.remote ?? noKey), talk]))
+    this.#options.print(`says to all: ${quote(text)}`)
+    for (const talk of oneEach.values()) {
+      if (talk.hello !== undefined) talk.say(text, true).catch(() => undefined)
+    }
+  }
+
+  /** How it is linked now, for the lobby. */
+  links(): Link[] {
+    const met = [...this.#talks].filter(({ hello }) => hello !== undefined)
+    return toldLinks(met.map((talk) => linkOf(talk, this.#meter.read(talk))))
   }
 
   /** Says goodbye to everyone, those dialed from here among them. */

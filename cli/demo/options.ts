@@ -14,9 +14,10 @@ export const defaultPort = 8989
 
 export const helpText = `Usage: npm start -- [options]
 
-Starts a hub that serves the demo page, and two peers in processes of their own:
-the server, which listens on net (TCP) and ws (WebSocket), and the desktop, which
-listens on nothing and is reached over WebRTC. Everything stays on this machine.
+Starts a hub that serves the demo page, and three peers in processes of their own:
+the server, which listens on net (TCP) and ws (WebSocket), the desktop, which listens
+on nothing and is reached over WebRTC, and the veteran, a program on multiserver 3.8.2
+that is reached through a bridge. Everything stays on this machine.
 
   --port PORT      the page and the hub (or PORT in the environment; ${defaultPort}; 0: any free one)
   --net-port PORT  the server's TCP port (or NET_PORT; 0)

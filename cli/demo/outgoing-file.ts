@@ -13,6 +13,14 @@ export interface FileSource {
   read(start: number, end: number): Promise<Uint8Array>
 }
 
+export interface OutgoingFileOptions {
+  readonly id: number
+  readonly source: FileSource
+  /** Whether everyone is offered the same. */
+  readonly room: boolean
+  readonly write: (frame: Uint8Array) => Promise<void>
+}
+
 /** Sends a file: offers it, waits for the consent, and keeps little on the way, so that chat gets through. */
 export class OutgoingFile implements Transfer {
   readonly direction = 'outgoing'
@@ -29,14 +37,14 @@ export class OutgoingFile implements Transfer {
   #sent = 0
   #wake: () => void = () => undefined
 
-  constructor(id: number, source: FileSource, write: (frame: Uint8Array) => Promise<void>) {
+  constructor({ id, source, room, write }: OutgoingFileOptions) {
     this.#id = id
     this.#source = source
     this.#write = write
     this.name = source.name
     this.size = source.size
     const name = source.name.slice(-demoLimits.fileNameCharacters)
-    write(messageFrame({ type: 'offer', id, name, size: source.size })).catch(this.#failed)
+    write(messageFrame({ type: 'offer', id, name, size: source.size, room })).catch(this.#failed)
   }
 
   /** This side does not want to any more. */

@@ -1,5 +1,6 @@
 import { checkOneKey, lastKey, parseAddress } from '../../core/address.ts'
 import type { Bytes } from '../../core/types.ts'
+import { decodeLinks, type Link } from './links.ts'
 import { printable, printableLine, safeFileName } from './text.ts'
 
 /**
@@ -7,8 +8,11 @@ import { printable, printableLine, safeFileName } from './text.ts'
  *
  * ```
  * both      hello                       the first message of each side
- * both      chat
- * server    roster                      who is there; again at each change
+ * both      chat                        to the peer alone, or to the room: the same to everyone
+ * both      ping … pong                 how long a message takes there and back
+ * server    roster                      who is there and how they are linked; again at each change
+ * others    state                       to the server: how I am linked now, and where I can be dialed
+ * page      upgrade                     to the desktop: serve shs2 beside shs from now on
  * sender    offer  … chunks … done      or withdraw, at any time
  * receiver  accept … progress … received    or refuse, at any time
  * ```
@@ -16,15 +20,28 @@ import { printable, printableLine, safeFileName } from './text.ts'
  */
 export type Message =
   | Hello
-  | { readonly type: 'chat'; readonly text: string }
-  | { readonly type: 'roster'; readonly peers: readonly RosterEntry[] }
-  | { readonly type: 'offer'; readonly id: number; readonly name: string; readonly size: number }
+  | { readonly type: 'chat'; readonly text: string; readonly room: boolean }
+  | { readonly type: 'ping' | 'pong'; readonly id: number }
+  | { readonly type: 'roster'; readonly peers: readonly LobbyEntry[] }
+  | { readonly type: 'state'; readonly address: string; readonly links: readonly Link[] }
+  | { readonly type: 'upgrade' }
+  | Offer
   | { readonly type: 'done'; readonly id: number; readonly sha256: string }
   | { readonly type: 'withdraw'; readonly id: number; readonly why: string }
   | { readonly type: 'accept'; readonly id: number }
   | { readonly type: 'progress'; readonly id: number; readonly received: number }
   | { readonly type: 'received'; readonly id: number; readonly sha256: string }
   | { readonly type: 'refuse'; readonly id: number; readonly why: string }
+
+export interface Offer {
+  readonly type: 'offer'
+  readonly id: number
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Whether it is offered to everyone. */
+  readonly room: boolean
+}
 
 export interface Hello extends RosterEntry {
   readonly type: 'hello'
@@ -37,12 +54,18 @@ export interface RosterEntry {
   readonly address: string
 }
 
-export type PeerKind = 'browser' | 'desktop' | 'server'
+/** Who is in the lobby, and what it says of its connections. */
+export interface LobbyEntry extends RosterEntry {
+  readonly links: readonly Link[]
+}
+
+/** `veteran`: a program on multiserver 3.8.2. */
+export type PeerKind = 'browser' | 'desktop' | 'server' | 'veteran'
 
 /** What a peer of the demo takes from another. */
 export const demoLimits = {
   /** Of one message as JSON: a full roster fits. */
-  messageBytes: 256 * 1024,
+  messageBytes: 512 * 1024,
   /** Of a file's chunk: a chat message never waits behind more than a few of these. */
   chunkBytes: 32 * 1024,
   /** Of a file that are under way unacknowledged: what a chat message may have to wait behind. */
@@ -98,16 +121,28 @@ function decodeFields(value: Fields): Message | null {
     }
     case 'chat': {
       const text = textOf(value['text'], demoLimits.chatCharacters)
-      return text === null ? null : { type, text: printable(text) }
+      return text === null ? null : { type, text: printable(text), room: value['room'] === true }
+    }
+    case 'ping':
+    case 'pong':
+    case 'accept': {
+      const id = idOf(value['id'])
+      return id === null ? null : { type, id }
     }
     case 'roster':
       return decodeRoster(value['peers'])
+    case 'state': {
+      const [address, links] = [addressOf(value['address']), decodeLinks(value['links'])]
+      return address === null || links === null ? null : { type, address, links }
+    }
+    case 'upgrade':
+      return { type }
     case 'offer': {
       const [id, size] = [idOf(value['id']), countOf(value['size'])]
       const name = textOf(value['name'], demoLimits.fileNameCharacters)
       return id === null || size === null || name === null
         ? null
-        : { type, id, name: safeFileName(name), size }
+        : { type, id, name: safeFileName(name), size, room: value['room'] === true }
     }
     case 'done':
     case 'received': {
@@ -118,10 +153,6 @@ function decodeFields(value: Fields): Message | null {
     case 'refuse': {
       const [id, why] = [idOf(value['id']), textOf(value['why'], demoLimits.whyCharacters)]
       return id === null || why === null ? null : { type, id, why: printableLine(why) }
-    }
-    case 'accept': {
-      const id = idOf(value['id'])
-      return id === null ? null : { type, id }
     }
     case 'progress': {
       const [id, received] = [idOf(value['id']), countOf(value['received'])]
@@ -134,18 +165,27 @@ function decodeFields(value: Fields): Message | null {
 
 function decodeRoster(value: unknown): Message | null {
   if (!Array.isArray(value) || value.length > demoLimits.rosterEntries) return null
-  const peers = value.map((entry: unknown) => (isRecord(entry) ? decodeEntry(entry) : null))
+  const peers = value.map((entry: unknown) => (isRecord(entry) ? decodeLobbyEntry(entry) : null))
   const valid = peers.filter((entry) => entry !== null)
   return valid.length === peers.length ? { type: 'roster', peers: valid } : null
 }
 
+function decodeLobbyEntry(value: Fields): LobbyEntry | null {
+  const [entry, links] = [decodeEntry(value), decodeLinks(value['links'])]
+  return entry === null || links === null ? null : { ...entry, links }
+}
+
 function decodeEntry(value: Fields): RosterEntry | null {
-  const { kind, name: rawName, address: rawAddress } = value
+  const { kind, name: rawName } = value
   const name = textOf(rawName, demoLimits.nameCharacters)
-  const address = textOf(rawAddress, demoLimits.addressCharacters)
+  const address = addressOf(value['address'])
   if (!isKind(kind) || name === null || address === null) return null
-  if (name === '' || name !== printableLine(name)) return null
-  return address === '' || announcedKey(address) !== null ? { kind, name, address } : null
+  return name === '' || name !== printableLine(name) ? null : { kind, name, address }
+}
+
+function addressOf(value: unknown): string | null {
+  const address = textOf(value, demoLimits.addressCharacters)
+  return address === '' || (address !== null && announcedKey(address) !== null) ? address : null
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -155,7 +195,7 @@ function isRecord(value: unknown): value is Fields {
 }
 
 function isKind(value: unknown): value is PeerKind {
-  return value === 'browser' || value === 'desktop' || value === 'server'
+  return value === 'browser' || value === 'desktop' || value === 'server' || value === 'veteran'
 }
 
 function textOf(value: unknown, mostCharacters: number): string | null {

@@ -1,13 +1,16 @@
-import type { Hello, RosterEntry } from './protocol.ts'
+import type { Link } from './links.ts'
+import type { Hello, LobbyEntry } from './protocol.ts'
 import type { Talk } from './talk.ts'
 
 /** Who is there: the lobby of the demo, kept by the server peer. One entry for each proven key. */
 export class Roster {
-  readonly #entries = new Map<string, { entry: RosterEntry; talk: Talk }>()
-  readonly #own: () => RosterEntry
+  readonly #entries = new Map<string, { entry: LobbyEntry; talk: Talk }>()
+  readonly #own: () => LobbyEntry
+  #told = ''
+  #soon: ReturnType<typeof setTimeout> | undefined
 
   /** @param own the server itself, which leads every list */
-  constructor(own: () => RosterEntry) {
+  constructor(own: () => LobbyEntry) {
     this.#own = own
   }
 
@@ -15,13 +18,32 @@ export class Roster {
   add(key: string, { kind, name, address }: Hello, talk: Talk): boolean {
     const isNew = !this.#entries.has(key)
     if (isNew && this.#entries.size >= mostPeers) return false
-    this.#entries.set(key, { entry: { kind, name, address }, talk })
+    this.#entries.set(key, { entry: { kind, name, address, links: [] }, talk })
     this.#tell()
     return isNew
   }
 
   has(key: string): boolean {
     return this.#entries.has(key)
+  }
+
+  /** What somebody who is there says of itself now. */
+  update(key: string, talk: Talk, address: string, links: readonly Link[]): void {
+    const there = this.#entries.get(key)
+    if (there?.talk !== talk) return
+    const hasMoved = there.entry.address !== address
+    this.#entries.set(key, { entry: { ...there.entry, address, links }, talk })
+    if (hasMoved) this.#tell()
+    else this.tellSoon()
+  }
+
+  /** For what changes often: once for all that comes within a second. */
+  tellSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined
+      if (JSON.stringify(this.#peers()) !== this.#told) this.#tell()
+    }, soonMs)
+    this.#soon.unref()
   }
 
   /** Whether it was there by this talk. */
@@ -34,11 +56,17 @@ export class Roster {
 
   /** Everyone hears of it, and of nobody without an address: what for? */
   #tell(): void {
-    const there = [...this.#entries.values()]
-    const peers = [this.#own(), ...there.map(({ entry }) => entry)].filter(({ address }) => address !== '')
-    for (const { talk } of there) talk.sendRoster(peers)
+    const peers = this.#peers()
+    this.#told = JSON.stringify(peers)
+    for (const { talk } of this.#entries.values()) talk.sendRoster(peers)
+  }
+
+  #peers(): LobbyEntry[] {
+    const all = [this.#own(), ...[...this.#entries.values()].map(({ entry }) => entry)]
+    return all.filter(({ address }) => address !== '')
   }
 }
 
 /** With the server itself this fits in one message. */
 const mostPeers = 99
+const soonMs = 1_000

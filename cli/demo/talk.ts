@@ -5,14 +5,27 @@ import type { Connection } from '../../core/connection.ts'
 import { messageFrame, readFrame, type DemoFrame } from './frames.ts'
 import { IncomingFile } from './incoming-file.ts'
 import { OutgoingFile, type FileSource } from './outgoing-file.ts'
-import { announcedKey, demoLimits, type Hello, type Message, type RosterEntry } from './protocol.ts'
+import {
+  announcedKey,
+  demoLimits,
+  type Hello,
+  type LobbyEntry,
+  type Message,
+  type Offer,
+} from './protocol.ts'
 import { isOver } from './transfer.ts'
+import type { Bytes } from '../../core/types.ts'
+import { mostLinks, type Link } from './links.ts'
 
 export interface TalkEvents {
   /** First, and once: the peer has said who it is, and the key in its address is the one it proved. */
   onHello(hello: Hello): void
-  onChat(text: string): void
-  onRoster?(peers: readonly RosterEntry[]): void
+  /** @param inRoom whether everyone else was told the same */
+  onChat(text: string, inRoom: boolean): void
+  onRoster?(peers: readonly LobbyEntry[]): void
+  /** How the peer is linked, and where it can be dialed from now on. */
+  onState?(address: string, links: readonly Link[]): void
+  onUpgrade?(): void
   /** A file is offered; nothing of it comes before `accept`. */
   onOffer(file: IncomingFile): void
   /** Last, and once. `error` when it did not end in peace. */
@@ -24,11 +37,17 @@ export class Talk {
   readonly connection: Connection
   /** Who the peer says it is; undefined until its hello. */
   hello: Hello | undefined
+  /** Both directions together. */
+  movedBytes = 0
+  /** How long the last message took there and back; undefined until one has. */
+  roundTripMs: number | undefined
   readonly #events: TalkEvents
   readonly #incoming = new Map<number, IncomingFile>()
   readonly #outgoing = new Map<number, OutgoingFile>()
   #lastOffered = 0
   #lastSent = 0
+  #lastPing = 0
+  #pingedAt = 0
   #isOver = false
 
   constructor(connection: Connection, me: Hello, events: TalkEvents) {
@@ -43,19 +62,35 @@ export class Talk {
   }
 
   /** Settles when the connection is ready for more. */
-  say(text: string): Promise<void> {
-    return this.#write(messageFrame({ type: 'chat', text: text.slice(0, demoLimits.chatCharacters) }))
+  say(text: string, room = false): Promise<void> {
+    return this.#write(messageFrame({ type: 'chat', text: text.slice(0, demoLimits.chatCharacters), room }))
   }
 
-  sendRoster(peers: readonly RosterEntry[]): void {
+  sendRoster(peers: readonly LobbyEntry[]): void {
     this.#post({ type: 'roster', peers: peers.slice(0, demoLimits.rosterEntries) })
   }
 
+  sendState(address: string, links: readonly Link[]): void {
+    this.#post({ type: 'state', address, links: links.slice(0, mostLinks) })
+  }
+
+  askForUpgrade(): void {
+    this.#post({ type: 'upgrade' })
+  }
+
+  /** Measures the round trip, unless the answer to the last one has still to come. */
+  ping(): void {
+    if (this.#pingedAt !== 0) return
+    this.#pingedAt = performance.now()
+    this.#lastPing += 1
+    this.#post({ type: 'ping', id: this.#lastPing })
+  }
+
   /** Offers a file, which goes as soon as the peer accepts it. */
-  sendFile(source: FileSource): OutgoingFile {
+  sendFile(source: FileSource, room = false): OutgoingFile {
     const id = ++this.#lastSent
     forgetFinished(this.#outgoing)
-    const file = new OutgoingFile(id, source, (frame) => this.#write(frame))
+    const file = new OutgoingFile({ id, source, room, write: (frame) => this.#write(frame) })
     this.#outgoing.set(id, file)
     return file
   }
@@ -71,7 +106,7 @@ export class Talk {
     }, demoLimits.helloTimeoutMs)
     let error: MultiserverError | undefined
     try {
-      const reader = new ByteReader(this.connection)
+      const reader = new ByteReader({ read: () => this.#read() })
       for (let frame = await readFrame(reader); frame !== null; frame = await readFrame(reader)) {
         if (this.#receive(frame)) clearTimeout(silent)
         else throw new MultiserverError('PROTOCOL', 'the far side said what makes no sense here')
@@ -98,16 +133,26 @@ export class Talk {
   }
 
   #greet(hello: Hello): boolean {
-    const { remote } = this.connection
-    const key = hello.address === '' ? remote : announcedKey(hello.address)
-    if (remote === undefined || !key || !equalBytes(key, remote)) {
-      throw new MultiserverError(
-        'WRONG_KEY',
-        'the far side announced an address with a key that it did not prove',
-      )
-    }
+    this.#checkKey(hello.address)
     this.hello = hello
     this.#events.onHello(hello)
+    return true
+  }
+
+  #checkKey(address: string): void {
+    const { remote } = this.connection
+    const key = address === '' ? remote : announcedKey(address)
+    if (remote !== undefined && key && equalBytes(key, remote)) return
+    throw new MultiserverError(
+      'WRONG_KEY',
+      'the far side announced an address with a key that it did not prove',
+    )
+  }
+
+  #ponged(id: number): boolean {
+    if (this.#pingedAt === 0 || id !== this.#lastPing) return false
+    this.roundTripMs = performance.now() - this.#pingedAt
+    this.#pingedAt = 0
     return true
   }
 
@@ -117,10 +162,22 @@ export class Talk {
       case 'hello':
         return false
       case 'chat':
-        this.#events.onChat(message.text)
+        this.#events.onChat(message.text, message.room)
         return true
+      case 'ping':
+        this.#post({ type: 'pong', id: message.id })
+        return true
+      case 'pong':
+        return this.#ponged(message.id)
       case 'roster':
         this.#events.onRoster?.(message.peers)
+        return true
+      case 'state':
+        this.#checkKey(message.address)
+        this.#events.onState?.(message.address, message.links)
+        return true
+      case 'upgrade':
+        this.#events.onUpgrade?.()
         return true
       case 'offer':
         return this.#offered(message)
@@ -141,10 +198,10 @@ export class Talk {
     }
   }
 
-  #offered({ id, name, size }: Extract<Message, { type: 'offer' }>): boolean {
+  #offered({ id, name, size, room }: Offer): boolean {
     if (id <= this.#lastOffered) return false
     this.#lastOffered = id
-    const file = new IncomingFile({ id, name, size, post: (message) => this.#post(message) })
+    const file = new IncomingFile({ id, name, size, room, post: (message) => this.#post(message) })
     forgetFinished(this.#incoming)
     if (this.#incoming.size >= demoLimits.files) {
       file.refuse('too many files at once')
@@ -159,7 +216,14 @@ export class Talk {
     this.#write(messageFrame(message)).catch(() => undefined)
   }
 
+  async #read(): Promise<Bytes | null> {
+    const chunk = await this.connection.read()
+    this.movedBytes += chunk?.length ?? 0
+    return chunk
+  }
+
   #write(frame: Uint8Array): Promise<void> {
+    this.movedBytes += frame.length
     return this.connection.write(frame)
   }
 }

@@ -3,7 +3,7 @@ import { styleText } from 'node:util'
 /** Prints lines under a peer's name, so that several processes can share a terminal. */
 export type Print = (text: string) => void
 
-const colours = { hub: 'yellow', server: 'cyan', desktop: 'magenta' } as const
+const colours = { hub: 'yellow', server: 'cyan', desktop: 'magenta', veteran: 'green' } as const
 
 export function printerFor(name: keyof typeof colours): Print {
   const isColoured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined

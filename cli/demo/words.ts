@@ -1,6 +1,7 @@
 import { parseAddress } from '../../core/address.ts'
 import { toBase64 } from '../../core/bytes.ts'
 import { MultiserverError, type ErrorCode } from '../../core/errors.ts'
+import { isOver, type Over } from './links.ts'
 import type { Connection } from '../../core/connection.ts'
 
 /** What a connection is, in words for people who have not read a line of the code. */
@@ -12,6 +13,8 @@ export interface ConnectionWords {
   /** The key that the far side proved, base64; empty when it proved none. */
   readonly proven: string
   readonly encryption: string
+  /** `shs2`, `shs` or empty. */
+  readonly protocol: string
 }
 
 export function describeConnection(connection: Connection): ConnectionWords {
@@ -22,6 +25,7 @@ export function describeConnection(connection: Connection): ConnectionWords {
     direction: connection.role === 'client' ? 'dialed from here' : 'accepted here',
     proven: connection.remote === undefined ? '' : toBase64(connection.remote),
     encryption: connection.strength > 0 ? 'end to end' : 'none',
+    protocol: protocolNames[connection.strength] ?? '',
   }
 }
 
@@ -31,9 +35,9 @@ export function describeError(error: unknown): { summary: string; details: reado
     return { summary: error instanceof Error ? error.message : String(error), details: [] }
   }
   const attempts = error.attempts ?? error.causes ?? []
-  const [only] = attempts
-  if (only !== undefined && attempts.length === 1)
-    return { ...describeError(only), details: [triedWords(only)] }
+  const [first] = attempts
+  if (first !== undefined && attempts.every(({ code }) => code === first.code))
+    return { ...describeError(first), details: attempts.map(triedWords) }
   const details = error.code === 'ADDRESS_INVALID' ? [error.message] : attempts.map(triedWords)
   return { summary: errorWords[error.code] ?? sentence(error.message), details }
 }
@@ -41,6 +45,14 @@ export function describeError(error: unknown): { summary: string; details: reado
 /** The first section's name: `rtc`, `net` or `ws`. */
 export function transportName(connection: Connection): string {
   return parseAddress(connection.address)[0]?.[0].name ?? ''
+}
+
+/** The same for the graph: `tunnel` when a bridge passes the bytes on, whatever is below. */
+export function linkName(connection: Connection): Over {
+  const names = parseAddress(connection.address)[0]?.map(({ name }) => name) ?? []
+  if (names.includes('tunnel')) return 'tunnel'
+  const [first = ''] = names
+  return isOver(first) ? first : 'ws'
 }
 
 /** The first characters of a key: enough to tell a few apart by eye. */
@@ -54,6 +66,8 @@ const transportWords: Readonly<Record<string, string>> = {
   ws: 'WebSocket (ws)',
   wss: 'WebSocket (wss)',
 }
+
+const protocolNames: Readonly<Record<number, string>> = { 1: 'shs', 2: 'shs2' }
 
 const pathWords = {
   direct: 'directly from peer to peer',

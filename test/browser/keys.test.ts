@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { keyToString, loadOrCreateKeys, parseKeys } from '../../plugs/keys.browser.ts'
+import { generateKeys, keyToString, loadOrCreateKeys, parseKeys, saveKeys } from '../../plugs/keys.browser.ts'
 
 afterEach(async () => {
   const request = indexedDB.deleteDatabase('multiserver')
@@ -28,6 +28,17 @@ describe('loadOrCreateKeys in a browser', () => {
     await loadOrCreateKeys('one')
     await put('broken', { publicKey: 'x' })
     await expect(loadOrCreateKeys('broken')).rejects.toMatchObject({ code: 'KEYS_INVALID' })
+  })
+})
+
+describe('saveKeys in a browser', () => {
+  it('puts keys in the place of those that were kept, and refuses what is no pair of keys', async () => {
+    const [before, other] = [await loadOrCreateKeys('one'), await generateKeys()]
+    await saveKeys('one', other)
+    expect(await loadOrCreateKeys('one')).toEqual(other)
+    const mixed = { publicKey: before.publicKey, secretKey: other.secretKey }
+    await expect(saveKeys('one', mixed)).rejects.toMatchObject({ code: 'KEYS_INVALID' })
+    expect(await loadOrCreateKeys('one')).toEqual(other)
   })
 })
 

@@ -9,7 +9,7 @@ import type { Bytes } from '../../core/types.ts'
 const frame: fc.Arbitrary<DemoFrame> = fc.oneof(
   fc
     .string({ unit: 'grapheme-ascii', maxLength: 50 })
-    .map((text): DemoFrame => ({ kind: 'message', message: { type: 'chat', text } })),
+    .map((text): DemoFrame => ({ kind: 'message', message: { type: 'chat', text, room: true } })),
   fc
     .tuple(fc.integer({ min: 0, max: 0xffff_ffff }), fc.uint8Array({ minLength: 1, maxLength: 200 }))
     .map(([id, bytes]): DemoFrame => ({ kind: 'chunk', id, bytes: Uint8Array.from(bytes) })),
@@ -28,7 +28,7 @@ describe('frames of the demo', () => {
   })
 
   it('end in TRUNCATED when the stream ends among them', async () => {
-    const bytes = encode({ kind: 'message', message: { type: 'chat', text: 'hello' } })
+    const bytes = encode({ kind: 'message', message: { type: 'chat', text: 'hello', room: false } })
     for (let length = 1; length < bytes.length; length++) {
       await expect(readAll(readerOf(bytes.slice(0, length), [3]))).rejects.toMatchObject({
         code: 'TRUNCATED',
@@ -40,7 +40,7 @@ describe('frames of the demo', () => {
     ['an unknown kind', Uint8Array.of(0, 0, 0, 2, 2, 0)],
     ['no length', Uint8Array.of(0, 0, 0, 0, 0)],
     ['an empty chunk', Uint8Array.of(0, 0, 0, 5, 1, 0, 0, 0, 1)],
-    ['a message that is too long', Uint8Array.of(0, 4, 0, 2, 0)],
+    ['a message that is too long', Uint8Array.of(0, 8, 0, 2, 0)],
     ['a chunk that is too long', Uint8Array.of(0, 0, 0x80, 6, 1)],
     ['what is no message', Uint8Array.of(0, 0, 0, 3, 0, 0x7b, 0x7d)],
   ])('are refused: %s', async (_what, bytes) => {

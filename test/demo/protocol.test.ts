@@ -5,9 +5,11 @@ import {
   decodeMessage,
   demoLimits,
   encodeMessage,
+  type LobbyEntry,
   type Message,
   type RosterEntry,
 } from '../../cli/demo/protocol.ts'
+import { mostLinks, type Link } from '../../cli/demo/links.ts'
 import { printable, printableLine, safeFileName } from '../../cli/demo/text.ts'
 import { toBase64 } from '../../core/bytes.ts'
 
@@ -25,17 +27,43 @@ const hash = fc.string({
 const line = (most: number) =>
   fc.string({ unit: 'grapheme', maxLength: most }).map((text) => cut(printableLine(text), most))
 const entry: fc.Arbitrary<RosterEntry> = fc.record({
-  kind: fc.constantFrom('browser', 'desktop', 'server'),
+  kind: fc.constantFrom('browser', 'desktop', 'server', 'veteran'),
   name: line(demoLimits.nameCharacters).map((text) => text || 'somebody'),
   address: fc.constantFrom('', address),
 })
+const links = fc.array(
+  fc.record(
+    {
+      to: fc.constant(key(2)),
+      over: fc.constantFrom('net', 'ws', 'rtc', 'tunnel'),
+      path: fc.constantFrom('direct', 'turn', 'relay'),
+      strength: fc.constantFrom(0, 1, 2),
+      bytesPerSecond: fc.nat(),
+    },
+    { requiredKeys: ['to', 'over', 'strength', 'bytesPerSecond'] },
+  ),
+  { maxLength: mostLinks },
+)
+const lobbyEntry: fc.Arbitrary<LobbyEntry> = fc
+  .tuple(entry, links)
+  .map(([fields, told]) => ({ ...fields, links: told }))
+const link: Link = { to: key(2), over: 'tunnel', path: 'direct', strength: 2, bytesPerSecond: 2 ** 53 - 1 }
 const message: fc.Arbitrary<Message> = fc.oneof(
   entry.map((fields): Message => ({ type: 'hello', ...fields })),
   fc
     .string({ unit: 'grapheme', maxLength: 100 })
-    .map((text): Message => ({ type: 'chat', text: printable(text) })),
-  fc.array(entry, { maxLength: 5 }).map((peers): Message => ({ type: 'roster', peers })),
-  fc.record({ type: fc.constant('offer'), id, name: line(50).map(safeFileName), size: count }),
+    .map((text): Message => ({ type: 'chat', text: printable(text), room: text.length % 2 === 0 })),
+  fc.array(lobbyEntry, { maxLength: 5 }).map((peers): Message => ({ type: 'roster', peers })),
+  fc.record({ type: fc.constant('state'), address: fc.constantFrom('', address), links }),
+  fc.record({ type: fc.constantFrom('ping', 'pong'), id }),
+  fc.record({ type: fc.constant('upgrade') }),
+  fc.record({
+    type: fc.constant('offer'),
+    id,
+    name: line(50).map(safeFileName),
+    size: count,
+    room: fc.boolean(),
+  }),
   fc.record({ type: fc.constantFrom('done', 'received'), id, sha256: hash }),
   fc.record({ type: fc.constantFrom('withdraw', 'refuse'), id, why: line(50) }),
   fc.record({ type: fc.constant('accept'), id }),
@@ -108,6 +136,13 @@ describe('a message of the demo', () => {
         peers: Array.from({ length: 101 }, () => ({ kind: 'server', name: 'x', address: '' })),
       },
     ],
+    ['a link to no key', { type: 'state', address: '', links: [{ ...link, to: 'AAAA' }] }],
+    ['a link over nothing', { type: 'state', address: '', links: [{ ...link, over: 'rope' }] }],
+    ['a link that runs backwards', { type: 'state', address: '', links: [{ ...link, bytesPerSecond: -1 }] }],
+    [
+      'too many links',
+      { type: 'state', address: '', links: Array.from({ length: mostLinks + 1 }, () => link) },
+    ],
     ['the id 0', { type: 'accept', id: 0 }],
     ['half an id', { type: 'accept', id: 1.5 }],
     ['a negative size', { type: 'offer', id: 1, name: 'x', size: -1 }],
@@ -119,10 +154,11 @@ describe('a message of the demo', () => {
   })
 
   it('of a full roster fits', () => {
-    const most: RosterEntry = {
+    const most: LobbyEntry = {
       kind: 'desktop',
       name: '漢'.repeat(40),
       address: `net:${'漢'.repeat(440)}:1~shs:${key(1)}`,
+      links: Array.from({ length: mostLinks }, () => link),
     }
     const peers = Array.from({ length: demoLimits.rosterEntries }, () => most)
     const json = encodeMessage({ type: 'roster', peers })

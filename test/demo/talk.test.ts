@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { chunkFrame, messageFrame } from '../../cli/demo/frames.ts'
 import type { IncomingFile } from '../../cli/demo/incoming-file.ts'
-import { demoLimits, type Hello, type Message, type RosterEntry } from '../../cli/demo/protocol.ts'
+import { demoLimits, type Hello, type Message, type LobbyEntry } from '../../cli/demo/protocol.ts'
 import { Roster } from '../../cli/demo/roster.ts'
 import { Talk } from '../../cli/demo/talk.ts'
 import { isOver, type Transfer } from '../../cli/demo/transfer.ts'
@@ -29,9 +29,10 @@ describe('a talk', () => {
   })
 
   it.each<[string, Message[]]>([
-    ['anything but hello comes first', [{ type: 'chat', text: 'hi' }]],
+    ['anything but hello comes first', [{ type: 'chat', text: 'hi', room: false }]],
     ['hello comes twice', [helloOf(1), helloOf(1)]],
     ['a file is accepted that nobody offered', [helloOf(1), { type: 'accept', id: 1 }]],
+    ['a ping is answered that nobody sent', [helloOf(1), { type: 'pong', id: 1 }]],
     ['an id is offered twice', [helloOf(1), offer(1, 5), offer(1, 5)]],
     [
       'a file is done before it was taken',
@@ -54,6 +55,16 @@ describe('a talk', () => {
     void far.write(messageFrame(offer(1, 3)))
     void far.write(chunkFrame(id, new Uint8Array(4)))
     expect((await a.ended)?.code).toBe('PROTOCOL')
+  })
+
+  it('measures how long a message takes there and back, one at a time', async () => {
+    const [a, b] = startPair()
+    await a.hello
+    a.talk.ping()
+    a.talk.ping()
+    await expect.poll(() => a.talk.roundTripMs).toBeGreaterThan(0)
+    expect(a.talk.movedBytes).toBeGreaterThan(0)
+    await closeBoth(a, b)
   })
 
   it('carries a file whole, and both ends have the same SHA-256', async () => {
@@ -157,7 +168,7 @@ describe('a talk', () => {
 
 describe('the roster', () => {
   it('tells everyone who is there, itself first, and when somebody goes', async () => {
-    const roster = new Roster(() => ({ kind: 'server', name: 'server', address: addressOf(0) }))
+    const roster = new Roster(() => ({ kind: 'server', name: 'server', address: addressOf(0), links: [] }))
     const [server, peer] = startPair()
     roster.add('key', await server.hello, server.talk)
     expect((await peer.roster()).map(({ name }) => name)).toEqual(['server', 'bob'])
@@ -169,6 +180,23 @@ describe('the roster', () => {
     expect(roster.remove('other', server2.talk)).toBe(true)
     expect((await peer.roster()).map(({ name }) => name)).toEqual(['server', 'bob'])
     await Promise.all([closeBoth(server, peer), closeBoth(server2, peer2)])
+  })
+
+  it('tells where somebody can be dialed now at once, and how they are linked a little later', async () => {
+    const roster = new Roster(() => ({ kind: 'server', name: 'server', address: addressOf(0), links: [] }))
+    const [server, peer] = startPair()
+    roster.add('key', await server.hello, server.talk)
+    await peer.roster()
+    const links = [{ to: toBase64(keys[0]), over: 'net', strength: 2, bytesPerSecond: 5 }] as const
+    roster.update('key', server.talk, `${addressOf(1)};${addressOf(1)}`, [])
+    expect((await peer.roster())[1]?.address).toContain(';')
+    roster.update('key', server.talk, `${addressOf(1)};${addressOf(1)}`, links)
+    expect((await peer.roster())[1]?.links).toEqual(links)
+    // By a talk that is not the one.
+    roster.update('key', peer.talk, '', [])
+    roster.add('key', await server.hello, server.talk)
+    expect((await peer.roster()).length).toBe(2)
+    await closeBoth(server, peer)
   })
 })
 
@@ -187,7 +215,7 @@ interface Recorded {
   offeredFiles(count: number): Promise<void>
   file(index: number): IncomingFile
   /** The next roster that comes, or came and was not asked for. */
-  roster(): Promise<readonly RosterEntry[]>
+  roster(): Promise<readonly LobbyEntry[]>
 }
 
 function startPair(onOffer?: (file: IncomingFile) => void): [Recorded, Recorded] {
@@ -201,7 +229,7 @@ function recordTalk(connection: Connection, me: Hello, onOffer?: (file: Incoming
   const offered = defer<IncomingFile>()
   const ended = defer<MultiserverError | undefined>()
   const files: IncomingFile[] = []
-  const rosters: (readonly RosterEntry[])[] = []
+  const rosters: (readonly LobbyEntry[])[] = []
   let wake = () => {}
   const until = async (isSo: () => boolean) => {
     while (!isSo()) await new Promise<void>((resolve) => (wake = resolve))
@@ -255,7 +283,7 @@ function addressOf(side: 0 | 1): string {
 }
 
 function offer(id: number, size: number): Message {
-  return { type: 'offer', id, name: 'file', size }
+  return { type: 'offer', id, name: 'file', size, room: false }
 }
 
 function sourceOf(name: string, bytes: Buffer) {

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import type { AxeResults, RunOptions } from 'axe-core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { StatusAnswer } from '../../signal-server/status-data.ts'
+import { findFaults } from '../support/axe.ts'
 import { chromiumLaunch, chromiumPath, hasChromium } from '../support/chromium.ts'
 import { hasRedis, RedisServer } from '../support/redis-server.ts'
 import { HubClient, newId, testKeys } from './hub-client.ts'
@@ -14,7 +12,6 @@ const missing = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
 const timeout = 60_000
 /** A bound for what hangs: the hub takes a sample each two seconds, and the page asks as often. */
 const within = { timeout: 20_000 }
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const phone = { width: 360, height: 740 }
 
 describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => {
@@ -163,7 +160,7 @@ describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => 
     await page.clock.runFor(10_000)
     await expect.poll(announced, within).toContain('4 of 5')
     await page.clock.resume()
-    expect(await page.evaluate(seriousFaults, await prepareAxe(page))).toEqual([])
+    expect(await findFaults(page)).toEqual([])
   })
 
   it.each<[string, BrowserContextOptions]>([
@@ -176,7 +173,7 @@ describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => 
     const page = await openPage(options)
     for (const summary of await page.locator('summary:visible').all()) await summary.click()
     await page.getByRole('table', { name: /^Busy time/ }).waitFor()
-    expect(await page.evaluate(seriousFaults, await prepareAxe(page))).toEqual([])
+    expect(await findFaults(page)).toEqual([])
     const width = await page.evaluate(() => document.documentElement.scrollWidth)
     expect(width).toBe(options.viewport?.width ?? 1280)
   })
@@ -319,7 +316,7 @@ describe.skipIf(missing !== '')(`the status page${missing}`, { timeout }, () => 
     await expect.poll(() => page.getByRole('status').innerText(), within).toContain('does not answer')
     hub = await startHubProgram({ PORT: new URL(hub.url).port, EXEMPT_LOOPBACK: 'yes' })
     await page.clock.resume()
-    expect(await page.evaluate(seriousFaults, await prepareAxe(page))).toEqual([])
+    expect(await findFaults(page)).toEqual([])
     await page.getByText('Live').waitFor()
     await expect.poll(() => figure(page, 'registeredPeers'), within).toBe('of 10,000')
   })
@@ -339,22 +336,4 @@ async function stopTime(page: Page): Promise<void> {
 
 function figure(page: Page, name: string): Promise<string> {
   return page.locator(`[data-figure=${name}]`).innerText()
-}
-
-/** Loads axe as a debugger does, past the content security policy. Resolves to the options to run it with. */
-async function prepareAxe(page: Page): Promise<RunOptions> {
-  await page.evaluate(axe)
-  return { resultTypes: ['violations'] }
-}
-
-/** Runs in the page: every fault that axe finds, and where. */
-async function seriousFaults(options: RunOptions): Promise<string[]> {
-  const { axe: checker } = globalThis as unknown as {
-    axe: { run(context: Document, options: RunOptions): Promise<AxeResults> }
-  }
-  const { violations } = await checker.run(document, options)
-  return violations.map(
-    ({ id, impact, nodes }) =>
-      `${impact}: ${id} at ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(', ')}`,
-  )
 }

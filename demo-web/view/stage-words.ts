@@ -1,0 +1,22 @@
+import type { DialStage } from '../../core/types.ts'
+
+/** Where a dial stands, in words. */
+export const stageWords: Readonly<Record<DialStage | 'begun', string>> = {
+  begun: 'Connecting…',
+  hub: 'Asking the hub…',
+  introduced: 'The hub has introduced us…',
+  answered: 'The peer has answered…',
+  path: 'A path is open…',
+  transport: 'Connected; proving keys…',
+  secured: 'Both keys are proven.',
+}
+
+/** What was waited for in each stage. */
+export const stageNames: Readonly<Record<DialStage, string>> = {
+  hub: 'the hub says welcome',
+  introduced: 'it has asked the peer',
+  answered: 'the peer answers, sealed',
+  path: 'a path opens',
+  transport: 'the stream stands',
+  secured: 'both keys are proven',
+}

@@ -1,0 +1,97 @@
+import type { BrowserContext, Page } from 'playwright'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { chromiumPath, hasChromium } from '../support/chromium.ts'
+import { choose, DemoBrowser, lobbyWords, say } from './demo-page.ts'
+import { startDemo, type Demo } from './demo-program.ts'
+
+const missing = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
+const timeout = 60_000
+
+describe.skipIf(missing !== '')(`the buttons of the demo page${missing}`, { timeout }, () => {
+  let demo: Demo
+  let browser: DemoBrowser
+  let context: BrowserContext
+  let page: Page
+
+  beforeAll(async () => {
+    demo = startDemo(['--port', '0'])
+    browser = await DemoBrowser.launch(await demo.url)
+    context = await browser.newContext()
+    page = await browser.open(context)
+    await page.getByRole('button', { name: /^desktop desktop ·/ }).waitFor()
+  }, timeout)
+
+  afterAll(async () => {
+    await browser.close()
+    demo.child.kill('SIGTERM')
+    expect(await demo.ended).toBe(0)
+  })
+
+  /** Presses the button of a story. @returns what happened, in words, once it is over */
+  async function play(title: string, button: string): Promise<string> {
+    const story = page.getByRole('article', { name: title })
+    await story.getByRole('button', { name: button }).click()
+    await page.locator(`.try[data-state=good][aria-label="${title}"]`).waitFor({ timeout })
+    return story.locator('.steps').innerText()
+  }
+
+  it('lets one come with a wrong key, and be refused', async () => {
+    expect(await play('Come with the wrong key', 'Knock')).toMatch(
+      /Refused: (HANDSHAKE_FAILED|WRONG_KEY)\. In words: [^]*has not learned who knocked/,
+    )
+  })
+
+  it('cuts the direct path, and the chat goes on over the relay until direct paths are let through', async () => {
+    expect(await play('Cut the direct path', 'Cut it')).toMatch(/over the hub’s relay[^]*has answered/)
+    await choose(page, 'desktop')
+    await say(page, 'desktop', 'Still there?')
+    await page.getByText(/You said ‘Still there\?’.* through the hub's relay/).waitFor()
+    await page.getByRole('button', { name: /^desktop, desktop, connected over rtc, by the relay/ }).waitFor()
+    expect(await play('Cut the direct path', 'Let direct paths through')).toContain('reached by one')
+    await page.getByRole('button', { name: /^desktop, desktop, connected over rtc, direct/ }).waitFor()
+  })
+
+  it('restarts the hub under a running transfer, which does not notice', async () => {
+    const words = await play('Restart the hub', 'Send and restart')
+    expect(words).toMatch(/The hub is gone[^]*The hub is back[^]*both ends have the same SHA-256/)
+    expect(demo.output()).toContain('Somebody at the page wants to see me restart')
+    // And everyone is where they were.
+    await page.getByText(lobbyWords).waitFor({ timeout })
+  })
+
+  it('upgrades the desktop from shs to shs2, and what was open stays open', async () => {
+    await choose(page, 'desktop')
+    await page.locator('.strength-shs').first().waitFor()
+    expect(await play('Upgrade a peer', 'Upgrade it')).toMatch(
+      /serves shs2 beside shs[^]*so this connection is shs2/,
+    )
+    await page.getByText('shs2: Noise with ML-KEM-768').waitFor()
+    await page.getByText('Its address', { exact: true }).click()
+    expect(await page.locator('.address li').allInnerTexts()).toEqual([
+      expect.stringContaining('~shs:'),
+      expect.stringContaining('~shs2:'),
+    ])
+    expect(demo.output()).toContain('I serve shs2 beside shs now.')
+  })
+
+  it('does nothing that its content security policy forbids, and throws nothing', () => {
+    expect(browser.problems).toEqual([])
+  })
+})
+
+describe.skipIf(missing !== '')(`the demo page when everything is started again${missing}`, () => {
+  it('finds the way back', { timeout }, async () => {
+    const before = startDemo(['--port', '0'])
+    const port = new URL(await before.url).port
+    const browser = await DemoBrowser.launch(await before.url)
+    const page = await browser.open(await browser.newContext())
+    before.child.kill('SIGTERM')
+    expect(await before.ended).toBe(0)
+    await page.getByText('Trying again…').waitFor()
+    const after = startDemo(['--port', port])
+    await page.getByText(lobbyWords).waitFor()
+    await browser.close()
+    after.child.kill('SIGTERM')
+    expect(await after.ended).toBe(0)
+  })
+})
