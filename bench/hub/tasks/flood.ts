@@ -29,13 +29,16 @@ export async function flood(
   return seen
 }
 
+/** That a socket was closed is only heard between turns: what is sent to it until then waits nowhere. */
+const mostInOneGo = 1_000
+
 async function floodOnce(url: string, index: number, until: number, seen: Flooded): Promise<void> {
   const socket = new WebSocket(url, hubSubprotocol, { perMessageDeflate: false })
   socket.on('error', () => {})
   const closed = once(socket, 'close')
   await Promise.race([once(socket, 'open').catch(() => undefined), closed])
   while (socket.readyState === WebSocket.OPEN && performance.now() < until) {
-    while (socket.bufferedAmount < unsentBytes && socket.readyState === WebSocket.OPEN) {
+    for (let sent = 0; sent < mostInOneGo && socket.bufferedAmount < unsentBytes; sent += 1) {
       const text = messageOf(index)
       socket.send(text)
       seen.messages += 1
