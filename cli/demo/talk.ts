@@ -46,6 +46,8 @@ export class Talk {
   readonly #outgoing = new Map<number, OutgoingFile>()
   #lastOffered = 0
   #lastSent = 0
+  readonly #newest = new Map<Message['type'], Message>()
+  #isPosting = false
   #lastPing = 0
   #pingedAt = 0
   #isOver = false
@@ -67,11 +69,11 @@ export class Talk {
   }
 
   sendRoster(peers: readonly LobbyEntry[]): void {
-    this.#post({ type: 'roster', peers: peers.slice(0, demoLimits.rosterEntries) })
+    this.#postNewest({ type: 'roster', peers: peers.slice(0, demoLimits.rosterEntries) })
   }
 
   sendState(address: string, links: readonly Link[]): void {
-    this.#post({ type: 'state', address, links: links.slice(0, mostLinks) })
+    this.#postNewest({ type: 'state', address, links: links.slice(0, mostLinks) })
   }
 
   askForUpgrade(): void {
@@ -165,7 +167,7 @@ export class Talk {
         this.#events.onChat(message.text, message.room)
         return true
       case 'ping':
-        this.#post({ type: 'pong', id: message.id })
+        this.#postNewest({ type: 'pong', id: message.id })
         return true
       case 'pong':
         return this.#ponged(message.id)
@@ -214,6 +216,22 @@ export class Talk {
 
   #post(message: Message): void {
     this.#write(messageFrame(message)).catch(() => undefined)
+  }
+
+  /** What only counts until there is a newer one: of each type one waits, however slowly the far side reads. */
+  #postNewest(message: Message): void {
+    this.#newest.set(message.type, message)
+    if (!this.#isPosting) void this.#postAll()
+  }
+
+  async #postAll(): Promise<void> {
+    this.#isPosting = true
+    for (const [type, message] of this.#newest) {
+      this.#newest.delete(type)
+      // That it is over shows in reading.
+      await this.#write(messageFrame(message)).catch(() => undefined)
+    }
+    this.#isPosting = false
   }
 
   async #read(): Promise<Bytes | null> {

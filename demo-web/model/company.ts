@@ -5,6 +5,7 @@ import { Talk } from '../../cli/demo/talk.ts'
 import { equalBytes, toBase64 } from '../../core/bytes.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { MultiServer } from '../../core/multiserver.ts'
+import { reachOfHub } from '../../core/reach.ts'
 import { rtc } from '../../plugs/rtc/index.ts'
 import { shs } from '../../plugs/shs/index.ts'
 import { shs2 } from '../../plugs/shs2/index.ts'
@@ -18,12 +19,14 @@ import { Peer, type About, type Peers } from './peer.ts'
 import { overWords } from './way-words.ts'
 import type { FileSource } from '../../cli/demo/outgoing-file.ts'
 import type { Connection } from '../../core/connection.ts'
-import type { DialStage } from '../../core/types.ts'
+import type { DialStage, Scope } from '../../core/types.ts'
 import type { Keys } from '../../plugs/keys.browser.ts'
 
 export interface DialPeerOptions {
   readonly signal?: AbortSignal | undefined
   readonly onStage?: ((stage: DialStage) => void) | undefined
+  /** How near the place may be. @default anywhere */
+  readonly reach?: Scope | undefined
   /** For the lobby, which alone says who is there. */
   readonly onRoster?: ((entries: readonly LobbyEntry[]) => void) | undefined
 }
@@ -40,13 +43,14 @@ export class Company {
   readonly room = new Conversation()
   readonly firewall = new Firewall()
   readonly #ms: MultiServer
+  readonly #reach: Scope
   readonly #peers = signal<ReadonlyMap<string, Peer>>(new Map())
-  #onListenError: (error: MultiserverError) => void = () => undefined
 
   /** @param hubUrl `ws://…` or `wss://…` */
   constructor(keys: Keys, hubUrl: string) {
     this.ownKey = keys.publicKey
     this.ownName = petName(keys.publicKey)
+    this.#reach = reachOfHub(hubUrl)
     // It begins on the hub's relay at once, and moves to a direct path when one opens.
     const webRtc = rtc({ hub: hubUrl, relay: 'first', wrtc: this.firewall.webRtc })
     this.#ms = MultiServer([
@@ -70,20 +74,20 @@ export class Company {
 
   /** Resolves once the hub knows this page. @throws LISTEN_FAILED: then it only dials */
   async listen(onError: (error: MultiserverError) => void): Promise<void> {
-    this.#onListenError = onError
     const accept = (connection: Connection) => void this.#talk(connection).catch(() => undefined)
-    await this.#ms.server(accept, (error) => this.#onListenError(error)).listening
+    await this.#ms.server(accept, onError).listening
     this.address.value = this.#ms.stringify()
   }
 
   /** Connects and waits until the peer has said who it is. @throws a MultiserverError */
-  async dial(address: string, { signal: stop, onStage, onRoster }: DialPeerOptions = {}): Promise<Peer> {
+  async dial(address: string, options: DialPeerOptions = {}): Promise<Peer> {
+    const { signal: stop, onStage, reach, onRoster } = options
     const key = announcedKey(address)
     if (key !== null && equalBytes(key, this.ownKey)) {
       throw new MultiserverError('ADDRESS_INVALID', 'this is your own address: give it to somebody else')
     }
     const onProgress = ({ stage }: { stage: DialStage }) => onStage?.(stage)
-    const connection = await this.#ms.client(address, { signal: stop, minStrength: 1, onProgress })
+    const connection = await this.#ms.client(address, { signal: stop, minStrength: 1, reach, onProgress })
     return this.#talk(connection, onRoster)
   }
 
@@ -94,6 +98,8 @@ export class Company {
     peer.dial.value = { state: 'dialing', stages }
     try {
       await this.dial(peer.about.value.address, {
+        // Others say where they are: they must not have this page knock at doors nearer than their hub.
+        reach: this.#reach,
         onStage: (stage) => (peer.dial.value = { state: 'dialing', stages: (stages = [...stages, stage]) }),
       })
       peer.dial.value = { state: 'idle' }

@@ -3,6 +3,7 @@ import { findLobby } from '../../cli/demo/lobby-address.ts'
 import { toldLinks } from '../../cli/demo/talk-meter.ts'
 import { describeError } from '../../cli/demo/words.ts'
 import { membersOf } from './room.ts'
+import type { MultiserverError } from '../../core/errors.ts'
 import type { Company } from './company.ts'
 import type { LiveTalk } from './live-talk.ts'
 
@@ -17,6 +18,8 @@ export class Lobby {
   readonly #presence = signal<Presence>({ state: 'starting', words: 'Starting…' })
   #lobby: LiveTalk | undefined
   #why = ''
+  /** What came of the registration at the hub, while it is lost. */
+  #hubError: MultiserverError | undefined
   #told = ''
 
   constructor(company: Company) {
@@ -60,9 +63,10 @@ export class Lobby {
     this.#lobby.talk.sendState(this.#company.address.value, links)
   }
 
-  /** Why nobody can dial this page, in words; the hub may be back later. */
-  lose(thrown: unknown): void {
-    this.#presence.value = { state: 'bad', words: describeError(thrown).summary }
+  /** The hub does not know this page any more, and why. It may be back later. */
+  lose(error: MultiserverError): void {
+    this.#hubError = error
+    this.show()
   }
 
   async #join(): Promise<LiveTalk> {
@@ -80,10 +84,13 @@ export class Lobby {
 
   #describe(): Presence {
     if (this.#lobby === undefined) return { state: 'bad', words: `${this.#why} Trying again…` }
-    if (this.#company.isReachable) return { state: 'good', words: 'In the lobby, and reachable over WebRTC' }
-    return this.#company.address.value === ''
-      ? { state: 'good', words: 'In the lobby' }
-      : { state: 'bad', words: 'In the lobby; the hub is away. Trying again…' }
+    if (this.#company.isReachable) {
+      this.#hubError = undefined
+      return { state: 'good', words: 'In the lobby, and reachable over WebRTC' }
+    }
+    if (this.#company.address.value === '') return { state: 'good', words: 'In the lobby' }
+    const why = this.#hubError === undefined ? 'The hub is away.' : describeError(this.#hubError).summary
+    return { state: 'bad', words: `In the lobby. ${why}` }
   }
 }
 

@@ -66,6 +66,7 @@ function EdgeTable({ model }: { model: PageModel }) {
           </tbody>
         </table>
       </div>
+      <p class="note">The peers of this lobby tell it whom they are connected to, for this drawing alone.</p>
     </details>
   )
 }

@@ -68,7 +68,7 @@ function Try({ title, about, label, experiment, shown = experiment }: TryProps) 
           ))}
         </ol>
       </div>
-      <button type="button" aria-disabled={isRunning} onClick={() => void experiment.run()}>
+      <button type="button" aria-disabled={isRunning} onClick={() => void (isRunning || experiment.run())}>
         {isRunning ? 'Running…' : label}
       </button>
     </article>

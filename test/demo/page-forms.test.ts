@@ -1,5 +1,5 @@
 import type { BrowserContextOptions, Page } from 'playwright'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { findFaults } from '../support/axe.ts'
 import { chromiumPath, hasChromium } from '../support/chromium.ts'
 import { choose, DemoBrowser, say } from './demo-page.ts'
@@ -17,6 +17,9 @@ describe.skipIf(missing !== '')(`the forms of the demo page${missing}`, { timeou
     demo = startDemo(['--port', '0'])
     browser = await DemoBrowser.launch(await demo.url)
   }, timeout)
+
+  // What the peers said tells whether one of them died.
+  beforeEach(({ onTestFailed }) => onTestFailed(() => console.error(demo.output())))
 
   afterAll(async () => {
     await browser.close()

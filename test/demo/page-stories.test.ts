@@ -1,5 +1,5 @@
 import type { BrowserContext, Page } from 'playwright'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { chromiumPath, hasChromium } from '../support/chromium.ts'
 import { choose, DemoBrowser, lobbyWords, say } from './demo-page.ts'
 import { startDemo, type Demo } from './demo-program.ts'
@@ -20,6 +20,9 @@ describe.skipIf(missing !== '')(`the buttons of the demo page${missing}`, { time
     page = await browser.open(context)
     await page.getByRole('button', { name: /^desktop desktop ·/ }).waitFor()
   }, timeout)
+
+  // What the peers said tells whether one of them died.
+  beforeEach(({ onTestFailed }) => onTestFailed(() => console.error(demo.output())))
 
   afterAll(async () => {
     await browser.close()

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { BrowserContext, Page } from 'playwright'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { generateKeys, keyToString } from '../../plugs/keys.ts'
 import { chromiumPath, hasChromium } from '../support/chromium.ts'
 import { choose, DemoBrowser, lobbyWords, ownAddress, ownName, say } from './demo-page.ts'
@@ -21,6 +21,9 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
     context = await browser.newContext()
     first = await browser.open(context)
   }, timeout)
+
+  // What the peers said tells whether one of them died.
+  beforeEach(({ onTestFailed }) => onTestFailed(() => console.error(demo.output())))
 
   afterAll(async () => {
     await browser.close()
@@ -148,13 +151,9 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
 
   it('has a room where everyone hears the same, each by its own way', async () => {
     const second = await browser.open(context)
-    for (const page of [first, second]) {
-      await choose(page, 'Room')
-      await page
-        .getByRole('button', { name: /^Connect to all/ })
-        .click({ timeout: 2_000 })
-        .catch(() => undefined)
-    }
+    await choose(first, 'Room')
+    await choose(second, 'Room')
+    await second.getByRole('button', { name: /^Connect to all/ }).click()
     await second.getByText('4 will hear you').waitFor()
     await say(second, 'the room', 'Good morning, all')
     await first.getByText('Good morning, all', { exact: true }).waitFor()

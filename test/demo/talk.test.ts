@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { chunkFrame, messageFrame } from '../../cli/demo/frames.ts'
-import type { IncomingFile } from '../../cli/demo/incoming-file.ts'
-import { demoLimits, type Hello, type Message, type LobbyEntry } from '../../cli/demo/protocol.ts'
-import { Roster } from '../../cli/demo/roster.ts'
-import { Talk } from '../../cli/demo/talk.ts'
+import { demoLimits, type Message } from '../../cli/demo/protocol.ts'
 import { isOver, type Transfer } from '../../cli/demo/transfer.ts'
-import { toBase64 } from '../../core/bytes.ts'
-import { Connection } from '../../core/connection.ts'
-import type { MultiserverError } from '../../core/errors.ts'
-import { createPair } from '../../core/pair.ts'
-
-const keys = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)] as const
+import {
+  addressOf,
+  closeBoth,
+  connectPair,
+  helloOf,
+  offer,
+  over,
+  recordTalk,
+  sourceOf,
+  startPair,
+} from './recorded-talk.ts'
 
 describe('a talk', () => {
   it('says who both are, and that their keys are the proven ones', async () => {
@@ -64,6 +66,20 @@ describe('a talk', () => {
     a.talk.ping()
     await expect.poll(() => a.talk.roundTripMs).toBeGreaterThan(0)
     expect(a.talk.movedBytes).toBeGreaterThan(0)
+    await closeBoth(a, b)
+  })
+
+  it('keeps one roster at most for a peer that does not read, the newest', async () => {
+    const [connection, far] = connectPair()
+    const a = recordTalk(connection, helloOf(0))
+    const peers = (name: string) => [{ kind: 'server', name, address: addressOf(0), links: [] } as const]
+    const big = Array.from({ length: demoLimits.rosterEntries }, () => peers('x'.repeat(40))).flat()
+    for (let count = 0; count < 1_000; count++) a.talk.sendRoster(big)
+    a.talk.sendRoster(peers('last'))
+    const b = recordTalk(far, helloOf(1))
+    const heard: string[] = []
+    while (heard.at(-1) !== 'last') heard.push((await b.roster())[0]?.name ?? '')
+    expect(heard.length).toBeLessThan(100)
     await closeBoth(a, b)
   })
 
@@ -165,135 +181,3 @@ describe('a talk', () => {
     await closeBoth(a, b)
   })
 })
-
-describe('the roster', () => {
-  it('tells everyone who is there, itself first, and when somebody goes', async () => {
-    const roster = new Roster(() => ({ kind: 'server', name: 'server', address: addressOf(0), links: [] }))
-    const [server, peer] = startPair()
-    roster.add('key', await server.hello, server.talk)
-    expect((await peer.roster()).map(({ name }) => name)).toEqual(['server', 'bob'])
-    const [server2, peer2] = startPair()
-    const hello = await server2.hello
-    expect(roster.add('other', { ...hello, name: 'carol' }, server2.talk)).toBe(true)
-    expect((await peer.roster()).map(({ name }) => name)).toEqual(['server', 'bob', 'carol'])
-    expect(roster.remove('other', server.talk)).toBe(false)
-    expect(roster.remove('other', server2.talk)).toBe(true)
-    expect((await peer.roster()).map(({ name }) => name)).toEqual(['server', 'bob'])
-    await Promise.all([closeBoth(server, peer), closeBoth(server2, peer2)])
-  })
-
-  it('tells where somebody can be dialed now at once, and how they are linked a little later', async () => {
-    const roster = new Roster(() => ({ kind: 'server', name: 'server', address: addressOf(0), links: [] }))
-    const [server, peer] = startPair()
-    roster.add('key', await server.hello, server.talk)
-    await peer.roster()
-    const links = [{ to: toBase64(keys[0]), over: 'net', strength: 2, bytesPerSecond: 5 }] as const
-    roster.update('key', server.talk, `${addressOf(1)};${addressOf(1)}`, [])
-    expect((await peer.roster())[1]?.address).toContain(';')
-    roster.update('key', server.talk, `${addressOf(1)};${addressOf(1)}`, links)
-    expect((await peer.roster())[1]?.links).toEqual(links)
-    // By a talk that is not the one.
-    roster.update('key', peer.talk, '', [])
-    roster.add('key', await server.hello, server.talk)
-    expect((await peer.roster()).length).toBe(2)
-    await closeBoth(server, peer)
-  })
-})
-
-function defer<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined
-  return { promise: new Promise<T>((settle) => (resolve = settle)), resolve: (value) => resolve(value) }
-}
-
-interface Recorded {
-  readonly talk: Talk
-  readonly hello: Promise<Hello>
-  readonly chat: Promise<string>
-  readonly offered: Promise<IncomingFile>
-  readonly ended: Promise<MultiserverError | undefined>
-  readonly files: IncomingFile[]
-  offeredFiles(count: number): Promise<void>
-  file(index: number): IncomingFile
-  /** The next roster that comes, or came and was not asked for. */
-  roster(): Promise<readonly LobbyEntry[]>
-}
-
-function startPair(onOffer?: (file: IncomingFile) => void): [Recorded, Recorded] {
-  const [first, second] = connectPair()
-  return [recordTalk(first, helloOf(0)), recordTalk(second, helloOf(1), onOffer)]
-}
-
-function recordTalk(connection: Connection, me: Hello, onOffer?: (file: IncomingFile) => void): Recorded {
-  const hello = defer<Hello>()
-  const chat = defer<string>()
-  const offered = defer<IncomingFile>()
-  const ended = defer<MultiserverError | undefined>()
-  const files: IncomingFile[] = []
-  const rosters: (readonly LobbyEntry[])[] = []
-  let wake = () => {}
-  const until = async (isSo: () => boolean) => {
-    while (!isSo()) await new Promise<void>((resolve) => (wake = resolve))
-  }
-  const talk = new Talk(connection, me, {
-    onHello: hello.resolve,
-    onChat: chat.resolve,
-    onRoster(peers) {
-      rosters.push(peers)
-      wake()
-    },
-    onOffer(file) {
-      files.push(file)
-      onOffer?.(file)
-      offered.resolve(file)
-      wake()
-    },
-    onEnd: ended.resolve,
-  })
-  return {
-    talk,
-    hello: hello.promise,
-    chat: chat.promise,
-    offered: offered.promise,
-    ended: ended.promise,
-    files,
-    offeredFiles: (count) => until(() => files.length >= count),
-    file: (index) => files[index] ?? expect.fail(`file ${index} was not offered`),
-    async roster() {
-      await until(() => rosters.length > 0)
-      return rosters.shift() ?? []
-    },
-  }
-}
-
-function connectPair(): [Connection, Connection] {
-  const [first, second] = createPair()
-  const strength = 1
-  return [
-    new Connection(first, { address: 'memory:b~shs', role: 'client', remote: keys[1], strength }),
-    new Connection(second, { address: 'memory~shs', role: 'server', remote: keys[0], strength }),
-  ]
-}
-
-function helloOf(side: 0 | 1): Hello {
-  return { type: 'hello', kind: 'browser', name: side === 0 ? 'alice' : 'bob', address: addressOf(side) }
-}
-
-function addressOf(side: 0 | 1): string {
-  return `rtc:127.0.0.1:1~shs:${toBase64(keys[side])}`
-}
-
-function offer(id: number, size: number): Message {
-  return { type: 'offer', id, name: 'file', size, room: false }
-}
-
-function sourceOf(name: string, bytes: Buffer) {
-  return { name, size: bytes.length, read: async (start: number, end: number) => bytes.subarray(start, end) }
-}
-
-async function over(transfer: Transfer): Promise<void> {
-  while (!isOver(transfer)) await new Promise<void>((resolve) => (transfer.onChange = resolve))
-}
-
-async function closeBoth(a: Recorded, b: Recorded): Promise<void> {
-  await Promise.all([a.talk.close(), b.talk.close(), a.ended, b.ended])
-}

@@ -46,7 +46,12 @@ export function Graph({ model }: { model: PageModel }) {
         </g>
         <g aria-hidden="true">
           {edges.map((edge) => (
-            <GraphEdge key={edge.id} edge={edge} places={places} isLabelled={edges.length <= mostLabels} />
+            <GraphEdge
+              key={edge.id}
+              edge={edge}
+              places={places}
+              isLabelled={edge.isMine || edges.length <= fewEdges}
+            />
           ))}
         </g>
         {nodes.map((node) => {
@@ -69,5 +74,5 @@ export function Graph({ model }: { model: PageModel }) {
   )
 }
 
-/** Beyond it words cover the lines; colours and the table say the same. */
-const mostLabels = 14
+/** With more of them only those of this page have words; colours and the table say the same. */
+const fewEdges = 6
