@@ -5,6 +5,8 @@ import type { RelayUsage } from './relay-usage.ts'
 export interface FramePath {
   /** May change while it stands, which `onKind` tells: ICE goes over to a better pair. */
   readonly kind: Path
+  /** It goes ahead of the others, carries little, and is not to be gone back to once another one is open. */
+  readonly isAhead?: boolean | undefined
   /** The far side's network address, where it is known and no relay's: what limits count by. */
   readonly source?: string | undefined
   /** Of the pair of ICE candidates in use. */

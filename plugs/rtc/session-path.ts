@@ -71,6 +71,10 @@ export class SessionPath {
     return this.#path.kind
   }
 
+  get isAhead(): boolean {
+    return this.#path.isAhead === true
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open'
   }

@@ -81,6 +81,7 @@ export class SessionPaths {
       onOpen: (theirs) => {
         if (!onOpen(theirs)) return
         this.#choose()
+        this.#closeAhead()
         this.#loseOldest((each) => each.isOpen)
       },
       onFrame: (frame) => onFrame(path, frame),
@@ -132,6 +133,16 @@ export class SessionPaths {
     const alike = [...this.#paths].filter(isAlike)
     const [oldest] = alike
     if (alike.length > mostPaths && oldest !== undefined) this.lose(oldest)
+  }
+
+  /** Who fell back to it, full as it is, would not look for another. */
+  #closeAhead(): void {
+    if (this.#current?.isAhead !== false) return
+    for (const path of this.#paths) {
+      if (!path.isAhead) continue
+      this.#paths.delete(path)
+      path.close()
+    }
   }
 
   #onLost(path: SessionPath): void {

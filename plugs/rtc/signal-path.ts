@@ -12,6 +12,7 @@ const { earlyBytes, earlyDataFrames, earlyFrameBytes, earlyFrames } = limits.rel
  */
 export class SignalPath implements FramePath {
   readonly kind = 'relay'
+  readonly isAhead = true
   readonly maxFrameBytes = earlyFrameBytes
   readonly closed: Promise<void>
   /** Resolves when the far side has begun. */
