@@ -21,8 +21,8 @@ export interface FramePath {
   send(frame: Bytes): void
   /** Called once, in the turn in which the session gets the path: messages that came before are delivered now. */
   start(handlers: FramePathHandlers): void
-  /** Ends the path; what is still queued may be lost. */
-  close(): void
+  /** Ends the path; what is still queued may be lost. `atOnce`: nothing runs afterwards that could see to the rest. */
+  close(how?: { atOnce: boolean }): void
   /** Resolves when nothing of the path is left. */
   readonly closed: Promise<void>
 }

@@ -160,13 +160,13 @@ export class SessionPath {
   }
 
   /** Ends it without `onLost`. */
-  close(): void {
+  close(how?: { atOnce: boolean }): void {
     this.#state = 'lost'
     clearTimeout(this.#timer)
     clearTimeout(this.#roomTimer)
     clearTimeout(this.#doubtTimer)
     this.#resolveOpened(false)
-    this.#path.close()
+    this.#path.close(how)
   }
 
   #hand(message: Bytes): void {

@@ -116,10 +116,10 @@ export class SessionPaths {
     }
   }
 
-  closeAll(): void {
+  closeAll(how?: { atOnce: boolean }): void {
     clearTimeout(this.#worseTimer)
     this.#current = undefined
-    for (const path of this.#paths) path.close()
+    for (const path of this.#paths) path.close(how)
     this.#paths.clear()
   }
 

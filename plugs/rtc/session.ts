@@ -77,7 +77,7 @@ export class Session implements ByteStream {
       onHide: () => {
         this.abort(new MultiserverError('ABORTED', 'the page was closed'))
         // Nothing runs afterwards: a RESET that still waits behind data would never leave, and the peer would not know.
-        this.#finish()
+        this.#finish({ atOnce: true })
       },
       onWake: () => this.wake(),
     })
@@ -321,7 +321,7 @@ export class Session implements ByteStream {
     this.#rejectOpened(error)
   }
 
-  #finish(): void {
+  #finish(how?: { atOnce: boolean }): void {
     if (this.#state === 'finished') return
     this.#state = 'finished'
     this.#over.abort()
@@ -329,7 +329,7 @@ export class Session implements ByteStream {
     this.#suspension.end({ hasPath: false })
     this.#incoming.stopTelling()
     clearTimeout(this.#closeTimer)
-    this.#paths.closeAll()
+    this.#paths.closeAll(how)
     this.#rejectOpened(new MultiserverError('PATH_LOST'))
     void this.#released().then(() => this.#resolveClosed())
   }

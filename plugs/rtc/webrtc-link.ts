@@ -122,8 +122,9 @@ export class WebRtcLink {
    * nobody acknowledges any more. Then the data channel goes, and the rest once the far side knows, or does not answer in
    * time. What is still queued is lost.
    */
-  close(): void {
-    if (this.#closeTimer === undefined) this.#closeWhenQuiet(performance.now() + channelCloseMs)
+  close(how?: { atOnce: boolean }): void {
+    if (how?.atOnce === true) this.#peer.destroy()
+    else if (this.#closeTimer === undefined) this.#closeWhenQuiet(performance.now() + channelCloseMs)
   }
 
   #closeWhenQuiet(latestAt: number): void {
@@ -180,7 +181,7 @@ export class WebRtcLink {
         kept.channel()?.addEventListener('bufferedamountlow', () => early.drain())
         early.start(handlers)
       },
-      close: () => this.close(),
+      close: (how) => this.close(how),
       closed: this.closed,
     }
   }
