@@ -56,7 +56,7 @@ async function mendPath(company: Company, tell: Tell): Promise<void> {
 
 async function restartHub(company: Company, tell: Tell): Promise<void> {
   const desktop = await connectTo(company, 'desktop', tell)
-  // What the relay grants is too little for a file.
+  // Over the relay it would wait for the hub.
   if (company.firewall.isClosed.value) await mendPath(company, tell)
   const file = company.sendFile(desktop, pacedSource())
   if (file === undefined) throw new Error('The connection to the desktop is gone.')
