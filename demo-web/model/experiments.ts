@@ -105,7 +105,7 @@ async function knockWithWrongKey(company: Company, tell: Tell): Promise<void> {
     if (!(thrown instanceof MultiserverError)) throw thrown
     const { code, message } = thrown.attempts?.[0] ?? thrown
     tell(`Refused: ${code}. In words: ${message}.`)
-    return tell('No byte of ours was read, and the server has not learned who knocked.')
+    return tell('All that was sent was sealed to the other key: the server has not learned who knocked.')
   }
   throw new Error('It answered, which must never happen.')
 }
