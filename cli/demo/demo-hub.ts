@@ -36,6 +36,8 @@ export class DemoHub {
       page,
       // All peers of the demo come from one address, with as many tabs as somebody likes to open.
       exemptLoopback: true,
+      // Nobody pays for bytes here, and a file that moves to the relay should not look as if it stood still.
+      limits: { relayBytesPerSecond: relayBytes, relayBytesPerSecondPerPeer: relayBytes },
       // Behind the gate of a hub on loopback: pages of other origins are turned away.
       extend: (app) => {
         app.get('/demo.json', (_request, reply) => reply.header('cache-control', 'no-store').send(tell()))
@@ -66,6 +68,9 @@ export class DemoHub {
 }
 
 const answerMs = 50
+
+/** A second: more than WebRTC moves here. */
+const relayBytes = 128 * 1024 * 1024
 
 /** Long enough to be seen. */
 const awayMs = 1_500

@@ -56,7 +56,7 @@ async function mendPath(company: Company, tell: Tell): Promise<void> {
 
 async function restartHub(company: Company, tell: Tell): Promise<void> {
   const desktop = await connectTo(company, 'desktop', tell)
-  // What the relay grants is too little for a file.
+  // Over the relay it would wait for the hub.
   if (company.firewall.isClosed.value) await mendPath(company, tell)
   const file = company.sendFile(desktop, pacedSource())
   if (file === undefined) throw new Error('The connection to the desktop is gone.')
@@ -105,7 +105,7 @@ async function knockWithWrongKey(company: Company, tell: Tell): Promise<void> {
     if (!(thrown instanceof MultiserverError)) throw thrown
     const { code, message } = thrown.attempts?.[0] ?? thrown
     tell(`Refused: ${code}. In words: ${message}.`)
-    return tell('No byte of ours was read, and the server has not learned who knocked.')
+    return tell('All that was sent was sealed to the other key: the server has not learned who knocked.')
   }
   throw new Error('It answered, which must never happen.')
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { BrowserContext, Page } from 'playwright'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { chromiumPath, hasChromium } from '../support/chromium.ts'
@@ -50,6 +51,12 @@ describe.skipIf(missing !== '')(`the buttons of the demo page${missing}`, { time
     await say(page, 'desktop', 'Still there?')
     await page.getByText(/You said ‘Still there\?’.* through the hub's relay/).waitFor()
     await page.getByRole('button', { name: /^desktop, desktop, connected over rtc, by the relay/ }).waitFor()
+    await page.setInputFiles('#compose-file', {
+      name: 'relayed.bin',
+      mimeType: 'application/octet-stream',
+      buffer: randomBytes(3 * 1024 * 1024),
+    })
+    await page.getByText('Delivered: both ends have the same').waitFor()
     expect(await play('Cut the direct path', 'Let direct paths through')).toContain('reached by one')
     await page.getByRole('button', { name: /^desktop, desktop, connected over rtc, direct/ }).waitFor()
   })
