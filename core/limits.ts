@@ -246,8 +246,8 @@ export const limits = {
      */
     stallMs: 1_000,
     stallPathMs: 4_000,
-    /** What fails sooner was not lost on its way: a hub that is away says so. */
-    lostAfterMs: 1_000,
+    /** What fails sooner was not lost on its way: a hub that is away says so. Less than `stallMs`, or company would be there already. */
+    lostAfterMs: 900,
   },
   introduction: {
     /**

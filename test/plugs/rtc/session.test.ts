@@ -861,7 +861,7 @@ describe('RESET', () => {
 })
 
 describe('the path in use', () => {
-  it('is the best, the newest among equals, and listeners hear of each change', async () => {
+  it('is the best, the newest among equals, and listeners hear of each other kind', async () => {
     const { session, path } = open('client', { kind: 'relay' })
     const heard: string[] = []
     session.info.onPath?.((kind) => heard.push(kind))
@@ -876,7 +876,7 @@ describe('the path in use', () => {
     expect([turn, direct, relay].flatMap((each) => each.take())).toEqual([])
     newest.close()
     expect(lastOffset(direct.take())).toBe(1)
-    expect(heard).toEqual(['turn', 'direct', 'direct', 'direct'])
+    expect(heard).toEqual(['turn', 'direct'])
     session.abort()
   })
 })
