@@ -19,6 +19,7 @@ export interface Relayed {
  * introduction, and aborts with its signal.
  */
 export function seekBetterPath(session: Relayed, look: (signal: AbortSignal) => Promise<void>): void {
+  if (session.over.aborted) return
   let looks = 0
   let isLooking = false
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -69,15 +69,20 @@ export async function introduceClient(
 ): Promise<void> {
   const { serverKey, session, resume, transforms, signal, onProgress, onPath } = client
   let link: WebRtcLink | undefined
+  let sealing: { idle(): Promise<void> } | undefined
+  let closing: Promise<void> | undefined
+  /** The channel goes behind what is being sealed: a RESET may be among it. */
   const release = (reason: string) => {
     link?.close()
-    channel.close(reason)
+    closing ??= (sealing?.idle() ?? Promise.resolve()).then(() => channel.close(reason))
+    return closing
   }
-  const onAbort = () => release('aborted')
+  const onAbort = () => void release('aborted')
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) throw toError(signal.reason, 'ABORTED')
     const signals = createClientSignals({ id: idBytes(channel), serverKey })
+    sealing = signals
     channel.introduce(serverKey)
     channel.introduced.then(
       () => onProgress?.('introduced'),
@@ -125,7 +130,7 @@ export async function introduceClient(
     await openPaths({ link, relaying, early, channel, signals, candidates, filter, signal, onPath })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
-    release(error.code)
+    await release(error.code)
     await link?.closed
     throw error
   } finally {

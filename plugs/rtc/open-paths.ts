@@ -65,10 +65,10 @@ export async function openPaths(search: PathSearch): Promise<void> {
     link.close()
     // Nothing else is left.
     if (search.onRelayRequest === undefined) relaying.start()
-    if (!(await relayed)) {
-      early?.close()
-      throw thrown
-    }
+    const isRelayed = await relayed
+    // Whoever has a circuit has moved there, and signals pass no more.
+    early?.close()
+    if (!isRelayed) throw thrown
     await link.closed
   } finally {
     over.abort()

@@ -163,9 +163,12 @@ class Registrar {
       if (!isOpened) this.#unopened -= 1
       isOpened = true
     }
+    let judged: PathTaker | undefined
     const judge = (offer: Offer) => {
       opened()
-      return this.#judge(offer)
+      const verdict = this.#judge(offer)
+      if ('taker' in verdict) judged = verdict.taker
+      return verdict
     }
     const { signal } = this.#stop
     const report = (thrown: unknown) => {
@@ -196,6 +199,7 @@ class Registrar {
       .finally(() => {
         opened()
         stand()
+        judged?.onOver?.()
         this.#ahead.delete(standing)
         this.#underWay.delete(introducing)
       })

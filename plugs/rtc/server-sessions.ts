@@ -15,6 +15,8 @@ export interface PathTaker extends IntroductionTarget {
   take(path: FramePath): Promise<void>
   /** The introduction brings no other path than what it has brought, if anything. */
   onFailed?(thrown: unknown): void
+  /** The introduction is over, however it ended. */
+  onOver?(): void
 }
 
 /** What new sessions are made for. */
@@ -97,7 +99,7 @@ export class ServerSessions {
     const onFailed = (thrown: unknown) => {
       if (begun?.info.path === undefined) begun?.fail(toError(thrown, 'CONNECT_FAILED'))
     }
-    return { options: owner.options, signal: stop.signal, take, onFailed }
+    return { options: owner.options, signal: stop.signal, take, onFailed, onOver: unlisten }
   }
 
   /** `onSession` hears of it, and again when it came to nothing: then the next path begins another. */

@@ -39,6 +39,8 @@ export class SessionPaths {
   /** That of the path in use, as listeners know it. */
   #kind: Path | undefined
   #changes = 0
+  /** Whether one that goes ahead of no others has been open. */
+  #hasStood = false
   #worseTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: SessionPathsOptions) {
@@ -63,6 +65,11 @@ export class SessionPaths {
     return [...this.#paths].filter((path) => path.isOpen)
   }
 
+  /** Those too on which only this side's HELLO has left. */
+  get all(): SessionPath[] {
+    return [...this.#paths]
+  }
+
   /** Neither an open path nor one that may become one. */
   get isEmpty(): boolean {
     return this.#paths.size === 0
@@ -79,7 +86,10 @@ export class SessionPaths {
     const { session, onOpen, onFrame, onRoom } = this.#options
     const path: SessionPath = new SessionPath(framePath, session, {
       onOpen: (theirs) => {
+        // The far side has left it for another already, and would hear nothing.
+        if (path.isAhead && this.#hasStood) return this.lose(path)
         if (!onOpen(theirs)) return
+        this.#hasStood ||= !path.isAhead
         this.#choose()
         this.#closeAhead()
         this.#loseOldest((each) => each.isOpen)

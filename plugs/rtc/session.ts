@@ -304,7 +304,8 @@ export class Session implements ByteStream {
   #sendReset(code: number, text: string): void {
     this.#state = 'reset'
     const { open } = this.#paths
-    for (const path of open) path.send({ type: 'reset', code, text })
+    // Behind this side's HELLO it is understood, although the peer's has not come: it may have begun a session.
+    for (const path of this.#paths.all) path.send({ type: 'reset', code, text })
     clearTimeout(this.#closeTimer)
     if (open.length === 0) return this.#finish()
     this.#over.abort()

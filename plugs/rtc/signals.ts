@@ -44,6 +44,8 @@ export interface Signals<Mine, Theirs> {
   seal(signal: Mine): Promise<string>
   /** What a received text says. */
   open(data: string): Promise<Theirs>
+  /** Resolves when all that was asked for so far is done, well or not. */
+  idle(): Promise<void>
 }
 
 export interface ClientSignalsOptions {
@@ -133,6 +135,7 @@ function createConversation<Mine extends Signal, Theirs extends Signal>(
         expectKind(signal, theirs, { transport })
         return signal
       }),
+    idle: () => inTurn(() => Promise.resolve()).catch(() => undefined),
   }
 }
 

@@ -135,7 +135,9 @@ export class WebRtcLink {
       this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), leftMs)
       return
     }
-    this.#closeTimer = setTimeout(() => this.#peer.destroy(), channelCloseMs)
+    // What is left of the time, and a few round trips in any case.
+    const waitMs = Math.max(latestAt - performance.now(), channelCloseMs / 4)
+    this.#closeTimer = setTimeout(() => this.#peer.destroy(), waitMs)
     channel.close()
   }
 

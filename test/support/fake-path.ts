@@ -5,12 +5,14 @@ import type { FramePath, FramePathHandlers } from '../../plugs/rtc/frame-path.ts
 export interface FakePathOptions {
   readonly kind?: Path | undefined
   readonly maxFrameBytes?: number | undefined
+  readonly isAhead?: boolean | undefined
 }
 
 /** One end of a path in memory: what the session sends is kept, what it is to hear is said by the test. */
 export class FakePath implements FramePath {
   kind: Path
   readonly maxFrameBytes: number
+  readonly isAhead: boolean
   readonly closed: Promise<void>
   /** What the session sent, oldest first. */
   sent: Frame[] = []
@@ -22,7 +24,8 @@ export class FakePath implements FramePath {
   #handlers: FramePathHandlers | undefined
   #resolveClosed: () => void = () => undefined
 
-  constructor({ kind = 'direct', maxFrameBytes = 65_536 }: FakePathOptions = {}) {
+  constructor({ kind = 'direct', maxFrameBytes = 65_536, isAhead = false }: FakePathOptions = {}) {
+    this.isAhead = isAhead
     this.kind = kind
     this.maxFrameBytes = maxFrameBytes
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))

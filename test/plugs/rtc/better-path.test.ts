@@ -15,8 +15,7 @@ afterEach(() => {
 })
 
 /** A session that is on the path of the test's choice, and looks that come to nothing, or last as long as it says. */
-function seek(first: Path) {
-  const over = new AbortController()
+function seek(first: Path, over = new AbortController()) {
   const held: Promise<void>[] = []
   let path: Path = first
   let listener: ((path: Path) => void) | undefined
@@ -79,6 +78,12 @@ it('has nothing to look for on a better path, and begins anew on the relay', asy
   await vi.advanceTimersByTimeAsync(firstMs)
   expect(looks()).toBe(2)
   over.abort()
+})
+
+it('does not begin for a session that is over already', () => {
+  const over = new AbortController()
+  over.abort()
+  expect(seek('relay', over).isListening()).toBe(false)
 })
 
 it('looks once at a time, whatever comes of it, and the session waits for it', async () => {

@@ -32,6 +32,15 @@ describe('the sessions of a key', () => {
     expect(sessions.find(id(1))).toBeUndefined()
   })
 
+  it('have nothing more to do with the listening once an introduction came to nothing', () => {
+    const { owner: of, stop } = owner()
+    const [over, underWay] = [join().begin(id(1), of), join().begin(id(2), of)]
+    over.onOver?.()
+    stop.abort()
+    expect(over.signal.aborted).toBe(false)
+    expect(underWay.signal.aborted).toBe(true)
+  })
+
   it('are not those of another key', async () => {
     const { stream } = await begin(join(), 1)
     expect(join(new Uint8Array(32)).find(id(1))).toBeUndefined()

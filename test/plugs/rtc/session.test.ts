@@ -800,7 +800,7 @@ describe('RESET', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('goes out on every open path, and closes those that are not open at once', () => {
+  it('goes out on every path behind its HELLO, and closes those that are not open at once', () => {
     const { session, path } = open()
     const other = openPath(session, { kind: 'relay' })
     const third = new FakePath()
@@ -808,7 +808,7 @@ describe('RESET', () => {
     session.abort()
     for (const each of [path, other]) expect(each.take().at(-1)).toMatchObject({ type: 'reset' })
     expect(third.isClosed).toBe(true)
-    expect(third.take().map(({ type }) => type)).toEqual(['hello'])
+    expect(third.take().map(({ type }) => type)).toEqual(['hello', 'reset'])
   })
 
   it('that crosses a RESET closes at once', async () => {
@@ -861,6 +861,18 @@ describe('RESET', () => {
 })
 
 describe('the path in use', () => {
+  it('is none that went ahead of others and came after them: the far side has left it', async () => {
+    const { session, path } = open('client', { kind: 'relay' })
+    const late = new FakePath({ kind: 'relay', isAhead: true })
+    session.addPath(late)
+    late.deliver(hello())
+    expect(late.isClosed).toBe(true)
+    path.take()
+    await session.write(new Uint8Array(1))
+    expect(lastOffset(path.take())).toBe(1)
+    session.abort()
+  })
+
   it('is the best, the newest among equals, and listeners hear of each other kind', async () => {
     const { session, path } = open('client', { kind: 'relay' })
     const heard: string[] = []
