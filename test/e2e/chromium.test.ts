@@ -3,7 +3,7 @@ import type { Path } from '../../core/types.ts'
 import { generateKeys, keyToString } from '../../plugs/keys.ts'
 import type { Page as Tab } from 'playwright'
 import { missing, startBrowser, type Browsers } from './browser.ts'
-import { drivePage, startDesktop, type Desktop } from './driver.ts'
+import { drivePage, startDesktop, untilOn, type Desktop } from './driver.ts'
 import type { DrivenPeer } from './harness/peer.mjs'
 import { MemoryGrowth, offeredBytes } from '../support/memory-growth.ts'
 
@@ -63,9 +63,10 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
     it('knows the other by its key, as the other knows it', async () => {
       const [client, server] = peers()
       const [dialed, accepted] = await connect(client, server, protocol)
+      await Promise.all([untilOn(path, client, dialed), untilOn(path, server, accepted)])
       const [atClient, atServer] = await Promise.all([client.describe(dialed), server.describe(accepted)])
-      expect(atClient).toMatchObject({ role: 'client', remote: await server.key(), path })
-      expect(atServer).toMatchObject({ role: 'server', remote: await client.key(), path })
+      expect(atClient).toMatchObject({ role: 'client', remote: await server.key() })
+      expect(atServer).toMatchObject({ role: 'server', remote: await client.key() })
       await Promise.all([client.abort(dialed), server.abort(accepted)])
     })
 

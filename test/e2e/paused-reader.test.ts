@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startHub, type RunningHub } from '../../signal-server/index.ts'
 import { flatResidentBytes, MemoryGrowth, offeredBytes } from '../support/memory-growth.ts'
-import { startDesktop } from './driver.ts'
+import { startDesktop, untilOn } from './driver.ts'
 
 /** How long the reader pauses, and whether it reads all of it afterwards: `PAUSE_S=60` is the long form. */
 const pauseMs = Number(process.env['PAUSE_S'] ?? 1) * 1000
@@ -36,7 +36,7 @@ describe('1 GiB for a reader that pauses', () => {
       ]
       const address = await reader.listen()
       const [near, far] = await Promise.all([writer.dial(address.split(';')[1] ?? ''), reader.accepted()])
-      expect(await writer.describe(near)).toMatchObject({ path })
+      await untilOn(path, writer, near)
       await writer.offer(near, offeredBytes)
       // Buffers and windows grow to their size with the first of it.
       let read = await reader.readSome(far, 8 * mebibyte)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chromiumLaunch } from '../support/chromium.ts'
 import { missing, startBrowser, type Browsers } from './browser.ts'
-import { startDesktop, type Desktop } from './driver.ts'
+import { startDesktop, untilOn, type Desktop } from './driver.ts'
 import { startPuppet, type Puppet } from './puppet.ts'
 
 const mebibyte = 1024 * 1024
@@ -21,6 +21,7 @@ describe.skipIf(missing !== '')(`A page of Chromium that wakes${missing}`, { tim
     puppet = await startPuppet(chromiumLaunch, browser.hubUrl)
     const { peer } = puppet
     ;[near, far] = await Promise.all([peer.dial(await desktop.listen()), desktop.accepted()])
+    await untilOn('direct', peer, near)
     // While something is heard all the time, nothing but waking makes it ask.
     await desktop.offer(far, 1024 * mebibyte)
     reading = peer.ending(near)
@@ -42,7 +43,7 @@ describe.skipIf(missing !== '')(`A page of Chromium that wakes${missing}`, { tim
     const before = await countPings()
     await happen(puppet)
     while ((await countPings()) === before);
-    expect((await puppet.peer.stats(near))['path']).toBe('direct')
+    await untilOn('direct', puppet.peer, near)
   })
 
   it('goes on as before', async () => {
