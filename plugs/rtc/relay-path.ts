@@ -61,6 +61,7 @@ class RelayPath implements FramePath {
   readonly #cipher: RelayCipher
   readonly #early = new EarlyMessages()
   #resolveOpened: (path: FramePath) => void = () => undefined
+  #isConnected = false
   #isOpen = false
   #isOver = false
   #closeTimer: ReturnType<typeof setTimeout> | undefined
@@ -82,7 +83,11 @@ class RelayPath implements FramePath {
     this.opened.catch(() => undefined)
     this.closed = new Promise((resolve) => {
       this.#socket.on({
-        onOpen: () => this.#send(toBase64Url(token)),
+        onOpen: () => {
+          this.#isConnected = true
+          if (this.#isOver) this.#socket.close(1000)
+          else this.#send(toBase64Url(token))
+        },
         onMessage: (data) => this.#receive(data),
         onClose: ({ code, error }) => {
           clearTimeout(this.#closeTimer)
@@ -116,7 +121,8 @@ class RelayPath implements FramePath {
     if (this.#isOver) return
     this.#isOver = true
     this.usage.end({ isLimit: false })
-    this.#socket.close(1000)
+    // A browser takes it for a fault, and says so to whoever looks, when a socket is closed before it is open.
+    if (this.#isConnected) this.#socket.close(1000)
     // A relay that does not answer the goodbye must not hold the socket.
     this.#closeTimer = setTimeout(() => this.#socket.terminate(), limits.hub.closeTimeoutMs)
   }
