@@ -119,8 +119,9 @@ export class Forwarder {
   /** Undefined when there is none in time. */
   #untilCarrier(timeoutMs: number): Promise<Carrier | undefined> {
     if (this.#isOver) return Promise.resolve(undefined)
-    // One that says goodbye takes no more, and is not over yet.
-    if (this.#carrier?.session.closed === false) return Promise.resolve(this.#carrier)
+    // One that says goodbye, or was destroyed, takes no more, and is not over yet.
+    const session = this.#carrier?.session
+    if (session?.closed === false && !session.destroyed) return Promise.resolve(this.#carrier)
     return new Promise((resolve) => {
       const settle = (carrier?: Carrier) => {
         clearTimeout(timer)
