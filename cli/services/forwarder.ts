@@ -2,7 +2,7 @@ import type { ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MultiserverError, toError } from '../../core/errors.ts'
-import { openClientSession, openStream, type Answer } from './http2.ts'
+import { leaveSession, openClientSession, openStream, type Answer } from './http2.ts'
 import { limits } from './limits.ts'
 import { reset, splice } from './splice.ts'
 import { Traffic } from './traffic.ts'
@@ -103,7 +103,7 @@ export class Forwarder {
 
   async #carry(connection: Connection, signal: AbortSignal): Promise<void> {
     const session = openClientSession(connection)
-    const stop = () => session.destroy()
+    const stop = () => void leaveSession(session, connection)
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
     const carrier: Carrier = { connection, session, traffic: new Traffic() }
