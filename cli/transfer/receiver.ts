@@ -81,6 +81,8 @@ export class Receiver {
     }
     try {
       const summary = await receiveOver(connection, { folder, from, mostBytes, consent, report })
+      // All of it is dealt with: whatever comes next is new, also under the same names.
+      this.#taken = new Set()
       report({ event: 'finished', ...summary })
       this.#resolveFirst(summary)
     } catch (thrown) {

@@ -33,6 +33,14 @@ it('goes on after an offer for which there is no room, and that nobody has accep
   expect(await receiver.first).toMatchObject({ done: 1 })
 })
 
+it('asks again once a transfer is over, when the same is offered', async () => {
+  const { receiver, source, inbox, asked } = await makePlace({ existing: 'overwrite' })
+  await send(receiver, source)
+  await writeFile(join(inbox, 'a'), 'mine now')
+  await send(receiver, source)
+  expect(asked).toHaveLength(2)
+})
+
 /** A receiver that takes everything it is asked about, and a file to send. */
 async function makePlace({ existing }: { existing: Existing }) {
   const folder = temporaryFolder()
