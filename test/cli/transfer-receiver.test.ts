@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { TransferEvent } from '../../cli/transfer/events.ts'
@@ -8,6 +8,7 @@ import { senderCodec } from '../../cli/transfer/messages.ts'
 import { sendOver } from '../../cli/transfer/outgoing.ts'
 import type { Existing } from '../../cli/transfer/partial-file.ts'
 import { Receiver } from '../../cli/transfer/receiver.ts'
+import type { SourceFile } from '../../cli/transfer/source-file.ts'
 import { findSourceFiles } from '../../cli/transfer/source-files.ts'
 import { Connection } from '../../core/connection.ts'
 import { createPair } from '../../core/pair.ts'
@@ -41,6 +42,29 @@ it('asks again once a transfer is over, when the same is offered', async () => {
   expect(asked).toHaveLength(2)
 })
 
+it('tells neither side where files are on the other, when one can not be read or written', async () => {
+  const { receiver, source, inbox, events } = await makePlace({ existing: 'refuse' })
+  const gone: TransferEvent[] = []
+  const files = await filesAt(source)
+  await rm(source)
+  await sendFilesTo(receiver, files, (event) => gone.push(event))
+  const heard = events.find(({ event }) => event === 'skipped')
+  expect(heard).toMatchObject({ code: 'UNREADABLE', why: 'a can not be read: ENOENT' })
+  expect(gone).toContainEqual(
+    expect.objectContaining({ event: 'skipped', why: expect.stringContaining(source) }),
+  )
+
+  await writeFile(source, 'theirs')
+  await rm(inbox, { recursive: true })
+  await writeFile(inbox, 'no folder')
+  const refused = await send(receiver, source).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'FAILED', message: expect.stringContaining('ENOTDIR') })
+  expect(refused).toMatchObject({ message: expect.not.stringContaining(inbox) })
+  expect(events.findLast(({ event }) => event === 'refused')).toMatchObject({
+    why: expect.stringContaining(inbox),
+  })
+})
+
 /** A receiver that takes everything it is asked about, and a file to send. */
 async function makePlace({ existing }: { existing: Existing }) {
   const folder = temporaryFolder()
@@ -62,12 +86,26 @@ async function makePlace({ existing }: { existing: Existing }) {
 }
 
 async function send(receiver: Receiver, path: string): Promise<void> {
-  const files = await findSourceFiles([path], { recursive: false, onSkip: () => undefined })
+  await sendFilesTo(receiver, await filesAt(path), () => undefined)
+}
+
+async function sendFilesTo(
+  receiver: Receiver,
+  files: readonly SourceFile[],
+  report: (event: TransferEvent) => void,
+): Promise<void> {
   const [near, far] = connect()
   const met = receiver.meet(far)
   const nothing = () => undefined
-  await sendOver(near, { files, onMoved: nothing, onSettled: nothing, report: nothing })
-  await met
+  try {
+    await sendOver(near, { files, onMoved: nothing, onSettled: nothing, report })
+  } finally {
+    await met
+  }
+}
+
+function filesAt(path: string): Promise<readonly SourceFile[]> {
+  return findSourceFiles([path], { recursive: false, onSkip: () => undefined })
 }
 
 function connect(): [Connection, Connection] {
