@@ -1,10 +1,11 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { TransferEvent } from '../../cli/transfer/events.ts'
 import { Folder } from '../../cli/transfer/folder.ts'
 import { messageFrame } from '../../cli/transfer/frames.ts'
 import { senderCodec } from '../../cli/transfer/messages.ts'
+import { writeNotes } from '../../cli/transfer/notes.ts'
 import { sendOver } from '../../cli/transfer/outgoing.ts'
 import type { Existing } from '../../cli/transfer/partial-file.ts'
 import { Receiver } from '../../cli/transfer/receiver.ts'
@@ -15,6 +16,8 @@ import { createPair } from '../../core/pair.ts'
 import { temporaryFolder } from './command.ts'
 
 const key = new Uint8Array(32).fill(7)
+/** Seconds since 1970: a time that every file system keeps as it is. */
+const madeAt = 1_000_000_000
 
 it('goes on after an offer for which there is no room, and that nobody has accepted', async () => {
   const { receiver, source, events } = await makePlace({ existing: 'refuse' })
@@ -64,6 +67,29 @@ it('tells neither side where files are on the other, when one can not be read or
     why: expect.stringContaining(inbox),
   })
 })
+
+it.each<[string, Existing, Uint8Array<ArrayBuffer> | undefined, string]>([
+  ['a file of the user', 'rename', undefined, 'mine'],
+  ['a file of the user, also where files are replaced', 'overwrite', undefined, 'mine'],
+  ['what another sender left', 'rename', new Uint8Array(32).fill(8), 'mine'],
+  ['what the same sender left is dropped', 'rename', key, 'gone'],
+])(
+  'NAME.part stays whose it is when NAME looks like what is offered: %s',
+  async (_what, existing, from, fate) => {
+    const { receiver, source, inbox, events } = await makePlace({ existing })
+    const standing = join(inbox, 'a')
+    await writeFile(standing, 'others')
+    for (const path of [source, standing]) await utimes(path, madeAt, madeAt)
+    await writeFile(`${standing}.part`, 'mine')
+    const modified = madeAt * 1000
+    if (from !== undefined) await writeNotes(`${standing}.part.json`, { from, name: 'a', size: 6, modified })
+    await send(receiver, source)
+    expect(await readFile(`${standing}.part`, 'utf8').catch(() => 'gone')).toBe(fate)
+    expect(await readFile(standing, 'utf8')).toBe('others')
+    const outcome = fate === 'gone' ? { event: 'done', as: 'a (1)' } : { event: 'skipped', code: 'BLOCKED' }
+    expect(events).toContainEqual(expect.objectContaining(outcome))
+  },
+)
 
 /** A receiver that takes everything it is asked about, and a file to send. */
 async function makePlace({ existing }: { existing: Existing }) {
