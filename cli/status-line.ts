@@ -37,8 +37,13 @@ export class StatusLine {
   }
 
   #write(above: string): void {
-    this.#terminal.write(`${clearLine}${above}${cut(this.#draw(), this.#terminal.columns - 1)}`)
+    this.#terminal.write(`${clearLine}${above}${cut(this.#draw(), widthOf(this.#terminal) - 1)}`)
   }
+}
+
+/** Some terminals, of containers and serial lines, say that they have none. */
+function widthOf({ columns }: Terminal): number {
+  return columns > 0 ? columns : 80
 }
 
 const clearLine = '\r\u001B[2K'

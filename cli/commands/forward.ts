@@ -8,7 +8,7 @@ import { addDialFlags, parseNumber, parseService, type DialFlags, type Service }
 import { onInterruption } from '../interruption.ts'
 import { dial, makeDialer, type Peer } from '../peer.ts'
 import { Forwarder } from '../services/forwarder.ts'
-import { openClientSession, openStream } from '../services/http2.ts'
+import { leaveSession, openClientSession, openStream } from '../services/http2.ts'
 import { limits } from '../services/limits.ts'
 import { trafficStatus } from '../services/words.ts'
 import { joinStdio } from '../stdio.ts'
@@ -80,8 +80,7 @@ async function forwardStdio(connection: Connection, signal: AbortSignal): Promis
     }
     await joinStdio(fromDuplex(stream), signal)
   } finally {
-    session.destroy()
-    await connection.closed
+    await leaveSession(session, connection)
   }
 }
 

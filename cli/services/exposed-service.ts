@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { connect } from 'node:net'
 import { MultiserverError } from '../../core/errors.ts'
-import { openServerSession } from './http2.ts'
+import { leaveSession, openServerSession } from './http2.ts'
 import { limits } from './limits.ts'
 import { splice } from './splice.ts'
 import { Traffic } from './traffic.ts'
@@ -50,7 +50,7 @@ export class ExposedService {
 
   /** Breaks every connection off. */
   close(): void {
-    for (const session of this.#sessions.keys()) session.destroy()
+    for (const [session, { connection }] of this.#sessions) void leaveSession(session, connection)
   }
 
   #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, traffic: Traffic): void {

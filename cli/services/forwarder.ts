@@ -2,7 +2,7 @@ import type { ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MultiserverError, toError } from '../../core/errors.ts'
-import { openClientSession, openStream, type Answer } from './http2.ts'
+import { leaveSession, openClientSession, openStream, type Answer } from './http2.ts'
 import { limits } from './limits.ts'
 import { reset, splice } from './splice.ts'
 import { Traffic } from './traffic.ts'
@@ -103,7 +103,7 @@ export class Forwarder {
 
   async #carry(connection: Connection, signal: AbortSignal): Promise<void> {
     const session = openClientSession(connection)
-    const stop = () => session.destroy()
+    const stop = () => void leaveSession(session, connection)
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
     const carrier: Carrier = { connection, session, traffic: new Traffic() }
@@ -119,8 +119,9 @@ export class Forwarder {
   /** Undefined when there is none in time. */
   #untilCarrier(timeoutMs: number): Promise<Carrier | undefined> {
     if (this.#isOver) return Promise.resolve(undefined)
-    // One that says goodbye takes no more, and is not over yet.
-    if (this.#carrier?.session.closed === false) return Promise.resolve(this.#carrier)
+    // One that says goodbye, or was destroyed, takes no more, and is not over yet.
+    const session = this.#carrier?.session
+    if (session?.closed === false && !session.destroyed) return Promise.resolve(this.#carrier)
     return new Promise((resolve) => {
       const settle = (carrier?: Carrier) => {
         clearTimeout(timer)

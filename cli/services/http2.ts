@@ -7,6 +7,8 @@ import {
   type Http2Session,
   type ServerHttp2Session,
 } from 'node:http2'
+import { withDeadline } from '../../core/deadline.ts'
+import { MultiserverError } from '../../core/errors.ts'
 import { toDuplex } from '../../plugs/duplex.ts'
 import { limits } from './limits.ts'
 import { reset } from './splice.ts'
@@ -33,14 +35,14 @@ const options = {
 export function openClientSession(connection: Connection): ClientHttp2Session {
   const duplex = toDuplex(connection)
   const session = connect(`http://${authority}`, { ...options, createConnection: () => duplex })
-  return prepare(session, 'connect')
+  return prepare(session, connection, 'connect')
 }
 
 /** The side that accepts them, at 'stream'. */
 export function openServerSession(connection: Connection): ServerHttp2Session {
   const session = performServerHandshake(toDuplex(connection), options)
   session.setLocalWindowSize(limits.sessionWindowBytes)
-  return prepare(session)
+  return prepare(session, connection)
 }
 
 /** Lost: the connection, before there was an answer, or nobody knows yet that it is. */
@@ -68,22 +70,39 @@ export function openStream(session: ClientHttp2Session): Promise<Answer> {
   })
 }
 
-function prepare<T extends Http2Session>(session: T, readyAt?: 'connect'): T {
+/**
+ * Says goodbye on `session`, and lets go of its connection, which is aborted when nobody takes what is still to be written.
+ * Resolves when nothing of it is left.
+ */
+export async function leaveSession(session: Http2Session, connection: Connection): Promise<void> {
+  // By itself it waits for a write that is under way, which may never end.
+  session.destroy()
+  const late = () => new MultiserverError('TIMEOUT', 'the far side took nothing any more', connection)
+  await withDeadline(connection.closed, limits.goodbyeMs, late, (error) => connection.abort(error)).catch(
+    () => connection.closed,
+  )
+}
+
+function prepare<T extends Http2Session>(session: T, connection: Connection, readyAt?: 'connect'): T {
   session.on('error', () => undefined)
   if (readyAt !== undefined)
     session.once(readyAt, () => session.setLocalWindowSize(limits.sessionWindowBytes))
-  const pings = setInterval(() => ping(session), limits.pingEveryMs)
+  const pings = setInterval(() => ping(session, connection), limits.pingEveryMs)
   session.once('close', () => clearInterval(pings))
   return session
 }
 
 /** A far side that is gone without a word is found out by its silence. */
-function ping(session: Http2Session): void {
-  if (session.destroyed) return
-  const late = setTimeout(
-    () => session.destroy(new Error('the far side does not answer')),
-    limits.pingTimeoutMs,
-  )
+function ping(session: Http2Session, connection: Connection): void {
+  const giveUp = () => {
+    const error = new MultiserverError('TIMEOUT', 'the far side does not answer', connection)
+    session.destroy(error)
+    // What is destroyed waits for a write that is under way, which may never end.
+    connection.abort(error)
+  }
+  // So it did since the last time.
+  if (session.destroyed) return giveUp()
+  const late = setTimeout(giveUp, limits.pingTimeoutMs)
   const settle = () => clearTimeout(late)
   session.once('close', settle)
   session.ping(() => {

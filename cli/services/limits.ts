@@ -21,6 +21,8 @@ export const limits = {
   pingEveryMs: 30_000,
   /** Longer than rtc looks for another path (60 s) before it gives a connection up by itself. */
   pingTimeoutMs: 90_000,
+  /** For the last bytes of a connection that is left: Ctrl-C should not seem to do nothing. */
+  goodbyeMs: 2_000,
   /** Dialing again: full jitter under a bound that doubles between these. */
   redialFirstMs: 500,
   /** Shorter than a TCP connection waits, so that each has one try at least. */

@@ -18,21 +18,39 @@ export interface OfferedFile {
 }
 
 /** Where a file that is offered goes, and from where on it is wanted. */
-export type Placement = {
+export type Placement = Place &
+  (
+    | Start
+    | Resume
+    /** A whole file at `standing` may be the one that is offered. `otherwise`: when it has other bytes. */
+    | {
+        readonly kind: 'compare'
+        readonly offset: number
+        readonly standing: string
+        readonly otherwise: Start
+      }
+  )
+
+interface Place {
   readonly file: OfferedFile
   /** Its name as it may be printed. */
   readonly label: string
   /** What it will be called. */
   readonly path: string
   readonly notes: Notes
-} & (
+}
+
+type Start =
   | { readonly kind: 'skip'; readonly code: SkipCode; readonly why: string }
+  /** `drops`: why what an earlier attempt left is of no use. */
   | { readonly kind: 'begin'; readonly offset: 0; readonly drops?: string }
-  /** The beginning is there. `isOthers`: from another sender, whose it stays if it is another beginning. */
-  | { readonly kind: 'resume'; readonly offset: number; readonly isOthers: boolean }
-  /** A whole file at `standing` may be the one that is offered. */
-  | { readonly kind: 'compare'; readonly offset: number; readonly standing: string }
-)
+
+/** The beginning is there. `isOthers`: from another sender, whose it stays if it is another beginning. */
+interface Resume {
+  readonly kind: 'resume'
+  readonly offset: number
+  readonly isOthers: boolean
+}
 
 /** The folder that files are received into: nothing is ever made outside it. */
 export class Folder {
@@ -79,24 +97,40 @@ export class Folder {
     if (blocking !== undefined) return skip('BLOCKED', `${blocking} is in the way`)
     const standing = await this.#standing(path, file)
     if (standing.like !== undefined) {
-      return { ...common, kind: 'compare', offset: file.size, standing: standing.like }
+      const otherwise = await this.#placeAnother(common)
+      return { ...common, kind: 'compare', offset: file.size, standing: standing.like, otherwise }
     }
     if (standing.isTaken && this.existing === 'refuse') return skip('EXISTS', 'a file of that name is there')
     if (standing.isFolder && this.existing === 'overwrite') return skip('BLOCKED', 'a folder has that name')
+    return { ...common, ...(await this.#findLeft(common)) }
+  }
+
+  /** Where it goes when the whole file that looked like it has other bytes. */
+  async #placeAnother(place: Place): Promise<Start> {
+    if (this.existing === 'refuse') {
+      return { kind: 'skip', code: 'EXISTS', why: 'another file of that name is there' }
+    }
+    const left = await this.#findLeft(place)
+    if (left.kind !== 'resume') return left
+    if (left.isOthers && this.existing !== 'overwrite') return leftByAnother(place)
+    return { kind: 'begin', offset: 0, drops: 'another file that looked like it was compared first' }
+  }
+
+  /** What an earlier attempt left under the name of the incomplete file, and whose it is. */
+  async #findLeft(place: Place): Promise<Start | Resume> {
+    const { path, label, notes } = place
     const part = await lookAt(path + partSuffix)
-    if (part === undefined) return { ...common, kind: 'begin', offset: 0 }
-    const notes = await readNotes(path + notesSuffix)
-    if (notes === null || !part.isFile()) return skip('BLOCKED', `${label}${partSuffix} is in the way`)
-    const isOthers = !equalBytes(notes.from, from)
-    if (areOfSameFile(notes, file) && part.size <= file.size) {
-      return part.size === 0
-        ? { ...common, kind: 'begin', offset: 0 }
-        : { ...common, kind: 'resume', offset: part.size, isOthers }
+    if (part === undefined) return { kind: 'begin', offset: 0 }
+    const left = await readNotes(path + notesSuffix)
+    if (left === null || !part.isFile()) {
+      return { kind: 'skip', code: 'BLOCKED', why: `${label}${partSuffix} is in the way` }
     }
-    if (isOthers && this.existing !== 'overwrite') {
-      return skip('BLOCKED', `${label}${partSuffix} is what another sender left`)
+    const isOthers = !equalBytes(left.from, notes.from)
+    if (areOfSameFile(left, notes) && part.size <= notes.size) {
+      return part.size === 0 ? { kind: 'begin', offset: 0 } : { kind: 'resume', offset: part.size, isOthers }
     }
-    return { ...common, kind: 'begin', offset: 0, drops: 'the file has changed since the last attempt' }
+    if (isOthers && this.existing !== 'overwrite') return leftByAnother(place)
+    return { kind: 'begin', offset: 0, drops: 'the file has changed since the last attempt' }
   }
 
   /** The first of the folders on the way to `path` that is none, a link to one included. */
@@ -131,6 +165,10 @@ interface Standing {
   readonly isTaken: boolean
   readonly isFolder: boolean
   readonly like?: string
+}
+
+function leftByAnother({ label }: Place): Start {
+  return { kind: 'skip', code: 'BLOCKED', why: `${label}${partSuffix} is what another sender left` }
 }
 
 /** The names of one offer, files and folders, as any file system might compare them. */

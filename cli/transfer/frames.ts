@@ -39,13 +39,12 @@ export function dataFrame(memory: Uint8Array, length: number): Uint8Array {
 export class FrameReader<T extends { readonly type: string }> {
   readonly #reader: ByteReader
   readonly #codec: Codec<T>
-  readonly #silentMs: number
   #ahead: Promise<Frame<T> | null> | undefined
 
   constructor(stream: Pick<ByteStream, 'read'>, codec: Codec<T>, silentMs: number = transferLimits.silentMs) {
-    this.#reader = new ByteReader(stream)
+    // Of what comes, not of a whole frame: a slow line is not silent.
+    this.#reader = new ByteReader({ read: () => withDeadline(stream.read(), silentMs, silence) })
     this.#codec = codec
-    this.#silentMs = silentMs
   }
 
   /**
@@ -75,7 +74,7 @@ export class FrameReader<T extends { readonly type: string }> {
 
   async #readOn(): Promise<Frame<T> | null> {
     for (;;) {
-      const frame = await withDeadline(this.#read(), this.#silentMs, silence)
+      const frame = await this.#read()
       if (frame?.kind !== 'message' || frame.message.type !== 'alive') return frame
     }
   }

@@ -83,14 +83,15 @@ export class IncomingFile {
   }
 
   /** The file that has the name: the same, then nothing is to be done. */
-  async #compare({ standing, file, path, notes }: Extract<Placement, { kind: 'compare' }>): Promise<Outcome> {
+  async #compare(placement: Extract<Placement, { kind: 'compare' }>): Promise<Outcome> {
+    const { standing, otherwise, file, path, notes } = placement
     // Of an empty file there is no prefix to be asked for.
     if (file.size > 0) {
       const theirs = await this.#readPrefix()
       if (theirs === null) return 'skipped'
       if (!equalBytes(await hashFile(standing, file.size), theirs)) {
-        if (this.#folder.existing === 'refuse')
-          return this.#skip('EXISTS', 'another file of that name is there')
+        if (otherwise.kind === 'skip') return this.#skip(otherwise.code, otherwise.why)
+        if (otherwise.drops !== undefined) this.#tellRestart(otherwise.drops)
         await this.#go(0)
         return this.#begin()
       }

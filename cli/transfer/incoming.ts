@@ -9,7 +9,7 @@ import { transferLimits } from './limits.ts'
 import { receiverCodec, senderCodec, transferVersion } from './messages.ts'
 import type { ReceiverMessage, SenderMessage } from './messages.ts'
 import { Outbox } from './outbox.ts'
-import { reasonOf, Refusal, systemCode } from './transfer-error.ts'
+import { becauseOf, Refusal, systemCode } from './transfer-error.ts'
 
 export interface IncomingOptions {
   readonly folder: Folder
@@ -61,7 +61,7 @@ export async function receiveOver(connection: Connection, options: IncomingOptio
 export async function refuseOn(
   connection: Connection,
   outbox: Outbox<ReceiverMessage>,
-  { code, message: why }: Refusal,
+  { code, told: why }: Refusal,
 ): Promise<void> {
   outbox.post({ type: 'refuse', code, why }).catch(() => undefined)
   await connection.close()
@@ -184,11 +184,11 @@ function noOffer(): MultiserverError {
   return new MultiserverError('TIMEOUT', 'the far side did not offer anything in time')
 }
 
-/** What the system says about a disk is told to the sender; what the connection says is not. */
+/** That a disk fails is told to the sender; what the connection says is not. */
 function asRefusal(thrown: unknown): Error {
   if (thrown instanceof Refusal || thrown instanceof MultiserverError) return thrown
   const code = systemCode(thrown)
   if (code === undefined) return toError(thrown, 'CONNECTION_LOST')
   const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-  return new Refusal(isFull ? 'NO_SPACE' : 'FAILED', `it can not be written: ${reasonOf(thrown)}`, thrown)
+  return new Refusal(isFull ? 'NO_SPACE' : 'FAILED', ...becauseOf(thrown, 'it can not be written'))
 }

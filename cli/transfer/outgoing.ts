@@ -94,7 +94,7 @@ class Sender {
       if (from !== 'skipped') await this.#sendBytes(item, source, from)
     } catch (thrown) {
       if (!(thrown instanceof TransferError) || !isGoneCode(thrown.code)) throw thrown
-      await this.#outbox.post({ type: 'gone', file: item.index, code: thrown.code, why: thrown.message })
+      await this.#outbox.post({ type: 'gone', file: item.index, code: thrown.code, why: thrown.told })
       this.#offer.lose(item, thrown.code, thrown.message)
     } finally {
       await source?.close()

@@ -74,16 +74,23 @@ export class Receiver {
     const peer = toBase64(from)
     await before?.over
     report({ event: 'connected', peer })
-    const consent = (offer: ConsideredOffer, signal: AbortSignal) => this.#consent(peer, offer, signal)
+    let isAccepted = false
+    const consent = async (offer: ConsideredOffer, signal: AbortSignal) => {
+      isAccepted = await this.#consent(peer, offer, signal)
+      return isAccepted
+    }
     try {
       const summary = await receiveOver(connection, { folder, from, mostBytes, consent, report })
+      // All of it is dealt with: whatever comes next is new, also under the same names.
+      this.#taken = new Set()
       report({ event: 'finished', ...summary })
       this.#resolveFirst(summary)
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) return report({ event: 'lost', why: reasonOf(thrown) })
       report({ event: 'refused', code: thrown.code, why: thrown.message })
-      // Of this machine, not of what was offered.
-      if (thrown.code === 'NO_SPACE' || thrown.code === 'FAILED') this.#rejectFirst(thrown)
+      // Of this machine, and not of what anybody may claim in an offer.
+      const isOfDisk = thrown.code === 'NO_SPACE' || thrown.code === 'FAILED'
+      if (isAccepted && isOfDisk) this.#rejectFirst(thrown)
     }
   }
 

@@ -4,7 +4,7 @@ import { copy } from '../../core/bytes.ts'
 import type { Bytes } from '../../core/types.ts'
 import { dataFrame, frameHeaderBytes } from './frames.ts'
 import { transferLimits } from './limits.ts'
-import { reasonOf, TransferError } from './transfer-error.ts'
+import { becauseOf, TransferError } from './transfer-error.ts'
 
 /** A file as it was when it was offered. */
 export interface SourceFile {
@@ -114,7 +114,7 @@ function changed({ name }: SourceFile): TransferError {
 
 function unreadable({ name }: SourceFile): (thrown: unknown) => never {
   return (thrown) => {
-    throw new TransferError('UNREADABLE', `${name} can not be read: ${reasonOf(thrown)}`, thrown)
+    throw new TransferError('UNREADABLE', ...becauseOf(thrown, `${name} can not be read`))
   }
 }
 

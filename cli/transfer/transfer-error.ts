@@ -6,15 +6,31 @@ export type TransferCode = RefusalCode | GoneCode | SkipCode | 'NO_FILES'
 export class TransferError<Code extends TransferCode = TransferCode> extends Error {
   override readonly name = 'TransferError'
   readonly code: Code
+  /** What the far side may read of it: nothing of where files are here. */
+  readonly told: string
 
-  constructor(code: Code, message: string, cause?: unknown) {
+  constructor(code: Code, message: string, cause?: unknown, told: string = message) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
+    this.told = told
   }
 }
 
 /** A receiver takes nothing, or nothing more. */
 export class Refusal extends TransferError<RefusalCode> {}
+
+/**
+ * Of what the system says in `cause`, whose message has paths in it, the far side is told the code.
+ *
+ * @returns the arguments of an error behind its code
+ */
+export function becauseOf(cause: unknown, what: string): [message: string, cause: unknown, told: string] {
+  return [
+    `${what}: ${reasonOf(cause)}`,
+    cause,
+    `${what}: ${systemCode(cause) ?? 'its system does not say why'}`,
+  ]
+}
 
 /** What a thrown value says, for a sentence. */
 export function reasonOf(thrown: unknown): string {

@@ -7,7 +7,16 @@ import { startHub, type RunningHub } from '../../signal-server/index.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
 import { freePort } from '../support/fixed-port.ts'
 import { run, start } from './command.ts'
-import { connectTcp, curl, fateOf, forwardService, randomStream, serveHttp, serveTcp } from './services.ts'
+import {
+  connectTcp,
+  curl,
+  fateOf,
+  forwardService,
+  portOf,
+  randomStream,
+  serveHttp,
+  serveTcp,
+} from './services.ts'
 
 /** 1024 for a gibibyte, which takes too long for every run. */
 const mebibytes = Number(process.env['MULTISERVER_TRANSFER_MIB'] ?? 64)
@@ -152,7 +161,7 @@ test('who waits for a peer that is away is refused in time', async () => {
   await exposing.stop()
   const forwarding = start(['forward', '0', address, '--key', key, '--wait', '1'])
   await forwarding.said(/Not connected: CONNECT_FAILED: .*trying again/)
-  expect(await fateOf(await connectTcp(Number(forwarding.stdout().trim())))).toBe('reset')
+  expect(await fateOf(await connectTcp(await portOf(forwarding)))).toBe('reset')
   expect(forwarding.child.exitCode).toBe(null)
 })
 

@@ -84,3 +84,9 @@ test('the status line never wraps, and what is said goes above it', () => {
   const clear = '\r\u001B[2K'
   expect(written).toEqual([`${clear}twelve c…`, `${clear}hello\ntwelve c…`, clear])
 })
+
+test('the status line is shown on a terminal that does not know its width', () => {
+  const written: string[] = []
+  new StatusLine({ columns: 0, write: (text) => written.push(text) }, () => 'twelve chars').stop()
+  expect(written[0]).toContain('twelve chars')
+})

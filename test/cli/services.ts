@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { keyToString, loadOrCreateKeys } from '../../plugs/keys.ts'
 import { freePort } from '../support/fixed-port.ts'
 import { addressIn, start, temporaryFolder, type Running } from './command.ts'
@@ -42,8 +42,15 @@ export async function forwardService(servicePort: number, hubUrl?: string): Prom
   // Longer than any test: what waits in vain is another test's affair.
   const forwarding = start(['forward', '0', address, '--key', files.key, '--wait', '300'])
   await forwarding.said(/Connected to/)
-  const port = Number(forwarding.stdout().trim())
+  const port = await portOf(forwarding)
   return { port, address, exposing, forwarding, key: files.key, expose }
+}
+
+/** Where `forward 0` listens, which it prints. */
+export async function portOf(forwarding: Running): Promise<number> {
+  // What it says on stderr later may be here before.
+  await vi.waitUntil(() => forwarding.stdout().includes('\n'), { timeout: 30_000 })
+  return Number(forwarding.stdout().trim())
 }
 
 /** Listens on any free port of this machine until the test is over. */

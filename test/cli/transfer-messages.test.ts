@@ -187,6 +187,23 @@ describe('the frames of a transfer', () => {
     near.abort()
   })
 
+  it('take their time over a slow line, of which something comes now and then', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const frame = frameOf({ kind: 'data', bytes: Uint8Array.of(1, 2, 3) })
+    const left = [...frame]
+    const read = async (): Promise<Bytes | null> => {
+      await new Promise((resolve) => setTimeout(resolve, transferLimits.silentMs / 2))
+      const byte = left.shift()
+      return byte === undefined ? null : Uint8Array.of(byte)
+    }
+    const reading = new FrameReader({ read }, senderCodec).next()
+    const settled = Promise.allSettled([reading])
+    await vi.advanceTimersByTimeAsync(frame.length * transferLimits.silentMs)
+    expect(await settled).toMatchObject([{ status: 'fulfilled', value: { kind: 'data' } }])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('do not keep anybody waiting for ever', async () => {
     const [near] = createPair()
     const reader = new FrameReader(near, senderCodec, 10)

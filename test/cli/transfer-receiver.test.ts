@@ -1,0 +1,144 @@
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import type { TransferEvent } from '../../cli/transfer/events.ts'
+import { Folder } from '../../cli/transfer/folder.ts'
+import { messageFrame } from '../../cli/transfer/frames.ts'
+import { senderCodec } from '../../cli/transfer/messages.ts'
+import { writeNotes } from '../../cli/transfer/notes.ts'
+import { sendOver } from '../../cli/transfer/outgoing.ts'
+import type { Existing } from '../../cli/transfer/partial-file.ts'
+import { Receiver } from '../../cli/transfer/receiver.ts'
+import type { SourceFile } from '../../cli/transfer/source-file.ts'
+import { findSourceFiles } from '../../cli/transfer/source-files.ts'
+import { Connection } from '../../core/connection.ts'
+import { createPair } from '../../core/pair.ts'
+import { temporaryFolder } from './command.ts'
+
+const key = new Uint8Array(32).fill(7)
+/** Seconds since 1970: a time that every file system keeps as it is. */
+const madeAt = 1_000_000_000
+
+it('goes on after an offer for which there is no room, and that nobody has accepted', async () => {
+  const { receiver, source, events } = await makePlace({ existing: 'refuse' })
+  const [near, far] = connect()
+  const met = receiver.meet(far)
+  const size = 2 ** 50
+  for (const message of [
+    { type: 'offer' as const, version: 1, files: 1, bytes: size },
+    { type: 'file' as const, name: 'x', size, modified: 0 },
+  ]) {
+    void near.write(messageFrame(senderCodec.encode(message)))
+  }
+  await near.close()
+  await met
+  expect(events).toContainEqual(expect.objectContaining({ event: 'refused', code: 'NO_SPACE' }))
+  await send(receiver, source)
+  expect(await receiver.first).toMatchObject({ done: 1 })
+})
+
+it('asks again once a transfer is over, when the same is offered', async () => {
+  const { receiver, source, inbox, asked } = await makePlace({ existing: 'overwrite' })
+  await send(receiver, source)
+  await writeFile(join(inbox, 'a'), 'mine now')
+  await send(receiver, source)
+  expect(asked).toHaveLength(2)
+})
+
+it('tells neither side where files are on the other, when one can not be read or written', async () => {
+  const { receiver, source, inbox, events } = await makePlace({ existing: 'refuse' })
+  const gone: TransferEvent[] = []
+  const files = await filesAt(source)
+  await rm(source)
+  await sendFilesTo(receiver, files, (event) => gone.push(event))
+  const heard = events.find(({ event }) => event === 'skipped')
+  expect(heard).toMatchObject({ code: 'UNREADABLE', why: 'a can not be read: ENOENT' })
+  expect(gone).toContainEqual(
+    expect.objectContaining({ event: 'skipped', why: expect.stringContaining(source) }),
+  )
+
+  await writeFile(source, 'theirs')
+  await rm(inbox, { recursive: true })
+  await writeFile(inbox, 'no folder')
+  const refused = await send(receiver, source).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'FAILED', message: expect.stringContaining('ENOTDIR') })
+  expect(refused).toMatchObject({ message: expect.not.stringContaining(inbox) })
+  expect(events.findLast(({ event }) => event === 'refused')).toMatchObject({
+    why: expect.stringContaining(inbox),
+  })
+})
+
+it.each<[string, Existing, Uint8Array<ArrayBuffer> | undefined, string]>([
+  ['a file of the user', 'rename', undefined, 'mine'],
+  ['a file of the user, also where files are replaced', 'overwrite', undefined, 'mine'],
+  ['what another sender left', 'rename', new Uint8Array(32).fill(8), 'mine'],
+  ['what the same sender left is dropped', 'rename', key, 'gone'],
+])(
+  'NAME.part stays whose it is when NAME looks like what is offered: %s',
+  async (_what, existing, from, fate) => {
+    const { receiver, source, inbox, events } = await makePlace({ existing })
+    const standing = join(inbox, 'a')
+    await writeFile(standing, 'others')
+    for (const path of [source, standing]) await utimes(path, madeAt, madeAt)
+    await writeFile(`${standing}.part`, 'mine')
+    const modified = madeAt * 1000
+    if (from !== undefined) await writeNotes(`${standing}.part.json`, { from, name: 'a', size: 6, modified })
+    await send(receiver, source)
+    expect(await readFile(`${standing}.part`, 'utf8').catch(() => 'gone')).toBe(fate)
+    expect(await readFile(standing, 'utf8')).toBe('others')
+    const outcome = fate === 'gone' ? { event: 'done', as: 'a (1)' } : { event: 'skipped', code: 'BLOCKED' }
+    expect(events).toContainEqual(expect.objectContaining(outcome))
+  },
+)
+
+/** A receiver that takes everything it is asked about, and a file to send. */
+async function makePlace({ existing }: { existing: Existing }) {
+  const folder = temporaryFolder()
+  const [inbox, source] = [join(folder, 'inbox'), join(folder, 'a')]
+  await mkdir(inbox)
+  await writeFile(source, 'theirs')
+  const events: TransferEvent[] = []
+  const asked: string[] = []
+  const receiver = new Receiver({
+    folder: new Folder(inbox, existing),
+    mostBytes: 2 ** 53,
+    report: (event) => events.push(event),
+    async ask(peer) {
+      asked.push(peer)
+      return true
+    },
+  })
+  return { receiver, inbox, source, events, asked }
+}
+
+async function send(receiver: Receiver, path: string): Promise<void> {
+  await sendFilesTo(receiver, await filesAt(path), () => undefined)
+}
+
+async function sendFilesTo(
+  receiver: Receiver,
+  files: readonly SourceFile[],
+  report: (event: TransferEvent) => void,
+): Promise<void> {
+  const [near, far] = connect()
+  const met = receiver.meet(far)
+  const nothing = () => undefined
+  try {
+    await sendOver(near, { files, onMoved: nothing, onSettled: nothing, report })
+  } finally {
+    await met
+  }
+}
+
+function filesAt(path: string): Promise<readonly SourceFile[]> {
+  return findSourceFiles([path], { recursive: false, onSkip: () => undefined })
+}
+
+function connect(): [Connection, Connection] {
+  const [near, far] = createPair()
+  const facts = { address: 'memory:test', strength: 2, lingerMs: 1_000, remote: key }
+  return [
+    new Connection(near, { ...facts, role: 'client' }),
+    new Connection(far, { ...facts, role: 'server' }),
+  ]
+}
