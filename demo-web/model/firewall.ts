@@ -27,6 +27,9 @@ export class Firewall {
       const made = new Native(configure(config))
       const create = made.createDataChannel.bind(made)
       made.createDataChannel = (label, init) => watch(create(label, init))
+      // A dial knows its servers only after it has begun.
+      const setConfiguration = made.setConfiguration.bind(made)
+      made.setConfiguration = (later) => setConfiguration(configure(later))
       return made
     }
     return {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import type { Path } from '../../core/types.ts'
 import { drive, driveProcess, type DrivenProcess } from './driven-process.ts'
 import type { DrivenPeer } from './harness/peer.mjs'
@@ -17,7 +17,8 @@ export function drivePage(page: Page): DrivenPeer {
 
 /** Resolves once a connection is on that path: one over rtc begins on the relay and moves. */
 export async function untilOn(path: Path | null, peer: DrivenPeer, connection: number): Promise<void> {
-  await expect.poll(async () => (await peer.describe(connection)).path, { timeout: 20_000 }).toBe(path)
+  const look = async () => expect((await peer.describe(connection)).path).toBe(path)
+  await vi.waitFor(look, { timeout: 20_000 })
 }
 
 /** A peer in a process of its own that nobody can dial but through the hub, or one that listens for WebSockets. */
