@@ -2,6 +2,9 @@ import { row, spreadRow, type Row } from '../figures.ts'
 import { withWorker } from '../crew.ts'
 import type { Scenario, Stage } from '../scenario.ts'
 
+/** Below the registrations a second that the hub lets in. */
+const fillPerSecond = 400
+
 /** The hub is killed, with all its peers registered, and started anew two seconds later. */
 export const storm: Scenario = {
   about: 'the hub is killed and started again: how its peers come back',
@@ -32,7 +35,8 @@ export const restart: Scenario = {
 async function comeBack(stage: Stage, signal: 'SIGKILL' | 'SIGTERM'): Promise<Row[]> {
   const { hub, crew, peers, seconds } = stage
   const each = Math.floor(peers / crew.workers.length)
-  await crew.askAll('keepRegistered', () => ({ hubUrl: hub.url, peers: each, atOnce: 50 }))
+  const paced = { peers: each, atOnce: 50, perSecond: fillPerSecond / crew.workers.length }
+  await crew.askAll('keepRegistered', () => ({ hubUrl: hub.url, ...paced }))
   const watched = crew.askAll('registrations', () => ({ withinMs: seconds * 1000 }))
   const endedAt = Date.now()
   const { tookMs, code } = await hub.end(signal)

@@ -3,13 +3,18 @@ import { generateKeys } from '../../../plugs/keys.ts'
 import { Registration } from '../../../plugs/rtc/registration.ts'
 import { inLanes, sleep, type Workplace } from '../workplace.ts'
 
-/** So many peers with the registration of the rtc plug, which comes back by itself when the hub goes. */
+/**
+ * So many peers with the registration of the rtc plug, which comes back by itself when the hub goes. They come `perSecond`
+ * at most: faster than the hub lets in, each would be sent away for a while and hold its lane.
+ */
 export async function keepRegistered(
   place: Workplace,
-  { hubUrl, peers, atOnce }: { hubUrl: string; peers: number; atOnce: number },
+  { hubUrl, peers, atOnce, perSecond }: { hubUrl: string; peers: number; atOnce: number; perSecond: number },
 ): Promise<void> {
   await ready()
-  await inLanes(peers, atOnce, async () => {
+  const startedAt = performance.now()
+  await inLanes(peers, atOnce, async (index) => {
+    await sleep(startedAt + (index / perSecond) * 1000 - performance.now())
     const registration = new Registration({
       hubUrl,
       identity: createIdentity(await generateKeys()),
