@@ -21,6 +21,8 @@ export const restart: Scenario = {
   peers: 10_000,
   seconds: 90,
   workers: 2,
+  // The server of the rtc connection is one more than the default allows.
+  limits: { registeredPeers: 10_001 },
   needsOwnHub: true,
   async run(stage) {
     return await withWorker(async (pair) => {
