@@ -15,6 +15,11 @@ export function drivePage(page: Page): DrivenPeer {
   )
 }
 
+/** Looks again and again; the time of the test is its bound. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
 /** Resolves once a connection is on that path: one over rtc begins on the relay and moves. */
 export async function untilOn(path: Path | null, peer: DrivenPeer, connection: number): Promise<void> {
   const look = async () => expect((await peer.describe(connection)).path).toBe(path)

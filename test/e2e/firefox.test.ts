@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { firefoxLaunch, firefoxPath, hasFirefox } from '../support/firefox.ts'
 import { missing as missingChromium, startBrowser, type Browsers } from './browser.ts'
-import { drivePage, startDesktop, untilOn, type Desktop } from './driver.ts'
+import { drivePage, startDesktop, until, untilOn, type Desktop } from './driver.ts'
 import { startPuppet, type Puppet } from './puppet.ts'
 import type { DrivenPeer } from './harness/peer.mjs'
 
@@ -88,7 +88,3 @@ describe.skipIf(missing !== '')(`Firefox, Chromium and Node${missing}`, { timeou
     expect([...firefox.problems, ...chromium.problems]).toEqual([])
   })
 })
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20))
-}

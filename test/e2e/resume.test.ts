@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { missing, startBrowser, type Browsers } from './browser.ts'
-import { drivePage, startDesktop, untilOn, type Desktop } from './driver.ts'
+import { drivePage, startDesktop, until, untilOn, type Desktop } from './driver.ts'
 import type { Page as Tab } from 'playwright'
 import type { DrivenPeer } from './harness/peer.mjs'
 
@@ -72,7 +72,3 @@ describe.skipIf(missing !== '')(`A connection of Chromium and Node${missing}`, {
     expect(browser.problems).toEqual([])
   })
 })
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20))
-}

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { connect } from 'node:net'
 import { vi } from 'vitest'
 import { canRun, titleOf } from './can-run.ts'
 import { freePort } from './fixed-port.ts'
+import { reach } from './reach.ts'
 
 /** A SOCKS5 server of Debian; its suites are skipped, aloud, where it is missing. */
 export const hasMicrosocks = canRun('microsocks')
@@ -21,7 +21,7 @@ export async function startMicrosocks(...options: string[]): Promise<Microsocks>
   const port = await freePort()
   const child = spawn('microsocks', ['-i', '127.0.0.1', '-p', String(port), ...options], { stdio: 'ignore' })
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  await vi.waitFor(() => tryToConnect(port), { timeout: 5000 })
+  await vi.waitFor(() => reach(port), { timeout: 5000 })
   return {
     port,
     proxy: `127.0.0.1:${port}`,
@@ -30,12 +30,4 @@ export async function startMicrosocks(...options: string[]): Promise<Microsocks>
       return gone
     },
   }
-}
-
-function tryToConnect(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.once('error', reject)
-    socket.once('connect', () => socket.end(resolve))
-  })
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import { canRun, titleOf } from './can-run.ts'
+import { reach } from './reach.ts'
 
 export const hasNginx = canRun('nginx')
 export const nginxName = titleOf('nginx')
@@ -66,12 +66,4 @@ function configuration(port: number, servers: readonly string[], directory: stri
       }
     }
   `
-}
-
-function reach(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('error', reject)
-    socket.once('connect', () => socket.end(resolve))
-  })
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { toBase64 } from '../../../core/bytes.ts'
 import { createIdentity, ready } from '../../../core/ed25519.ts'
 import { limits } from '../../../core/limits.ts'
@@ -10,21 +10,17 @@ import { SignalPath } from '../../../plugs/rtc/signal-path.ts'
 import { SessionPath } from '../../../plugs/rtc/session-path.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { FakeHub, type FakeHubPeer } from './fake-hub.ts'
-import { areClosed, countingWebRtc, resources, until, untilOnly } from './leftovers.ts'
+import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers.ts'
 import { connectPair } from './rtc-pair.ts'
 import type { PeerMessage } from '../../../core/hub-protocol.ts'
 import type { ByteStream, Listener } from '../../../core/types.ts'
 
 let keys: Keys
-let before: string[] = []
 beforeAll(async () => {
   await ready()
   keys = await generateKeys()
 })
-beforeEach(() => {
-  before = resources()
-})
-afterEach(() => untilOnly(before))
+expectNoLeftovers()
 
 /** WebRTC that finds no candidates, so that there can be no direct path. */
 const noDirect = { iceTransportPolicy: 'relay' } as const

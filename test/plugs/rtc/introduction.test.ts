@@ -15,7 +15,7 @@ import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { startHub, type RunningHub } from '../../../signal-server/index.ts'
 import { FakeHub, type FakeHubPeer } from './fake-hub.ts'
-import { areClosed, countingWebRtc, resources, until, untilOnly } from './leftovers.ts'
+import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers.ts'
 import type { PeerMessage } from '../../../core/hub-protocol.ts'
 import type { ByteStream, DialStage, Listener } from '../../../core/types.ts'
 import type { CandidateSignal, Offer } from '../../../plugs/rtc/signal-payload.ts'
@@ -23,15 +23,11 @@ import type { WebRtc } from '../../../plugs/rtc/wrtc.ts'
 
 const id = toBase64Url(new Uint8Array(16).fill(3))
 let keys: Keys
-let before: string[] = []
 beforeAll(async () => {
   await ready()
   keys = await generateKeys()
 })
-beforeEach(() => {
-  before = resources()
-})
-afterEach(() => untilOnly(before))
+expectNoLeftovers()
 
 describe('the channel of an introduction', () => {
   it('keeps the signals that nobody has asked for, up to as many as a hub passes on', async () => {

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { afterEach, beforeEach } from 'vitest'
 import type { WebRtc } from '../../../plugs/rtc/wrtc.ts'
 
 const wrtc = createRequire(import.meta.url)('wrtc') as WebRtc
@@ -50,6 +51,15 @@ export async function until(isSo: () => boolean, what: string, withinMs = 10_000
     if (performance.now() > late) throw new Error(`not within ${withinMs} ms: ${what}`)
     await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/** Each test of a file, or of the `describe` that this is called in, leaves nothing that keeps the process alive. */
+export function expectNoLeftovers(): void {
+  let before: string[] = []
+  beforeEach(() => {
+    before = resources()
+  })
+  afterEach(() => untilOnly(before))
 }
 
 /** Nothing keeps the process alive that did not before: fewer may, for what runs the tests has timers too. */

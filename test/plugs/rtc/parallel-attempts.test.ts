@@ -9,7 +9,7 @@ import rtc from '../../../plugs/rtc/index.ts'
 import { dialInParallel, type Attempt } from '../../../plugs/rtc/parallel-attempts.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { startHub } from '../../../signal-server/index.ts'
-import { areClosed, countingWebRtc, resources, until, untilOnly } from './leftovers.ts'
+import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers.ts'
 import { listenAt } from './rtc-pair.ts'
 import type { DialStage } from '../../../core/types.ts'
 
@@ -127,11 +127,7 @@ describe('the attempts of a dial', () => {
 })
 
 describe('a dial whose first socket to the hub gets no answer', () => {
-  let before: string[] = []
-  beforeEach(() => {
-    before = resources()
-  })
-  afterEach(() => untilOnly(before))
+  expectNoLeftovers()
 
   it('opens through a second one', async () => {
     const hub = await startHub({ port: 0, exemptLoopback: true })

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { fromBase64Url, toBase64, toBase64Url } from '../../../core/bytes.ts'
 import { createIdentity, ready } from '../../../core/ed25519.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
@@ -8,20 +8,16 @@ import { createClientSignals, createServerSignals } from '../../../plugs/rtc/sig
 import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { FakeHub, type FakeHubPeer } from './fake-hub.ts'
-import { areClosed, countingWebRtc, resources, until, untilOnly } from './leftovers.ts'
+import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers.ts'
 import type { Signal } from '../../../plugs/rtc/signal-payload.ts'
 import type { WebRtc } from '../../../plugs/rtc/wrtc.ts'
 
 let keys: Keys
-let before: string[] = []
 beforeAll(async () => {
   await ready()
   keys = await generateKeys()
 })
-beforeEach(() => {
-  before = resources()
-})
-afterEach(() => untilOnly(before))
+expectNoLeftovers()
 
 /** As a TURN server's and a STUN server's would be found; the related address tells of this network. */
 const found = {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { limits as peerLimits } from '../../../core/limits.ts'
 import type { MultiserverError } from '../../../core/errors.ts'
 import type { Path } from '../../../core/types.ts'
@@ -8,7 +8,7 @@ import { defaultLimits } from '../../../signal-server/limits.ts'
 import { DirectGate } from './direct-gate.ts'
 import { FakeHub } from './fake-hub.ts'
 import { FakeRelay, type Tamper } from './fake-relay.ts'
-import { resources, until, untilOnly } from './leftovers.ts'
+import { expectNoLeftovers, until } from './leftovers.ts'
 import { connectPair, exchange, type Pair } from './rtc-pair.ts'
 
 const mebibyte = 1024 * 1024
@@ -16,11 +16,7 @@ const mebibyte = 1024 * 1024
 const noDirect = { iceTransportPolicy: 'relay' } as const
 const quick = { relayBytesPerSecond: 64 * mebibyte, relayBytesPerSecondPerPeer: 64 * mebibyte }
 
-let before: string[] = []
-beforeEach(() => {
-  before = resources()
-})
-afterEach(() => untilOnly(before))
+expectNoLeftovers()
 
 const hubs: RunningHub[] = []
 afterEach(async () => {
