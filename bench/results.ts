@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
+import { median } from './hub/figures.ts'
 import { figuresOf, type Goal, type Table } from './tables.ts'
 
 /** The figures of a table, round by round. */
@@ -113,8 +114,4 @@ function words({ atLeast, atMost }: Goal): string {
 /** Three digits say all that a figure like these knows. */
 function short(figure: number): string {
   return figure >= 100 ? figure.toFixed(0) : figure.toPrecision(3)
-}
-
-function median(figures: readonly number[]): number {
-  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? NaN
 }

@@ -42,7 +42,7 @@ export class StatusLine {
 }
 
 /** Some terminals, of containers and serial lines, say that they have none. */
-function widthOf({ columns }: Terminal): number {
+export function widthOf({ columns }: Pick<Terminal, 'columns'>): number {
   return columns > 0 ? columns : 80
 }
 

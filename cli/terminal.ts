@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
-import { wrap } from '../signal-server/help.ts'
-import { StatusLine } from './status-line.ts'
+import { wrap } from '../signal-server/wrap.ts'
+import { StatusLine, widthOf } from './status-line.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -43,7 +43,7 @@ export function printSaid(line: string): void {
  * and begin below each other, elsewhere it is one line.
  */
 export function hang(lead: string, indent: number, text: string, stream: NodeJS.WriteStream): string {
-  const width = stream.isTTY ? stream.columns - indent : Number.POSITIVE_INFINITY
+  const width = stream.isTTY ? widthOf(stream) - indent : Number.POSITIVE_INFINITY
   return `${lead}${wrap(text, width).join(`\n${' '.repeat(indent)}`)}`
 }
 

@@ -1,5 +1,5 @@
 import { parseAddress } from '../core/address.ts'
-import { toBase64 } from '../core/bytes.ts'
+import { shortKey, toBase64 } from '../core/bytes.ts'
 import { paint, printable } from './terminal.ts'
 import type { Connection } from '../core/multiserver.ts'
 
@@ -16,9 +16,9 @@ export function routeOf({ address, path }: Connection): string {
   return path === undefined ? transport : `${transport} (${path})`
 }
 
-/** The first characters of a key: enough to tell a few apart by eye. */
-export function shortKey(key: Uint8Array | undefined): string {
-  return key === undefined ? 'nobody' : `${toBase64(key).slice(0, 8)}…`
+/** Whom a connection is with, in few characters. */
+export function shortPeer({ remote }: Pick<Connection, 'remote'>): string {
+  return remote === undefined ? 'nobody' : shortKey(remote)
 }
 
 /** `12.3 MB`. */

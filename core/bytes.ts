@@ -61,3 +61,8 @@ export function toBase64Url(bytes: Uint8Array): string {
 export function fromBase64Url(text: string): Bytes | null {
   return /^[A-Za-z0-9_-]*$/.test(text) ? fromBase64(text) : null
 }
+
+/** The first characters of a key: enough to tell a few apart by eye, and to know it again in a log. */
+export function shortKey(key: Uint8Array): string {
+  return `${toBase64(key).slice(0, 8)}…`
+}

@@ -1,4 +1,5 @@
 import { allSettings, fileVariableOf, flagOf, type Setting, settingGroups } from './settings.ts'
+import { wrap } from './wrap.ts'
 
 const indent = 2
 /** Where the texts begin: after the longest flag that is not worth a line of its own. */
@@ -57,16 +58,4 @@ function row(flag: string, text: string, width: number): string {
   const [first = '', ...rest] = lines
   const start = head.length + 1 < column ? [`${head.padEnd(column)}${first}`] : [head, `${margin}${first}`]
   return [...start, ...rest.map((line) => margin + line)].join('\n')
-}
-
-/** In lines of at most `width` characters, where the words allow it. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= width)
-      lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
 }

@@ -12,6 +12,10 @@ export function spreadOf(figures: readonly number[]): Spread {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), worst: sorted.at(-1) ?? NaN }
 }
 
+export function median(figures: readonly number[]): number {
+  return spreadOf(figures).p50
+}
+
 /** How often each code was seen. */
 export type Tally = Record<string, number>
 

@@ -1,5 +1,5 @@
 import { formatSection, parseKeyText, type Section } from '../../core/address.ts'
-import { fromBase64, toBase64 } from '../../core/bytes.ts'
+import { fromBase64, shortKey } from '../../core/bytes.ts'
 import { checkPublicKey } from '../../core/ed25519.ts'
 import { hubUrlOf } from '../../core/hub-name.ts'
 import { classifyHost } from '../../core/ip.ts'
@@ -49,7 +49,7 @@ export function explainTransform(section: Section): SectionWords {
   }
   const [keyText = '', seedText] = data
   const key = parseKeyText(keyText)
-  const title = key === null ? printable(formatSection(section)) : `${name}:${toBase64(key).slice(0, 8)}…`
+  const title = key === null ? printable(formatSection(section)) : `${name}:${shortKey(key)}`
   const invite = seedText === undefined ? '' : '; an invite: whoever has it comes in with the seed in it'
   const problem = whyNoKey(keyText) ?? (seedText === undefined ? undefined : whyNoSeed(seedText))
   const proof =

@@ -5,7 +5,7 @@ import { createBridgeLog } from '../bridge/log.ts'
 import { describeFailure } from '../failures.ts'
 import { onInterruption, untilInterrupted } from '../interruption.ts'
 import { examples, print, say } from '../terminal.ts'
-import { shortKey } from '../words.ts'
+import { shortKey } from '../../core/bytes.ts'
 import type { Command } from 'commander'
 
 /** `bridge --config FILE`: joins what can not meet, until it is told to end. */

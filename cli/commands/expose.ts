@@ -5,7 +5,7 @@ import { makeListener, sayHowToConnect, startListening } from '../peer.ts'
 import { ExposedService, type ServedPeer } from '../services/exposed-service.ts'
 import { describeTraffic, trafficStatus } from '../services/words.ts'
 import { examples, paint, printSaid, say, showStatus } from '../terminal.ts'
-import { describeConnection, shortKey } from '../words.ts'
+import { describeConnection, shortPeer } from '../words.ts'
 import type { Connection } from '../../core/multiserver.ts'
 import type { Service } from '../flags.ts'
 import type { Command } from 'commander'
@@ -68,9 +68,9 @@ async function expose(target: Service, flags: ListenFlags): Promise<void> {
 
 function sayGone({ connection, traffic }: ServedPeer): void {
   const why = connection.error === undefined ? '' : ` (${connection.error.code})`
-  say(`${paint('yellow', 'Gone:')} ${shortKey(connection.remote)}${why}, after ${describeTraffic(traffic)}`)
+  say(`${paint('yellow', 'Gone:')} ${shortPeer(connection)}${why}, after ${describeTraffic(traffic)}`)
 }
 
 function sayPathChanges(connection: Connection): void {
-  connection.on('path', (path) => say(`${shortKey(connection.remote)} is reached by the ${path} path now`))
+  connection.on('path', (path) => say(`${shortPeer(connection)} is reached by the ${path} path now`))
 }

@@ -1,5 +1,5 @@
 import { paint } from '../terminal.ts'
-import { formatBytes, routeOf, shortKey } from '../words.ts'
+import { formatBytes, routeOf, shortPeer } from '../words.ts'
 import type { Connection } from '../../core/multiserver.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -19,7 +19,7 @@ export function trafficStatus(
 
 function peerStatus(connection: Connection, traffic: Traffic): string {
   const { up, down } = traffic.rates()
-  const who = paint('bold', shortKey(connection.remote))
+  const who = paint('bold', shortPeer(connection))
   const rates = `↑ ${formatBytes(up)}/s ↓ ${formatBytes(down)}/s`
   return `${who} ${paint('cyan', routeOf(connection))} ${traffic.streams} open ${rates}`
 }

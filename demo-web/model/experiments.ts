@@ -1,5 +1,5 @@
 import { formatAlternative, parseAddress, type Alternative } from '../../core/address.ts'
-import { toBase64 } from '../../core/bytes.ts'
+import { shortKey, toBase64 } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { generateKeys } from '../../plugs/keys.browser.ts'
 import { Experiment, type Tell } from './experiment.ts'
@@ -97,7 +97,7 @@ async function knockWithWrongKey(company: Company, tell: Tell): Promise<void> {
   const alternative = parseAddress(server.about.value.address).find(([{ name }]) => name === 'ws')
   if (alternative === undefined) throw new Error('The server has no address over ws.')
   tell(
-    `Dialing the server’s own socket, expecting the key ${toBase64(publicKey).slice(0, 8)}… there, which is not its key.`,
+    `Dialing the server’s own socket, expecting the key ${shortKey(publicKey)} there, which is not its key.`,
   )
   try {
     await company.dial(withKey(alternative, toBase64(publicKey)))

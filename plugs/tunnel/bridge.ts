@@ -1,5 +1,5 @@
 import { ByteReader } from '../../core/byte-reader.ts'
-import { copy, toBase64, toHex } from '../../core/bytes.ts'
+import { copy, shortKey, toHex } from '../../core/bytes.ts'
 import { CountGate } from '../../core/count-gate.ts'
 import { untilAborted, withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
@@ -217,9 +217,4 @@ function describeTunnel(joint: Joint, { clientKey, serverKey }: Request, address
 
 function unreachable({ serverKey }: Request, why: string, cause?: unknown): MultiserverError {
   return new MultiserverError('TUNNEL_UNREACHABLE', `server ${shortKey(serverKey)}: ${why}`, { cause })
-}
-
-/** Enough of a key to know it again in a log. */
-function shortKey(key: Uint8Array): string {
-  return `${toBase64(key).slice(0, 8)}…`
 }

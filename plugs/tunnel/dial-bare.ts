@@ -55,20 +55,16 @@ export async function dialBare(place: BarePlace, dial: BareDial): Promise<ByteSt
   const { signal, timeoutMs, remoteKey } = dial
   const { target, transforms } = place
   const stop = new AbortController()
-  const onAbort = () => stop.abort(abortReason(signal))
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
+  const either = AbortSignal.any([signal, stop.signal])
   try {
-    const dialing = target.dial({ signal: stop.signal, remoteKey, transforms })
+    const dialing = target.dial({ signal: either, remoteKey, transforms })
     return await withDeadline(
-      untilAborted(dialing, stop.signal, (late) => late.abort(abortReason(stop.signal))),
+      untilAborted(dialing, either, (late) => late.abort(abortReason(either))),
       timeoutMs,
       () => new MultiserverError('TIMEOUT', `not connected within ${timeoutMs} ms`),
       (error) => stop.abort(error),
     )
   } catch (thrown) {
     throw toError(thrown, 'CONNECT_FAILED')
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

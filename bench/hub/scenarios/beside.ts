@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { withWorker } from '../crew.ts'
-import { mebibytes, row, type Row, spreadOf } from '../figures.ts'
+import { mebibytes, median, row, type Row, spreadOf } from '../figures.ts'
 import { cpuMsOf, residentOf } from '../process-figures.ts'
 import { type RivalName, rivals } from '../rivals.ts'
 import type { Scenario } from '../scenario.ts'
@@ -163,8 +163,4 @@ function install(): void {
   execFileSync('npm', ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund'], {
     stdio: 'inherit',
   })
-}
-
-function median(figures: readonly number[]): number {
-  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? NaN
 }
