@@ -106,10 +106,11 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
   async function close(): Promise<void> {
     stop.abort(new MultiserverError('ABORTED', 'the server was closed'))
     await starting
-    await Promise.all([...listeners.values()].map((listener) => listener.close()))
     // What is passed on has its ends elsewhere: nobody here can end it in peace.
     for (const passage of passages) passage.abort(abortReason(stop.signal))
+    // At the same time: a listener may wait for what its connections still bring about.
     await Promise.all([
+      ...[...listeners.values()].map((listener) => listener.close()),
       ...[...connections].map((connection) => connection.close()),
       ...[...passages].map((passage) => passage.closed),
     ])

@@ -6,7 +6,6 @@ import { limits } from '../../core/limits.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
 import { introduceServer, type OfferVerdict } from './introduction.ts'
 import { Registration, type Publisher } from './registration.ts'
-import { SignalPath } from './signal-path.ts'
 import {
   joinServerSessions,
   type PathTaker,
@@ -91,10 +90,10 @@ class Registrar {
   readonly #sessions: ServerSessions
   readonly #leaveSessions: () => void
   readonly #rate = new TokenBucket({ perSecond, burst }, performance.now())
-  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #underWay = new Set<Promise<void>>()
   readonly #stop = new AbortController()
-  /** Of sessions that go ahead of their paths, until one of these stands or there is none to come. */
-  readonly #ahead = new Set<Promise<void>>()
+  /** Introductions of sessions that have begun: they may still bring a path, or a better one. */
+  readonly #bringing = new Set<Promise<void>>()
   #unopened = 0
   #isClosing = false
 
@@ -146,7 +145,7 @@ class Registrar {
     this.#forget()
     this.#isClosing = true
     const late = () => new MultiserverError('CONNECT_FAILED')
-    await withDeadline(Promise.all(this.#ahead), lastTriesMs, late).catch(() => undefined)
+    await withDeadline(Promise.all(this.#bringing), lastTriesMs, late).catch(() => undefined)
     this.#stop.abort()
     await this.registration.close()
     await Promise.all(this.#underWay)
@@ -177,16 +176,12 @@ class Registrar {
     }
     const taking: Promise<void>[] = []
     let begun: PathTaker | undefined
-    let stand: () => void = () => undefined
-    const standing = new Promise<void>((resolve) => (stand = resolve))
     const onPath = (taker: PathTaker, path: FramePath) => {
       begun = taker
-      const taken = taker.take(path).catch(report)
-      taking.push(taken)
-      if (path instanceof SignalPath) this.#ahead.add(standing)
-      else void taken.then(stand)
+      taking.push(taker.take(path).catch(report))
+      this.#bringing.add(introducing)
     }
-    const introducing = introduceServer(channel, {
+    const introducing: Promise<void> = introduceServer(channel, {
       identity: this.#identity,
       iceServers,
       signal,
@@ -195,12 +190,11 @@ class Registrar {
     })
       // A session that has begun speaks for itself.
       .catch((thrown: unknown) => (begun === undefined ? report(thrown) : begun.onFailed?.(thrown)))
-      .then(() => Promise.all(taking))
+      .then(async () => void (await Promise.all(taking)))
       .finally(() => {
         opened()
-        stand()
         judged?.onOver?.()
-        this.#ahead.delete(standing)
+        this.#bringing.delete(introducing)
         this.#underWay.delete(introducing)
       })
     this.#underWay.add(introducing)

@@ -1,14 +1,17 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { createIdentity } from '../../../core/ed25519.ts'
 import { limits as peerLimits } from '../../../core/limits.ts'
 import type { MultiserverError } from '../../../core/errors.ts'
 import type { Path } from '../../../core/types.ts'
-import type { RtcOptions } from '../../../plugs/rtc/index.ts'
+import { generateKeys } from '../../../plugs/keys.ts'
+import rtc, { type RtcOptions } from '../../../plugs/rtc/index.ts'
 import { startHub, type RunningHub, type StartHubOptions } from '../../../signal-server/index.ts'
 import { defaultLimits } from '../../../signal-server/limits.ts'
+import { connectOver } from '../../conformance/transport-cases.ts'
 import { DirectGate } from './direct-gate.ts'
 import { FakeHub } from './fake-hub.ts'
 import { FakeRelay, type Tamper } from './fake-relay.ts'
-import { expectNoLeftovers, until } from './leftovers.ts'
+import { countingWebRtc, expectNoLeftovers, until } from './leftovers.ts'
 import { connectPair, exchange, type Pair } from './rtc-pair.ts'
 
 const mebibyte = 1024 * 1024
@@ -156,6 +159,25 @@ describe('an rtc connection that begins on the relay', () => {
     await exchange(pair, mebibyte)
     expect(pair.client.stats()).toMatchObject({ pathChanges: 2, resumes: 0 })
     await pair.close()
+  })
+
+  it('moves to the direct path although nobody listens any more', async () => {
+    const hub = await start()
+    const gate = new DirectGate()
+    const { webRtc } = countingWebRtc(gate.prepare)
+    const keys = await generateKeys()
+    const connecting = connectOver({
+      create: () => rtc({ hub: hub.url, wrtc: webRtc }),
+      deadSection: '',
+      identity: createIdentity(keys),
+      remoteKey: keys.publicKey,
+    })
+    await vi.waitFor(async () => expect(await circuits(hub, 'relay_circuits{stage="open"}')).toBe(1))
+    gate.open()
+    const [client, server] = await connecting
+    await until(() => client.info?.path === 'direct' && server.info?.path === 'direct', 'it has moved')
+    client.abort()
+    await Promise.all([client.closed, server.closed])
   })
 
   it('is as any other where the hub does not relay', async () => {
