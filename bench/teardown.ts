@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { isolateWebRtc } from '../plugs/rtc/isolated/index.ts'
 import { Session } from '../plugs/rtc/session.ts'
 import { WebRtcLink } from '../plugs/rtc/webrtc-link.ts'
 import { loadWebRtc, type WebRtc } from '../plugs/rtc/wrtc.ts'
@@ -8,7 +9,8 @@ import { loadWebRtc, type WebRtc } from '../plugs/rtc/wrtc.ts'
 /**
  * How often wrtc takes a process down whose peer goes away while it sends: `node dist/bench/teardown.js [TIMES]`. The far end
  * of a session receives up to four megabytes and goes: with `close()` of the path as our peers do, or with all of its
- * connection at once, as a hostile one may. The sender is a process of its own, begun anew after each crash.
+ * connection at once, as a hostile one may. The sender is a process of its own, begun anew after each crash; isolated, it has yet
+ * another for WebRTC, which is all that may crash.
  */
 type Way = 'closes' | 'tears down'
 
@@ -16,13 +18,13 @@ type Way = 'closes' | 'tears down'
 type Word = { readonly round: number } & (
   | { readonly sdp: string }
   | { readonly candidate: string; readonly mid: string }
-  | { readonly over: true }
+  | { readonly over: true; readonly lostWebRtc?: boolean | undefined }
 )
 
 const id = new Uint8Array(16)
 const [first = '200', way] = process.argv.slice(2)
 
-if (first === 'near') await sendAgainAndAgain()
+if (first === 'near') await sendAgainAndAgain(way === 'isolated')
 else if (first === 'far') goAgainAndAgain(way === 'closes' ? 'closes' : 'tears down')
 else {
   for (const each of ['closes', 'tears down'] as const) {
@@ -30,17 +32,22 @@ else {
     const share = ((1000 * crashes) / Number(first)).toFixed(1)
     console.log(`a peer that ${each} while it is sent to: ${crashes} crashes in ${first}, ${share} in 1,000`)
   }
+  const lost = await countCrashes(Number(first), 'tears down', 'isolated')
+  console.log(
+    `a peer that tears down while an isolated one sends: WebRTC lost ${lost} times, the program never`,
+  )
 }
 
-async function countCrashes(times: number, goes: Way): Promise<number> {
+async function countCrashes(times: number, goes: Way, sends = 'inside'): Promise<number> {
   let [rounds, crashes] = [0, 0]
   while (rounds < times) {
     const self = fileURLToPath(import.meta.url)
-    const [near, far] = [fork(self, ['near']), fork(self, ['far', goes])]
+    const [near, far] = [fork(self, ['near', sends]), fork(self, ['far', goes])]
     far.on('message', (word: Word) => near.send(word, () => undefined))
     near.on('message', (word: Word) => {
-      if (!('over' in word)) far.send(word, () => undefined)
-      else if (++rounds >= times) near.kill()
+      if (!('over' in word)) return void far.send(word, () => undefined)
+      if (word.lostWebRtc === true) crashes += 1
+      if (++rounds >= times) near.kill()
     })
     const [, signal] = (await once(near, 'exit')) as [number | null, NodeJS.Signals | null]
     far.kill()
@@ -52,12 +59,14 @@ async function countCrashes(times: number, goes: Way): Promise<number> {
   return crashes
 }
 
-async function sendAgainAndAgain(): Promise<void> {
+async function sendAgainAndAgain(isIsolated: boolean): Promise<void> {
   process.on('disconnect', () => process.exit())
-  const webRtc = await loadWebRtc()
+  const isolated = isIsolated ? isolateWebRtc() : undefined
+  const webRtc = isolated ?? (await loadWebRtc())
   const chunk = new Uint8Array(64 * 1024)
   for (let round = 0; ; round++) {
     const link = openEnd(round, true, webRtc)
+    const pid = isolated?.pid
     tell({ round, sdp: await link.description })
     const session = new Session({ id, role: 'client', address: 'rtc:bench', resumeMs: 0 })
     session.addPath(await link.opened)
@@ -66,7 +75,7 @@ async function sendAgainAndAgain(): Promise<void> {
     }
     await writing().catch(() => undefined)
     await link.closed
-    tell({ round, over: true })
+    tell({ round, over: true, lostWebRtc: isolated?.pid !== pid })
   }
 }
 

@@ -3,6 +3,7 @@ import { toError } from '../core/errors.ts'
 import { MultiServer } from '../core/multiserver.ts'
 import { net } from '../plugs/net.ts'
 import { rtc } from '../plugs/rtc/index.ts'
+import { isolateWebRtc } from '../plugs/rtc/isolated/index.ts'
 import { shs } from '../plugs/shs/index.ts'
 import { shs2 } from '../plugs/shs2/index.ts'
 import { lingerMs, liveAsChild, ownKeys, tellAddress } from './demo/child.ts'
@@ -23,15 +24,17 @@ import type { Talk } from './demo/talk.ts'
 const [hubUrl = 'ws://127.0.0.1:8989'] = argv.slice(2)
 const print = printerFor('desktop')
 const keys = await ownKeys()
+// Tabs come and go while they are sent to, which wrtc may not outlive.
+const introduced = { hub: hubUrl, wrtc: isolateWebRtc() }
 const ms = MultiServer(
   [
-    [rtc({ hub: hubUrl }), shs({ keys })],
+    [rtc(introduced), shs({ keys })],
     [net({ listen: false }), shs2({ keys })],
   ],
   { lingerMs },
 )
 /** The new protocol, beside the old one. */
-const newer = MultiServer([[rtc({ hub: hubUrl }), shs2({ keys })]], { lingerMs })
+const newer = MultiServer([[rtc(introduced), shs2({ keys })]], { lingerMs })
 
 let upgraded: CloseServer | undefined
 const peer = new NodePeer({ hello: introduceMyself, print, answer })

@@ -5,6 +5,7 @@ import { net } from '../plugs/net.ts'
 import { noauth } from '../plugs/noauth.ts'
 import { onion } from '../plugs/onion.ts'
 import { rtc } from '../plugs/rtc/index.ts'
+import { isolateWebRtc, type IsolatedWebRtc } from '../plugs/rtc/isolated/index.ts'
 import { shs } from '../plugs/shs/index.ts'
 import { shs2 } from '../plugs/shs2/index.ts'
 import { tunnel } from '../plugs/tunnel/index.ts'
@@ -74,13 +75,20 @@ function flagStacks(secret: SecretOptions, flags: ListenFlags): StackInput[] {
   const { hub, relay, net: tcp, ws: web, unix: path, scope, external } = flags
   const stacks: StackInput[] = []
   if (hub !== undefined) {
-    const introduced = () => rtc({ hub, relay })
+    const introduced = () => listeningRtc(hub, relay)
     stacks.push([introduced(), shs2(secret)], [introduced(), shs(secret)])
   }
   if (tcp !== undefined) stacks.push([net(listenOptions(tcp, scope, external)), shs2(secret)])
   if (web !== undefined) stacks.push([ws(listenOptions(web, scope, external)), shs2(secret)])
   if (path !== undefined) stacks.push([unix({ path }), shs2(secret)])
   return stacks
+}
+
+let isolated: IsolatedWebRtc | undefined
+
+/** Whoever listens at a hub is dialed by strangers, and is to outlive what they do to WebRTC: it has a process of its own. */
+function listeningRtc(hub: string, relay: PeerFlags['relay']): Transport {
+  return rtc({ hub, relay, wrtc: (isolated ??= isolateWebRtc()) })
 }
 
 /** Without a host the scope decides what to bind; a host is printed for wherever it can be reached from. */
@@ -109,7 +117,7 @@ function patternStacks(text: string, secret: SecretOptions, flags: ListenFlags):
 /** What listens at a section. @throws CliError */
 export function transportFrom(section: Section, { relay, external }: ListenFlags): Transport {
   const argument = section.data.join(':')
-  if (section.name === 'rtc') return rtc({ hub: argument, relay })
+  if (section.name === 'rtc') return listeningRtc(argument, relay)
   if (section.name === 'unix') return unix({ path: argument })
   const [, host = argument, path] = section.name === 'ws' ? (/^\/\/([^/]+)(\/.*)?$/.exec(argument) ?? []) : []
   const place = readPlace(host)

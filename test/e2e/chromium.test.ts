@@ -15,6 +15,8 @@ type Protocol = 'shs' | 'shs2'
 describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () => {
   let browser: Browsers
   let desktop: Desktop
+  /** For tabs that go while they are sent to. */
+  let isolatedDesktop: Desktop
   let webSocketDesktop: Desktop
   let page: DrivenPeer
   let otherPage: DrivenPeer
@@ -22,13 +24,14 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
   beforeAll(async () => {
     browser = await startBrowser()
     desktop = startDesktop({ hub: browser.hubUrl })
+    isolatedDesktop = startDesktop({ hub: browser.hubUrl, way: 'isolated' })
     webSocketDesktop = startDesktop('ws')
     page = drivePage(await browser.openPage())
     otherPage = drivePage(await browser.openPage())
   }, timeout)
 
   afterAll(async () => {
-    await Promise.all([desktop.stop(), webSocketDesktop.stop()])
+    await Promise.all([desktop.stop(), isolatedDesktop.stop(), webSocketDesktop.stop()])
     await browser.close()
   }, timeout)
 
@@ -89,7 +92,7 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
 
   it('reach each other through the relay of the hub where there is no direct path', async () => {
     const relayedPage = drivePage(await browser.openRelayedPage())
-    const relayedDesktop = startDesktop({ hub: browser.hubUrl, relayed: true })
+    const relayedDesktop = startDesktop({ hub: browser.hubUrl, way: 'relayed' })
     for (const [client, server] of [
       [relayedPage, relayedDesktop],
       [relayedDesktop, relayedPage],
@@ -112,7 +115,7 @@ describe.skipIf(missing !== '')(`Chromium and Node${missing}`, { timeout }, () =
     const tab = await browser.openPageApart()
     const leaving = drivePage(tab)
     const endings: Promise<string>[] = []
-    for (const peer of [desktop, page]) {
+    for (const peer of [isolatedDesktop, page]) {
       const [near, far] = await connect(peer, leaving)
       await peer.offer(near, 1024 * mebibyte)
       if (isSending) await leaving.offer(far, 1024 * mebibyte)

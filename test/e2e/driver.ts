@@ -26,11 +26,15 @@ export async function untilOn(path: Path | null, peer: DrivenPeer, connection: n
   await vi.waitFor(look, { timeout: 20_000 })
 }
 
+export interface Whereabouts {
+  readonly hub: string
+  /** `isolated`: direct, and its WebRTC in yet another process. @default direct */
+  readonly way?: 'direct' | 'relayed' | 'isolated'
+}
+
 /** A peer in a process of its own that nobody can dial but through the hub, or one that listens for WebSockets. */
-export function startDesktop(
-  where: { readonly hub: string; readonly relayed?: boolean } | 'ws',
-): DrivenProcess {
-  const args = where === 'ws' ? ['ws'] : ['rtc', where.hub, where.relayed === true ? 'relayed' : 'direct']
+export function startDesktop(where: Whereabouts | 'ws'): DrivenProcess {
+  const args = where === 'ws' ? ['ws'] : ['rtc', where.hub, where.way ?? 'direct']
   const script = fileURLToPath(new URL('./harness/desktop.mjs', import.meta.url))
   return driveProcess(fork(script, args, { execArgv: ['--expose-gc'] }))
 }

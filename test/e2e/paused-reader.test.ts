@@ -25,15 +25,12 @@ describe('1 GiB for a reader that pauses', () => {
   afterAll(() => hub.close())
 
   it.each([
-    ['direct', false],
-    ['relay', true],
+    ['direct', 'direct'],
+    ['relay', 'relayed'],
   ] as const)(
     'waits at the writer, with the memory of all flat: %s',
-    async (path, relayed) => {
-      const [writer, reader] = [
-        startDesktop({ hub: hub.url, relayed }),
-        startDesktop({ hub: hub.url, relayed }),
-      ]
+    async (path, way) => {
+      const [writer, reader] = [startDesktop({ hub: hub.url, way }), startDesktop({ hub: hub.url, way })]
       const address = await reader.listen()
       const [near, far] = await Promise.all([writer.dial(address.split(';')[1] ?? ''), reader.accepted()])
       await untilOn(path, writer, near)
