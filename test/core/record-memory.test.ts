@@ -78,9 +78,11 @@ describe('the memory of records', () => {
       take(keys + 100, keys + 2_100)
       return performance.now() - startedAtMs
     }
-    replaceMs(10)
+    // Whatever else the machine does can only add to it.
+    const quickestMs = (keys: number) => Math.min(...Array.from({ length: 5 }, () => replaceMs(keys)))
+    quickestMs(10)
     // A look at all of them for each is a factor of hundreds.
-    expect(replaceMs(defaultKeys)).toBeLessThan(30 * replaceMs(10))
+    expect(quickestMs(defaultKeys)).toBeLessThan(30 * quickestMs(10))
   })
 
   it('does not forget what is in use for what is not', () => {
