@@ -35,6 +35,8 @@ export interface StreamInfo {
   readonly source?: string | undefined
   /** The path in use now (rtc). */
   readonly path?: Path | undefined
+  /** How many of the bytes written the far side is known to have (rtc). Grows as long as it takes some. */
+  readonly deliveredBytes?: number | undefined
   /** Calls back at each change of the path; the returned function stops that. */
   onPath?(listener: (path: Path) => void): () => void
   /** Figures for people. */

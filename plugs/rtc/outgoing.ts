@@ -37,6 +37,11 @@ export class Outgoing {
     return this.#sent
   }
 
+  /** Bytes that the peer has. */
+  get acknowledgedBytes(): number {
+    return this.#kept.start
+  }
+
   /** Bytes that left more than once. */
   get resentBytes(): number {
     return this.#resentBytes

@@ -52,6 +52,9 @@ export function describeSession({ address, source, ...parts }: SessionParts): St
     get path() {
       return paths.current?.kind
     },
+    get deliveredBytes() {
+      return outgoing.acknowledgedBytes
+    },
     onPath: (listener) => paths.onChange(listener),
     stats: (): RtcStats => ({
       path: paths.current?.kind,

@@ -31,7 +31,7 @@ export interface FrameStreamOptions {
   readonly opener: FrameOpener
   /** What came behind the handshake's last message. */
   readonly received: Bytes | null
-  /** How long the layer below may take to close once both sides have said goodbye. @default 10,000 */
+  /** How long the layer below may take to close once both sides have said goodbye, as long as it delivers nothing. @default 10,000 */
   readonly lingerMs?: number | undefined
 }
 
@@ -151,14 +151,12 @@ export class FrameStream implements ByteStream {
     return null
   }
 
-  /** Once both have said goodbye: ends the layer below and gives it `lingerMs` to close. */
+  /** Once both have said goodbye: ends the layer below, which may still hold megabytes, and gives it time to close. */
   async #endInner(): Promise<void> {
     const inner = this.#inner
     if (!this.#saidGoodbye || !this.#heardGoodbye) return
     if (this.#innerClosed || this.#linger !== undefined) return
-    this.#linger = setTimeout(() => {
-      inner.abort(new MultiserverError('TIMEOUT', `the transport did not close within ${this.#lingerMs} ms`))
-    }, this.#lingerMs)
+    this.#awaitClose()
     try {
       await inner.end()
       // The peer's end of the transport is all that may come after its goodbye.
@@ -166,6 +164,16 @@ export class FrameStream implements ByteStream {
     } catch (thrown) {
       inner.abort(toError(thrown, 'CONNECTION_LOST'))
     }
+  }
+
+  /** `lingerMs`, and again as often as the far side has taken some of what waits for it meanwhile. */
+  #awaitClose(): void {
+    const before = this.info?.deliveredBytes ?? 0
+    this.#linger = setTimeout(() => {
+      if ((this.info?.deliveredBytes ?? 0) > before) return this.#awaitClose()
+      const message = `the transport did not close within ${this.#lingerMs} ms`
+      this.#inner.abort(new MultiserverError('TIMEOUT', message))
+    }, this.#lingerMs)
   }
 
   /** Breaks both directions, once; gives what they broke with. */

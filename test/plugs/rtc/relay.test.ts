@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createIdentity } from '../../../core/ed25519.ts'
+import { MultiServer } from '../../../core/multiserver.ts'
 import { limits as peerLimits } from '../../../core/limits.ts'
 import type { MultiserverError } from '../../../core/errors.ts'
 import type { Path } from '../../../core/types.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
 import rtc, { type RtcOptions } from '../../../plugs/rtc/index.ts'
+import shs from '../../../plugs/shs/index.ts'
 import { startHub, type RunningHub, type StartHubOptions } from '../../../signal-server/index.ts'
 import { defaultLimits } from '../../../signal-server/limits.ts'
 import { connectOver } from '../../conformance/transport-cases.ts'
@@ -70,6 +72,30 @@ describe('an rtc connection that can have no direct path', () => {
     // What went ahead of the circuit, as far as it was not acknowledged by then.
     expect(pair.client.stats()['resentBytes']).toBeLessThanOrEqual(peerLimits.relay.earlyBytes)
     await pair.close()
+  }, 60_000)
+
+  it('delivers all that was written before the end, however long that takes', async () => {
+    const hub = await start({ limits: { relayBytesPerSecond: 256 * 1024 } })
+    const keys = await generateKeys()
+    // Far less than the bytes take that a session holds.
+    const lingerMs = 2_000
+    const plug = () => rtc({ hub: hub.url, ...noDirect, relay: 'first' })
+    const server = MultiServer([[plug(), shs({ keys, lingerMs })]])
+    const received: number[] = []
+    const close = server.server(async (connection) => {
+      expect(await connection.read()).toBeNull()
+      await connection.write(new Uint8Array(1.5 * mebibyte))
+      await connection.end()
+    })
+    await close.listening
+    const client = await MultiServer([[plug(), shs({ keys: await generateKeys() })]]).client(
+      server.stringify('device'),
+    )
+    void client.end()
+    for await (const chunk of client) received.push(chunk.length)
+    expect(received.reduce((sum, length) => sum + length, 0)).toBe(1.5 * mebibyte)
+    await client.close()
+    await close()
   }, 60_000)
 
   it('goes on through a new circuit when hub and relay are restarted', async () => {

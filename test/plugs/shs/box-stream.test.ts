@@ -198,6 +198,31 @@ describe('box-stream', () => {
     expect(timers.stop()).toBe(0)
   })
 
+  it('waits for as long as the layer below delivers', async () => {
+    const inner = streamOf([])
+    const pending = new Promise<never>(() => undefined)
+    const reads = [concat(...sealFrames([]).frames)]
+    let [looks, deliveredBytes] = [0, 0]
+    const slow: ByteStream = {
+      ...inner,
+      info: {
+        // Each look finds that more has arrived, until nothing does.
+        get deliveredBytes() {
+          looks += 1
+          return looks < 20 ? ++deliveredBytes : deliveredBytes
+        },
+      },
+      end: () => pending,
+      read: () => (reads.length > 0 ? Promise.resolve(reads.shift() as Bytes) : pending),
+    }
+    const stream = makeStream(slow, 1)
+    await stream.end()
+    expect(await stream.read()).toBeNull()
+    await stream.closed
+    expect(inner.aborted).toBe(true)
+    expect(looks).toBeGreaterThanOrEqual(20)
+  })
+
   it('ends cleanly when a peer that has said goodbye is gone before ours', async () => {
     const inner = streamOf([concat(...sealFrames([]).frames)])
     inner.write = () => Promise.reject(new Error('EPIPE'))
