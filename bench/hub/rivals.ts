@@ -99,6 +99,10 @@ async function startProgram(file: string, args: (port: number) => string[]) {
     env: { ...process.env, PORT: `${port}` },
     stdio: 'ignore',
   })
+  // It does not look whether its parent is still there.
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   const url = `ws://127.0.0.1:${port}`
   for (let tries = 0; ; tries += 1) {
     const isUp = await fetch(url.replace('ws', 'http')).then(

@@ -19,6 +19,9 @@ export const cluster: Scenario = {
   needsOwnHub: true,
   async run({ peers, seconds }) {
     const redis = await RedisServer.start()
+    // It does not look whether its parent is still there.
+    const stop = () => void redis.stop()
+    process.once('exit', stop)
     const rows: Row[] = []
     const costs: number[] = []
     try {
@@ -35,6 +38,7 @@ export const cluster: Scenario = {
         )
       }
     } finally {
+      process.off('exit', stop)
       await redis.close()
     }
     const [, two = NaN, three = NaN] = costs
