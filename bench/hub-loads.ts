@@ -12,9 +12,9 @@ export interface HubLoad {
 }
 
 export const hubLoads: readonly HubLoad[] = [
-  { title: 'hub beside peerjs-server and the server of y-webrtc', scenario: 'beside', seconds: 3 },
-  { title: 'hub with 1,000 to 15,000 peers', scenario: 'growth', seconds: 5 },
-  { title: 'hub as a cluster of 1 to 3 nodes', scenario: 'cluster', seconds: 10 },
+  { title: 'hub beside peerjs-server and the server of y-webrtc', scenario: 'beside', seconds: 2 },
+  { title: 'hub with 1,000 to 15,000 peers', scenario: 'growth', seconds: 2 },
+  { title: 'hub as a cluster of 1 to 3 nodes', scenario: 'cluster', seconds: 3 },
 ]
 
 const program = fileURLToPath(new URL('./hub/main.js', import.meta.url))

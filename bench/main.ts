@@ -16,7 +16,7 @@ import { tables } from './tables.ts'
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' } },
+  options: { rounds: { type: 'string', default: '3' } },
 })
 const rounds = Number(values.rounds)
 if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds is a number from 1 to 100')
@@ -55,7 +55,7 @@ if (results.some(({ hasFailures }) => hasFailures)) process.exitCode = 1
 
 async function resultOf(table: Table): Promise<Result> {
   const result = new Result(table)
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < Math.min(rounds, table.mostRounds ?? rounds); round++) {
     for (const name of table.rows) {
       if (result.isGivenUp(name)) continue
       try {

@@ -13,6 +13,8 @@ export interface Table {
   /** The row without us: what the machine does by itself. */
   readonly control: string
   readonly goals?: readonly Goal[]
+  /** Where one takes long and differs little from the next. @default as many as are asked for */
+  readonly mostRounds?: number
   /** What is told of it. @default `figuresOf` its role */
   readonly figures?: readonly string[]
   /** What a reader has to know of the rows. */

@@ -1,14 +1,13 @@
 import type { Link } from './contestant.ts'
-import { entrants } from './entrants.ts'
+import { entrant } from './entrants.ts'
 import type { Role } from './roles.ts'
 
 /** One end in a process of its own: `worker NAME serve`, or `worker NAME ROLE ADDRESS AMOUNT CHUNK_BYTES`. */
 const [name = '', role = '', address = '', amount = '0', chunkBytes = '65536'] = process.argv.slice(2)
 if (process.send === undefined) throw new Error('this is run by bench/main.js')
-const end = entrants(name)
 
 /** What a server has for tidying up before it is gone all the same. */
-const closingMs = 1000
+const closingMs = 300
 
 // A parent that is gone wants nothing any more.
 process.on('disconnect', () => process.exit())
@@ -37,7 +36,7 @@ try {
 }
 
 async function serve(): Promise<void> {
-  const serving = await end.serve(link)
+  const serving = await (await entrant(name)).serve(link)
   process.once('SIGTERM', () => {
     setTimeout(() => process.exit(), closingMs)
     void serving.close().finally(() => process.exit())
@@ -50,7 +49,7 @@ async function serve(): Promise<void> {
 
 async function perform(wanted: Role): Promise<void> {
   const order = { role: wanted, address, amount: Number(amount), chunkBytes: Number(chunkBytes) }
-  const figures = await end.perform(order, link)
+  const figures = await (await entrant(name)).perform(order, link)
   const { user, system } = process.cpuUsage()
   await report({ figures, cpuMs: (user + system) / 1000 })
   // Those who hold connections do so until they are ended.

@@ -7,8 +7,8 @@ import shs from '../../plugs/shs/index.ts'
 import shs2 from '../../plugs/shs2/index.ts'
 import unix from '../../plugs/unix.ts'
 import ws from '../../plugs/ws.ts'
-import { startHub } from '../../signal-server/index.ts'
 import type { Contestant } from '../contestant.ts'
+import { introduceByHub } from './introduce-by-hub.ts'
 import { dialStack, overHub, serveStack } from './over-hub.ts'
 
 const direct: Record<string, () => Transport> = {
@@ -34,10 +34,4 @@ export function multiserver(protocols: string, options: RtcOptions = {}): Contes
     serve: async () => serveStack([open(), ...(await secure())]),
     dial: async (address) => dialStack([open(), ...(await secure())], address),
   }
-}
-
-/** A hub as it comes, but for the rates of an address: all come from this one. */
-export async function introduceByHub(): Promise<string> {
-  const { url } = await startHub({ exemptLoopback: true })
-  return url
 }

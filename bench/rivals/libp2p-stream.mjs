@@ -10,8 +10,10 @@ Promise.withResolvers ??= () => {
 
 export const protocol = '/bench/1'
 export const limits = { maxInboundStreams: Infinity, maxOutboundStreams: Infinity }
-/** It lets in few at a time by itself. */
+/** It lets in few at a time by itself, and gives up early where others are at work. */
 export const connectionManager = {
+  dialTimeout: 30_000,
+  addressDialTimeout: 30_000,
   inboundConnectionThreshold: Infinity,
   maxIncomingPendingConnections: Infinity,
   maxConnections: Infinity,

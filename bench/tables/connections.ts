@@ -4,7 +4,7 @@ export const connections: readonly Table[] = [
   {
     title: 'handshakes of shs, eight at a time',
     role: 'handshakes',
-    amount: 1000,
+    amount: 600,
     rows: ['net~shs', 'net~shs 3.8.2', 'TCP'],
     control: 'TCP',
     goals: [{ over: 'net~shs 3.8.2', atLeast: 2 }],
@@ -12,7 +12,7 @@ export const connections: readonly Table[] = [
   {
     title: 'handshakes of shs2, eight at a time',
     role: 'handshakes',
-    amount: 500,
+    amount: 400,
     rows: ['net~shs2', 'net~shs', 'TLS 1.3', 'secret-stream', 'TCP'],
     control: 'TCP',
   },

@@ -56,7 +56,7 @@ export const webrtc: readonly Table[] = [
   {
     title: 'WebRTC in Chromium, 64 KiB chunks',
     role: 'send',
-    amount: 60,
+    amount: 30,
     rows: [
       'rtc~shs2 in Chromium',
       'data channel in Chromium',
