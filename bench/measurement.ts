@@ -14,6 +14,8 @@ const mostMs = 120_000
 /** What a worker has for ending by itself. */
 const endingMs = 3_000
 const GiB = 2 ** 30
+/** The name of a field that no worker sends. */
+const neverSent = 'never'
 
 /** One row of a table, once: the figures of its role in their order. All processes are new, and gone afterwards. */
 export async function measure(name: string, table: Table): Promise<number[]> {
@@ -68,7 +70,7 @@ class Pair {
     const execArgv = ['--expose-gc']
     this.#server = fork(worker, [name, 'serve'], { execArgv, env: environment(name) })
     this.addressed = message(this.#server, 'address')
-    this.broken = message(this.#server, 'nothing that is ever sent')
+    this.broken = message(this.#server, neverSent)
     this.broken.catch(() => undefined)
   }
 
