@@ -11,7 +11,8 @@ export interface Verdict {
   /** At the middle, the lowest and the highest of the rounds. */
   readonly ratio: string
   readonly goal: string
-  readonly isReached: boolean
+  /** undefined: one of the two rows has failed. */
+  readonly isReached: boolean | undefined
 }
 
 /** The figures of a table, round by round. */
@@ -73,9 +74,9 @@ export class Result {
     const ratios = this.#ratios(name)
     const seen = median(ratios)
     return {
-      ratio: Number.isNaN(seen) ? 'failed' : `${short(seen)} (${rangeOf(ratios)})`,
+      ratio: Number.isNaN(seen) ? '-' : `${short(seen)} (${rangeOf(ratios)})`,
       goal: goalWords(goal),
-      isReached: isReached(goal, seen),
+      isReached: Number.isNaN(seen) ? undefined : isReached(goal, seen),
     }
   }
 
@@ -107,6 +108,7 @@ export class Result {
 }
 
 export function wordOf({ isReached: reached }: Verdict): string {
+  if (reached === undefined) return 'not measured'
   return reached ? 'reached' : 'missed'
 }
 
