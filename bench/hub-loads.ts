@@ -13,7 +13,7 @@ export interface HubLoad {
 
 export const hubLoads: readonly HubLoad[] = [
   { title: 'hub beside peerjs-server and the server of y-webrtc', scenario: 'beside', seconds: 2 },
-  { title: 'hub with 1,000 to 15,000 peers', scenario: 'growth', seconds: 2 },
+  { title: 'hub with 1,000 to 15,000 peers', scenario: 'growth', seconds: 3 },
   { title: 'hub as a cluster of 1 to 3 nodes', scenario: 'cluster', seconds: 3 },
 ]
 

@@ -56,7 +56,8 @@ export const growth: Scenario = {
       )
     }
     await crew.askAll('leave', () => undefined)
-    const grown = (costs.at(-1) ?? NaN) / (costs[0] ?? NaN)
+    // A step without an introduction, where others have the machine, says nothing of growth.
+    const grown = costs.every(Number.isFinite) ? (costs.at(-1) ?? NaN) / (costs[0] ?? NaN) : NaN
     rows.push(
       row('CPU of an introduction, last over first', grown, `at most ${mostGrowth}`, grown <= mostGrowth),
     )
