@@ -1,9 +1,23 @@
 /** One end of something to be measured: a library with its transport, in a process of its own. */
 export interface Contestant {
-  /** Accepts connections and gives what the dialing side needs. The first byte of a connection says what is wanted, see below. */
-  serve(link: Link): Promise<{ address: string; close: () => Promise<void> }>
+  /**
+   * Starts, beside the serving end, what introduces both ends to each other (a hub, a signaling server, a relay), and gives
+   * its address. It runs in Node; the rest runs in a page too where the name of a row says so.
+   */
+  introduce?(): Promise<string>
+  /**
+   * Accepts connections and gives what the dialing side needs. The first byte of a connection says what is wanted, see below.
+   * `introducer` is what `introduce` gave, or empty.
+   */
+  serve(link: Link, introducer: string): Promise<Serving>
   /** Connects, and resolves when the connection can be written to. */
   dial(address: string, link: Link): Promise<Wire>
+}
+
+export interface Serving {
+  readonly address: string
+  /** Of what would be left behind when the process ends. */
+  close(): Promise<void>
 }
 
 export interface Wire {

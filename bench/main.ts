@@ -1,7 +1,15 @@
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { buildPages } from './browser/pages.ts'
+import { programs } from './entrants.ts'
+import { printRows } from './hub/figures.ts'
+import { hubLoads, load } from './hub-loads.ts'
 import { measure } from './measurement.ts'
-import { machine, printed, Result, written } from './results.ts'
+import { printed, written, type HubResult } from './report.ts'
+import { Result } from './result.ts'
+import type { Table } from './table.ts'
 import { tables } from './tables.ts'
 
 /**
@@ -10,32 +18,66 @@ import { tables } from './tables.ts'
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' } },
+  options: { rounds: { type: 'string', default: '3' } },
 })
 const rounds = Number(values.rounds)
 if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds is a number from 1 to 100')
-const wanted = tables.filter(({ title }) => positionals.every((word) => title.includes(word)))
+const isWanted = ({ title }: { title: string }) => positionals.every((word) => title.includes(word))
+const wanted = tables.filter(isWanted)
+const wantedLoads = hubLoads.filter(isWanted)
 const startedAt = new Date()
+const startedMs = performance.now()
 const results: Result[] = []
+const hub: HubResult[] = []
 
 // Whoever interrupts a run leaves nothing behind: the children end when their parent is gone.
-process.once('SIGINT', () => process.exit(130))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
 
+if (wanted.some(({ title }) => title.includes('Chromium'))) await buildPages(programs)
 for (const table of wanted) {
-  const result = new Result(table)
-  // The first round is for warming up.
-  for (let round = 0; round <= rounds; round++) {
-    for (const name of table.rows) {
-      const figures = await measure(name, table)
-      if (round > 0) result.add(name, figures)
-    }
-  }
+  announce(table.title)
+  const result = await resultOf(table)
   results.push(result)
-  console.log(`\n${printed(result)}`)
+  console.log(printed(result))
+}
+for (const each of wantedLoads) {
+  announce(each.title)
+  const rows = await load(each)
+  hub.push({ title: each.title, rows })
+  printRows(each.title, rows)
 }
 
+const tookMs = performance.now() - startedMs
 if (wanted.length === tables.length) {
-  const file = new URL('../../bench/RESULTS.md', import.meta.url)
-  writeFileSync(file, written(results, { startedAt, rounds, machine: machine() }))
-  console.log(`\nwritten to bench/RESULTS.md`)
+  const file = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url))
+  writeFileSync(file, written({ startedAt, tookMs, rounds, results, hub }))
+  // Its tables are padded as those of every other document here.
+  spawnSync('npx', ['oxfmt', file])
+  console.log('\nwritten to bench/RESULTS.md')
+}
+if (results.some(({ hasFailures }) => hasFailures)) process.exitCode = 1
+
+async function resultOf(table: Table): Promise<Result> {
+  const result = new Result(table)
+  for (let round = 0; round < Math.min(rounds, table.mostRounds ?? rounds); round++) {
+    for (const name of table.rows) {
+      if (result.isGivenUp(name)) continue
+      try {
+        result.add(name, await measure(name, table))
+      } catch (error) {
+        // What fails is a row of its own; the others are still worth something.
+        result.fail(name, error)
+      }
+    }
+  }
+  return result
+}
+
+/** What comes next, and how long it may still take if the rest is like what was. */
+function announce(title: string): void {
+  const all = wanted.length + wantedLoads.length
+  const done = results.length + hub.length
+  const gone = (performance.now() - startedMs) / 60_000
+  const left = done === 0 ? '' : `, about ${((gone / done) * (all - done)).toFixed(0)} to go`
+  console.log(`\n[${done + 1}/${all}, ${gone.toFixed(0)} min gone${left}] ${title} …`)
 }

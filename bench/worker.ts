@@ -1,47 +1,13 @@
-import { boxes, chaCha } from './contestants/bare-cipher.ts'
-import { multiserver } from './contestants/multiserver.ts'
-import { oldNetAlone, oldNetShs, oldWsAlone, oldWsShs } from './contestants/multiserver-3.8.2.ts'
-import { rawDataChannel } from './contestants/data-channel.ts'
-import { rawTcp, rawUnix } from './contestants/raw-socket.ts'
-import { rawWebSocket } from './contestants/raw-websocket.ts'
-import { rival } from './contestants/rivals.ts'
-import { simplePeer } from './contestants/simple-peer.ts'
-import { tls13, tls13ChaCha } from './contestants/tls.ts'
 import type { Link } from './contestant.ts'
-import { dial, echo, handshakes, hold, holdBusy, send, type Work } from './roles.ts'
-import type { Role } from './tables.ts'
+import { entrant } from './entrants.ts'
+import type { Role } from './roles.ts'
 
 /** One end in a process of its own: `worker NAME serve`, or `worker NAME ROLE ADDRESS AMOUNT CHUNK_BYTES`. */
-const others = {
-  'net 3.8.2': oldNetAlone,
-  'net~shs 3.8.2': oldNetShs,
-  'ws 3.8.2': oldWsAlone,
-  'ws~shs 3.8.2': oldWsShs,
-  TCP: rawTcp,
-  'unix socket': rawUnix,
-  WebSocket: rawWebSocket,
-  'boxes alone': boxes,
-  'ChaCha20-Poly1305 alone': chaCha,
-  'TLS 1.3': tls13,
-  'TLS 1.3 ChaCha20': tls13ChaCha,
-  'libp2p tcp+noise': rival('libp2p'),
-  'secret-stream': rival('secret-stream'),
-  'data channel': rawDataChannel,
-  'simple-peer': simplePeer,
-  'rtc~shs2 relay first': multiserver('rtc~shs2', { relay: 'first' }),
-}
-const roles: Record<Role, (work: Work) => Promise<number[]>> = {
-  send,
-  echo,
-  handshakes,
-  dial,
-  hold,
-  'hold busy': holdBusy,
-}
-
 const [name = '', role = '', address = '', amount = '0', chunkBytes = '65536'] = process.argv.slice(2)
 if (process.send === undefined) throw new Error('this is run by bench/main.js')
-const end = (others as Record<string, typeof rawTcp>)[name] ?? multiserver(name)
+
+/** What a server has for tidying up before it is gone all the same. */
+const closingMs = 300
 
 // A parent that is gone wants nothing any more.
 process.on('disconnect', () => process.exit())
@@ -49,6 +15,7 @@ process.on('disconnect', () => process.exit())
 const listeners: ((message: unknown) => void)[] = []
 const early: unknown[] = []
 process.on('message', (message: { link?: unknown }) => {
+  if (!('link' in message)) return
   if (listeners.length === 0) early.push(message.link)
   for (const listener of listeners) listener(message.link)
 })
@@ -60,23 +27,46 @@ const link: Link = {
   },
 }
 
-if (role === 'serve') {
-  const { address: own } = await end.serve(link)
-  process.send({ address: own })
-  process.on('message', (message: { measure?: boolean }) => {
-    if (message.measure === true) process.send?.({ rss: memoryNow() })
+try {
+  if (role === 'serve') await serve()
+  else await perform(role as Role)
+} catch (error) {
+  await report({ failed: error instanceof Error ? error.message : String(error) })
+  process.exit(1)
+}
+
+async function serve(): Promise<void> {
+  const serving = await (await entrant(name)).serve(link)
+  process.once('SIGTERM', () => {
+    setTimeout(() => process.exit(), closingMs)
+    void serving.close().finally(() => process.exit())
   })
-} else {
-  const work = { amount: Number(amount), chunkBytes: Number(chunkBytes), open: () => end.dial(address, link) }
-  const figures = await roles[role as Role](work)
-  const { user, system } = process.cpuUsage()
-  process.send({ figures, cpuMs: (user + system) / 1000 })
-  if (role.startsWith('hold')) await new Promise(() => undefined)
-  process.exit()
+  process.on('message', (message: { measure?: boolean }) => {
+    if (message.measure === true) void report({ rss: memoryNow() })
+  })
+  await report({ address: serving.address })
+}
+
+async function perform(wanted: Role): Promise<void> {
+  const order = { role: wanted, address, amount: Number(amount), chunkBytes: Number(chunkBytes) }
+  const end = await entrant(name)
+  // To load a library is no cost of its bytes.
+  const loaded = process.cpuUsage()
+  const figures = await end.perform(order, link)
+  const { user, system } = process.cpuUsage(loaded)
+  await report({ figures, cpuMs: (user + system) / 1000 })
+  // Those who hold connections do so until they are ended.
+  if (!wanted.startsWith('hold')) process.exit()
+}
+
+/** Resolves when the parent's end of the channel has it. */
+function report(message: object): Promise<void> {
+  return new Promise((resolve) => process.send?.(message, () => resolve()))
 }
 
 /** Resident bytes after a collection. */
 function memoryNow(): number {
-  globalThis.gc?.()
+  // What the first collection finds dead may hold memory outside of the heap, which the second one frees.
+  for (const _ of [1, 2]) globalThis.gc?.()
   return process.memoryUsage().rss
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, createServer, type ListenOptions } from 'node:net'
+import { connect, createServer, type ListenOptions, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveDuplex, wireOfDuplex } from './duplex.ts'
@@ -14,9 +14,8 @@ function createRaw(place: () => ListenOptions): Contestant {
     async serve() {
       const server = createServer({ allowHalfOpen: true, noDelay: true }, serveDuplex)
       await once(server.listen(place()), 'listening')
-      const address = server.address()
       return {
-        address: typeof address === 'string' ? address : String(address?.port),
+        address: addressOf(server),
         async close() {
           server.close()
           await once(server, 'close')
@@ -30,4 +29,10 @@ function createRaw(place: () => ListenOptions): Contestant {
       return wireOfDuplex(socket)
     },
   }
+}
+
+/** A path, or a port. */
+export function addressOf(server: Server): string {
+  const address = server.address()
+  return typeof address === 'string' ? address : String(address?.port)
 }

@@ -1,38 +1,62 @@
 import Peer from 'simple-peer/simplepeer.min.js'
-import { loadWebRtc } from '../../plugs/rtc/wrtc.ts'
-import { askSink, type Contestant, type Link } from '../contestant.ts'
+import type { WebRtc } from '../../plugs/rtc/wrtc.ts'
+import type { Contestant, Link } from '../contestant.ts'
 import { wireOfDuplex } from './duplex.ts'
+import { answerMessages, endMark } from './messages.ts'
 
-/** simple-peer as its documentation has it: a stream over the same WebRTC library. */
-export const simplePeer: Contestant = {
-  async serve(link) {
-    const peer = await open(link, false)
-    let sink: boolean | undefined
-    peer.on('data', (chunk: Uint8Array) => {
-      sink ??= chunk[0] === askSink
-      // A single byte is the question, or the end of what was to be read.
-      if (chunk.length === 1 && (!sink || chunk[0] !== askSink)) peer.write(Uint8Array.of(1))
-    })
-    return {
-      address: 'simple-peer',
-      close() {
-        peer.destroy()
-        return Promise.resolve()
-      },
-    }
-  },
-  async dial(_address, link) {
-    const peer = await open(link, true)
-    await new Promise((resolve) => peer.once('connect', resolve))
-    const wire = wireOfDuplex(peer)
-    // After its own `end` nobody could answer: one byte says that this was all.
-    return { ...wire, end: () => wire.write(Uint8Array.of(2)) }
-  },
+/** simple-peer as its documentation has it: a stream over the same WebRTC library, signals by way of the parent. */
+export function simplePeer(loadWebRtc: () => Promise<WebRtc>): Contestant {
+  return {
+    serve(link) {
+      const peers = new Map<number, Promise<Peer.Instance>>()
+      link.onMessage((message) => {
+        const { dial, signal } = message as Signal
+        const peer = peers.get(dial) ?? open({ link, dial, initiator: false, loadWebRtc })
+        peers.set(dial, peer)
+        void peer.then((opened) => {
+          if (!opened.destroyed) opened.signal(signal)
+        })
+      })
+      return Promise.resolve({ address: 'simple-peer', close: () => Promise.resolve() })
+    },
+    async dial(_address, link) {
+      const dial = (dials += 1)
+      const peer = await open({ link, dial, initiator: true, loadWebRtc })
+      link.onMessage((message) => {
+        const { dial: other, signal } = message as Signal
+        if (other === dial && !peer.destroyed) peer.signal(signal)
+      })
+      await new Promise((resolve) => peer.once('connect', resolve))
+      const wire = wireOfDuplex(peer)
+      // After its own `end` nobody could answer.
+      return { ...wire, end: () => wire.write(endMark) }
+    },
+  }
 }
 
-async function open(link: Link, initiator: boolean): Promise<Peer.Instance> {
+let dials = 0
+
+interface Signal {
+  /** Which dial of the dialing process it belongs to. */
+  dial: number
+  signal: Peer.SignalData
+}
+
+interface Opening {
+  readonly link: Link
+  readonly dial: number
+  readonly initiator: boolean
+  readonly loadWebRtc: () => Promise<WebRtc>
+}
+
+async function open({ link, dial, initiator, loadWebRtc }: Opening): Promise<Peer.Instance> {
   const peer = new Peer({ initiator, config: { iceServers: [] }, wrtc: await loadWebRtc() })
-  peer.on('signal', (signal) => link.send(signal))
-  link.onMessage((signal) => peer.signal(signal as Peer.SignalData))
+  peer.on('signal', (signal) => link.send({ dial, signal }))
+  peer.on('error', () => undefined)
+  if (!initiator)
+    peer.on(
+      'data',
+      answerMessages((message) => peer.write(message)),
+    )
   return peer
 }

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:tls'
 import { key, cert } from '../../test/support/certificate.ts'
-import { serveDuplex, wireOfDuplex } from './duplex.ts'
 import type { Contestant } from '../contestant.ts'
+import { serveDuplex, wireOfDuplex } from './duplex.ts'
+import { addressOf } from './raw-socket.ts'
 
 /** node:tls, version 1.3, over TCP: with the cipher that it chooses by itself, AES by the processor's own instructions. */
 export const tls13 = createTls({})
@@ -17,10 +18,8 @@ function createTls(ciphers: { ciphers?: string }): Contestant {
         serveDuplex,
       )
       await once(server.listen(0, '127.0.0.1'), 'listening')
-      const address = server.address()
-      if (address === null || typeof address === 'string') throw new Error('it listens on no port')
       return {
-        address: String(address.port),
+        address: addressOf(server),
         close() {
           server.close()
           return Promise.resolve()

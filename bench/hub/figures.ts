@@ -68,6 +68,13 @@ export function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`
 }
 
+/** The median of some rounds, with the lowest and the highest. */
+export function ofRounds(figures: readonly number[], digits = 0): string {
+  const say = (figure: number) =>
+    figure.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+  return `${say(median(figures))} (${say(Math.min(...figures))} to ${say(Math.max(...figures))})`
+}
+
 function formatted(figure: number): string {
   if (Number.isInteger(figure)) return figure.toLocaleString('en')
   return figure.toLocaleString('en', { maximumFractionDigits: figure < 100 ? 2 : 0 })

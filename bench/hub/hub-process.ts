@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { StartHubOptions } from '../../signal-server/index.ts'
 import type { HubAnswer, HubMemory, HubRequest } from './hub.ts'
-import { residentOf } from './process-figures.ts'
+import { cpuMsOf, residentOf } from './process-figures.ts'
 
 export type HubChanges = NonNullable<StartHubOptions['limits']>
 
@@ -46,11 +46,16 @@ export class HubProcess {
 
   async memory(): Promise<HubMemory> {
     if (this.#child === undefined) {
-      return { rss: NaN, heap: NaN, external: NaN, cpuMs: NaN, prototypeKeys: [] }
+      return { rss: NaN, heap: NaN, external: NaN, prototypeKeys: [] }
     }
     const request: HubRequest = { memory: true }
     this.#child.send(request)
     return (await answerOf(this.#child, 'memory')).memory
+  }
+
+  /** What the process has worked so far, to the hundredth of a second; without a collection, which would be work. */
+  cpuMs(): number {
+    return cpuMsOf(this.#child?.pid)
   }
 
   /** Resident bytes as the system has them, without a collection, which the hub's peers would feel. */

@@ -11,12 +11,11 @@ export type HubAnswer =
   | { memory: HubMemory }
   | { failed: string }
 
-/** In bytes, after a collection; `cpuMs` is what the process has worked so far. */
+/** In bytes, after a collection. */
 export interface HubMemory {
   rss: number
   heap: number
   external: number
-  cpuMs: number
   /** What has been added to `Object.prototype`: must be nothing, whatever was sent. */
   prototypeKeys: string[]
 }
@@ -48,7 +47,6 @@ function answer(message: HubAnswer): void {
 }
 
 function memoryNow(): HubMemory {
-  const { user, system } = process.cpuUsage()
   // What the first collection finds dead may hold memory outside of the heap, which the second one frees.
   for (const _ of [1, 2]) globalThis.gc?.()
   const { rss, heapUsed, external } = process.memoryUsage()
@@ -56,7 +54,6 @@ function memoryNow(): HubMemory {
     rss,
     heap: heapUsed,
     external,
-    cpuMs: (user + system) / 1000,
     prototypeKeys: Object.getOwnPropertyNames(Object.prototype).filter(
       (name) => !prototypeKeys.includes(name),
     ),

@@ -4,37 +4,13 @@ import { Crew } from './crew.ts'
 import { printRows, row } from './figures.ts'
 import { HubProcess } from './hub-process.ts'
 import type { Scenario } from './scenario.ts'
-import { beside } from './scenarios/beside.ts'
-import { cluster } from './scenarios/cluster.ts'
-import { floods } from './scenarios/floods.ts'
-import { frozen } from './scenarios/frozen.ts'
-import { fuzz } from './scenarios/fuzz.ts'
-import { growth } from './scenarios/growth.ts'
-import { halfOpen } from './scenarios/half-open.ts'
-import { idle } from './scenarios/idle.ts'
-import { introductions } from './scenarios/introductions.ts'
-import { restart, storm } from './scenarios/storm.ts'
-import { waves } from './scenarios/waves.ts'
+import { scenarios } from './scenarios.ts'
 
 /**
  * Loads for a hub, with figures at the end: `npm run bench:hub -- SCENARIO`. Without `--url` the hub is a process
- * of the run; all processes end with it, also when it is interrupted. Exits with 1 when a bound was missed.
+ * of the run; all processes end with it, also when it is interrupted. Exits with 1 when a bound was missed. A parent that
+ * has forked it gets the rows as a message.
  */
-const scenarios: Record<string, Scenario> = {
-  idle,
-  introductions,
-  growth,
-  cluster,
-  floods,
-  storm,
-  restart,
-  frozen,
-  'half-open': halfOpen,
-  waves,
-  fuzz,
-  beside,
-}
-
 /** More of either than a run can make sense of, or a machine have sockets for. */
 const mostPeers = 18_000
 const mostSeconds = 3_600
@@ -59,7 +35,9 @@ if (values.help || scenario === undefined) {
   try {
     process.exitCode = (await run(name, scenario)) ? 0 : 1
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
+    const failed = error instanceof Error ? error.message : String(error)
+    console.error(failed)
+    process.send?.({ failed })
     process.exitCode = 2
   }
 }
@@ -72,12 +50,15 @@ async function run(title: string, chosen: Scenario): Promise<boolean> {
   const crew = new Crew(chosen.workers)
   // A run that is interrupted leaves nothing behind either: the children end when their parent is gone.
   process.once('SIGINT', () => process.exit(130))
+  process.once('SIGTERM', () => process.exit(143))
+  process.once('disconnect', () => process.exit(143))
   const startAgain = async () => (hub = await HubProcess.start(chosen.limits, hub.port))
   const startedAt = performance.now()
   try {
     const rows = await chosen.run({ hub, crew, peers, seconds, startAgain })
     const took = row('the run took', `${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
     printRows(`${title}: ${peers} peers, ${seconds} s, hub ${hub.url}`, [...rows, took])
+    process.send?.({ rows })
     return rows.every(({ holds }) => holds !== false)
   } finally {
     await crew.end()

@@ -31,14 +31,7 @@ const anyRate = {
 
 /** The hub, without its rates: the others have none. */
 const ours: Rival = {
-  async start() {
-    const child = fork(fileURLToPath(new URL('./hub.js', import.meta.url)))
-    const request: HubRequest = { start: { exemptLoopback: true, limits: anyRate } }
-    child.send(request)
-    const [answer] = (await once(child, 'message')) as [HubAnswer]
-    if (!('listening' in answer)) throw new Error('the hub does not start')
-    return { child, url: answer.listening.url }
-  },
+  start: () => startOwn('./hub.js', { start: { exemptLoopback: true, limits: anyRate } }),
   async idle(url) {
     const client = new HubClient(url)
     await client.register(testKeys(), url)
@@ -84,12 +77,31 @@ const yWebrtc: Rival = {
   },
 }
 
-export const rivals = { hub: ours, 'peerjs-server': peerjs, 'y-webrtc': yWebrtc }
+const bareWs: Rival = {
+  start: () => startOwn('./bare-server.js'),
+  idle: (url) => opened(new WebSocket(`${url}/${newId()}`)),
+  async pair(url, payload) {
+    const path = `${url}/${newId()}`
+    const from = await opened(new WebSocket(path))
+    return { from, to: await opened(new WebSocket(path)), text: JSON.stringify({ data: payload }) }
+  },
+}
+
+/** The last is the control. */
+export const rivals = { hub: ours, 'peerjs-server': peerjs, 'y-webrtc': yWebrtc, 'bare ws': bareWs }
 export type RivalName = keyof typeof rivals
 
 /** Without the decoding of our own client: what it costs is not the hub's. */
 function bare({ socket }: HubClient): WebSocket {
   return socket.removeAllListeners('message')
+}
+
+async function startOwn(program: string, request?: HubRequest) {
+  const child = fork(fileURLToPath(new URL(program, import.meta.url)))
+  if (request !== undefined) child.send(request)
+  const [answer] = (await once(child, 'message')) as [HubAnswer]
+  if (!('listening' in answer)) throw new Error(`${program} does not start`)
+  return { child, url: answer.listening.url }
 }
 
 async function startProgram(file: string, args: (port: number) => string[]) {
@@ -99,6 +111,10 @@ async function startProgram(file: string, args: (port: number) => string[]) {
     env: { ...process.env, PORT: `${port}` },
     stdio: 'ignore',
   })
+  // It does not look whether its parent is still there.
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   const url = `ws://127.0.0.1:${port}`
   for (let tries = 0; ; tries += 1) {
     const isUp = await fetch(url.replace('ws', 'http')).then(

@@ -3,17 +3,29 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { withWorker } from '../crew.ts'
-import { mebibytes, median, row, type Row, spreadOf } from '../figures.ts'
+import { mebibytes, median, ofRounds, row, type Row, spreadOf } from '../figures.ts'
 import { cpuMsOf, residentOf } from '../process-figures.ts'
 import { type RivalName, rivals } from '../rivals.ts'
 import type { Scenario } from '../scenario.ts'
 
+const control = 'bare ws'
 const names = Object.keys(rivals) as RivalName[]
+const peers = names.filter((name) => name !== 'hub' && name !== control)
 const rounds = 3
 const pairs = 50
 const inFlight = 4
+/** The first few make a server compile and reserve what it needs in any case. */
+const warmUpPeers = 500
 
-/** The same work for each of three servers, in turn, round after round, so that a noisy machine disturbs them alike. */
+interface Routed {
+  /** Messages. */
+  perSecond: number
+  p99Ms: number
+  /** Of the server, for a message. */
+  cpuMs: number
+}
+
+/** The same work for each server, in turn, round after round, so that a noisy machine disturbs them alike. */
 export const beside: Scenario = {
   about:
     'the hub beside peerjs-server and the server of y-webrtc: messages a second, memory, long and malformed messages',
@@ -21,102 +33,75 @@ export const beside: Scenario = {
   seconds: 5,
   workers: 0,
   needsOwnHub: true,
-  async run({ peers, seconds }) {
+  async run({ peers: idlePeers, seconds }) {
     install()
-    const routed = new Map(
-      names.map((name) => [name, [] as { perSecond: number; p99: number; cpu: number }[]]),
-    )
+    const routed = new Map(names.map((name) => [name, [] as Routed[]]))
     for (let round = 0; round < rounds; round += 1) {
       for (const name of names) routed.get(name)?.push(await measureRouting(name, seconds))
     }
-    const rows: Row[] = []
-    for (const name of names) {
-      const results = routed.get(name) ?? []
-      const figures = (['perSecond', 'p99', 'cpu'] as const).map((what) =>
-        median(results.map((one) => one[what])),
-      )
-      const [perSecond = NaN, p99 = NaN, cpu = NaN] = figures
-      rows.push(
-        row(`${name}: messages a second`, perSecond),
-        row(`${name}: p99 of one`, `${p99.toFixed(1)} ms`),
-        row(`${name}: CPU of one`, `${(cpu * 1000).toFixed(0)} µs`),
-      )
-    }
-    const overEach = (what: 'perSecond' | 'p99' | 'cpu') =>
-      names
-        .slice(1)
-        .map((name) =>
-          median(
-            (routed.get(name) ?? []).map(
-              (one, round) => (routed.get('hub')?.[round]?.[what] ?? NaN) / one[what],
-            ),
-          ),
-        )
-    const rates = overEach('perSecond')
-    const tails = overEach('p99')
-    rows.push(
-      row(
-        'messages a second, over each of them',
-        rates.map((ratio) => ratio.toFixed(2)).join(' and '),
-        'at least 1.2',
-        rates.every((ratio) => ratio >= 1.2),
-      ),
-      row(
-        'p99, over each of them',
-        tails.map((ratio) => ratio.toFixed(2)).join(' and '),
-        'at most 1',
-        tails.every((ratio) => ratio <= 1),
-      ),
-    )
-    // Where the clients need more than what is left of the machine, this alone tells the servers apart.
-    const costs = overEach('cpu').map((ratio) => 1 / ratio)
-    rows.push(
-      row(
-        'messages for the same CPU, over each of them',
-        costs.map((ratio) => ratio.toFixed(2)).join(' and '),
-        'at least 1.2',
-        costs.every((ratio) => ratio >= 1.2),
-      ),
-    )
-    for (const name of names)
-      rows.push(...(await measureMemory(name, peers)), ...(await measureRudeness(name)))
+    const rows = names.flatMap((name) => routingRows(name, routed.get(name) ?? []))
+    for (const name of peers) rows.push(...ratioRows(name, routed))
+    for (const name of names) rows.push(await measureMemory(name, idlePeers))
+    for (const name of ['hub', ...peers] as const) rows.push(...(await measureRudeness(name)))
     return rows
   },
 }
 
-async function measureRouting(name: RivalName, seconds: number) {
+function routingRows(name: RivalName, results: readonly Routed[]): Row[] {
+  const title = name === control ? `${name} (control)` : name
+  const all = (what: keyof Routed, factor = 1) => results.map((one) => one[what] * factor)
+  return [
+    row(`${title}: messages a second`, ofRounds(all('perSecond'))),
+    row(`${title}: p99 of one`, `${ofRounds(all('p99Ms'), 1)} ms`),
+    row(`${title}: CPU of one`, `${ofRounds(all('cpuMs', 1000))} µs`),
+  ]
+}
+
+/** Ours over theirs, pair by pair. */
+function ratioRows(name: RivalName, routed: ReadonlyMap<RivalName, readonly Routed[]>): Row[] {
+  const over = (what: keyof Routed) =>
+    (routed.get(name) ?? []).map((one, round) => (routed.get('hub')?.[round]?.[what] ?? NaN) / one[what])
+  const [rates, tails] = [over('perSecond'), over('p99Ms')]
+  // Where the clients need more than what is left of the machine, this alone tells the servers apart.
+  const costs = over('cpuMs').map((ratio) => 1 / ratio)
+  const atLeast = (what: string, ratios: readonly number[], least: number) =>
+    row(`${what}, hub over ${name}`, ofRounds(ratios, 2), `at least ${least}`, median(ratios) >= least)
+  return [
+    atLeast('messages a second', rates, 1.2),
+    atLeast('messages for the same CPU', costs, 1.2),
+    row(`p99, hub over ${name}`, ofRounds(tails, 2), 'at most 1', median(tails) <= 1),
+  ]
+}
+
+async function measureRouting(name: RivalName, seconds: number): Promise<Routed> {
   const { child, url } = await rivals[name].start()
   try {
     return await withWorker(async (worker) => {
       const before = cpuMsOf(child.pid)
       const { perSecond, latencies } = await worker.ask('route', { name, url, pairs, inFlight, seconds })
       // Two seconds more are for warming up, at the same rate.
-      const cpu = (cpuMsOf(child.pid) - before) / (perSecond * (seconds + 2))
-      return { perSecond, p99: spreadOf(latencies).p99, cpu }
+      const cpuMs = (cpuMsOf(child.pid) - before) / (perSecond * (seconds + 2))
+      return { perSecond, p99Ms: spreadOf(latencies).p99, cpuMs }
     })
   } finally {
     await stop(child)
   }
 }
 
-async function measureMemory(name: RivalName, peers: number): Promise<Row[]> {
+async function measureMemory(name: RivalName, idlePeers: number): Promise<Row> {
   const { child, url } = await rivals[name].start()
   try {
     return await withWorker((first) =>
       withWorker(async (second) => {
-        // The first few make the server compile and reserve what it needs in any case.
-        await first.ask('fill', { name, url, peers: 500 })
+        await first.ask('fill', { name, url, peers: warmUpPeers })
         const before = residentOf(child.pid)
         await Promise.all(
-          [first, second].map((worker) => worker.ask('fill', { name, url, peers: peers / 2 })),
+          [first, second].map((worker) => worker.ask('fill', { name, url, peers: idlePeers / 2 })),
         )
-        const each = (residentOf(child.pid) - before) / peers / 1024
+        const each = (residentOf(child.pid) - before) / idlePeers / 1024
+        const what = `${name === control ? `${name} (control)` : name}: memory of an idle peer`
         const seen = `${each.toFixed(1)} KiB`
-        return [
-          name === 'hub'
-            ? row(`${name}: memory per peer`, seen, 'at most 12 KiB', each <= 12)
-            : row(`${name}: memory per peer`, seen),
-        ]
+        return name === 'hub' ? row(what, seen, 'at most 12 KiB', each <= 12) : row(what, seen)
       }),
     )
   } finally {
@@ -137,8 +122,8 @@ async function measureRudeness(name: RivalName): Promise<Row[]> {
         const isUp = child.exitCode === null ? 'up' : 'down'
         rows.push(
           row(
-            `${name}: ${kind === 'long' ? '20 MiB' : 'malformed'}`,
-            `${seen}, server ${isUp}, ${grown} more`,
+            `${name}: ${kind === 'long' ? '20 MiB in one message' : 'a malformed message'}`,
+            isUp === 'up' ? `${seen}, server up, ${grown} more` : `${seen}, server down`,
           ),
         )
       })
