@@ -8,7 +8,7 @@ import { addDialFlags, parseNumber, parseService, type DialFlags, type Service }
 import { onInterruption } from '../interruption.ts'
 import { dial, makeDialer, type Peer } from '../peer.ts'
 import { Forwarder } from '../services/forwarder.ts'
-import { leaveSession, openClientSession, openStream } from '../services/http2.ts'
+import { leaveSession, openClientSession, openStream, untilDelivered } from '../services/http2.ts'
 import { limits } from '../services/limits.ts'
 import { trafficStatus } from '../services/words.ts'
 import { joinStdio } from '../stdio.ts'
@@ -79,6 +79,8 @@ async function forwardStdio(connection: Connection, signal: AbortSignal): Promis
       )
     }
     await joinStdio(fromDuplex(stream), signal)
+    await untilAborted(untilDelivered(session), signal, () => undefined)
+    if (connection.error !== undefined) throw connection.error
   } finally {
     await leaveSession(session, connection)
   }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { limits } from '../../cli/services/limits.ts'
 import { startHub, type RunningHub } from '../../signal-server/index.ts'
+import { deferred } from '../support/deferred.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
 import { freePort } from '../support/fixed-port.ts'
 import { run, start } from './command.ts'
@@ -132,6 +134,26 @@ test('ends and resets are passed on as they are', async () => {
   expect(await fateOf(afterEnd.here)).toBe('reset')
 })
 
+test.each(['net', 'rtc'])(
+  'over %s stdin reaches a slow service whole that has ended first',
+  async (transport) => {
+    const bytes = 8 * 1024 * 1024
+    let received = 0
+    const isDone = deferred<void>()
+    const service = await serveTcp((socket) => {
+      socket.end('hello')
+      readSlowly(socket, (part) => (received += part.length)).then(isDone.resolve, isDone.reject)
+    })
+    const { address, key } = await forwardService(service, transport === 'rtc' ? hub.url : undefined)
+    const proxy = start(['forward', '-', address, '--key', key])
+    await proxy.printed(/hello/)
+    proxy.child.stdin?.end(Buffer.alloc(bytes))
+    expect((await proxy.ended).code).toBe(0)
+    await isDone.promise
+    expect(received).toBe(bytes)
+  },
+)
+
 test('one that reads nothing holds back its own service, and nobody else', async () => {
   const chunk = Buffer.alloc(1024 * 1024)
   const accepted: Socket[] = []
@@ -215,6 +237,14 @@ async function connectThrough(port: number, accepted: readonly Socket[]) {
   const there = accepted.at(-1)
   if (there === undefined) throw new Error('the service has said hello')
   return { here, there }
+}
+
+/** As what has more to do than to read. */
+async function readSlowly(socket: Socket, onPart: (part: Buffer) => void): Promise<void> {
+  for await (const part of socket as AsyncIterable<Buffer>) {
+    onPart(part)
+    await sleep(1)
+  }
 }
 
 /** To the end, after which the socket can still be written to. */

@@ -21,9 +21,9 @@ export interface ForwardedService {
   /** The file of the only key that is let in. */
   readonly key: string
   /** Starts the exposing process once more, at the same address. */
-  expose(): Promise<Running>
+  readonly expose: () => Promise<Running>
   /** Starts the forwarding process once more, at the same port. */
-  forward(): Promise<Running>
+  readonly forward: () => Promise<Running>
 }
 
 /** Over TCP, or over WebRTC through `hubUrl`. */
