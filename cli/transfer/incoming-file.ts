@@ -59,7 +59,7 @@ export class IncomingFile {
 
   async #begin(): Promise<Outcome> {
     const { path, notes } = this.#placement
-    return this.#fill(await PartialFile.begin(path, notes))
+    return this.#fill(await PartialFile.begin(path, notes, this.#folder.existing))
   }
 
   async #resume({ path, notes, offset, isOthers }: Extract<Placement, { kind: 'resume' }>): Promise<Outcome> {

@@ -1,13 +1,13 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { link, lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { copy } from '../../core/bytes.ts'
+import { copy, equalBytes } from '../../core/bytes.ts'
 import type { Bytes } from '../../core/types.ts'
 import { transferLimits } from './limits.ts'
 import { areOfSameFile, readNotes, writeNotes, type Notes } from './notes.ts'
 import { notesSuffix, numberedName, partSuffix } from './safe-path.ts'
-import { systemCode, TransferError } from './transfer-error.ts'
+import { Refusal, systemCode, TransferError } from './transfer-error.ts'
 
 /** What becomes of a file that has the name of one that comes. */
 export type Existing = 'refuse' | 'overwrite' | 'rename'
@@ -21,13 +21,25 @@ export class PartialFile {
   #hash: Hash = createHash('sha256')
   #length = 0
 
-  /** From the first byte; what was there from an earlier attempt is dropped. */
-  static async begin(path: string, notes: Notes): Promise<PartialFile> {
+  /**
+   * From the first byte; what was there from an earlier attempt is dropped.
+   *
+   * @throws Refusal FAILED when what has one of its two names is nobody's to drop
+   */
+  static async begin(path: string, notes: Notes, existing: Existing): Promise<PartialFile> {
     await mkdir(dirname(path), { recursive: true })
-    await rm(path + partSuffix, { force: true })
-    await writeNotes(path + notesSuffix, notes)
+    await dropLeft(path, notes, existing)
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
-    return new PartialFile(path, notes.modified, await open(path + partSuffix, flags))
+    const handle = await open(path + partSuffix, flags)
+    try {
+      // Not before: beside what somebody else has made they would say that it is ours.
+      await writeNotes(path + notesSuffix, notes)
+    } catch (error) {
+      await handle.close()
+      await rm(path + partSuffix, { force: true })
+      throw error
+    }
+    return new PartialFile(path, notes.modified, handle)
   }
 
   /** With what is there. */
@@ -111,10 +123,33 @@ export class PartialFile {
   }
 }
 
-/** What an attempt left that stopped between the two names of a complete file; what is of any other file stays. */
+/** What an attempt left that stopped between the two names of a complete file; what is of any other file or sender stays. */
 export async function removeLeftovers(path: string, notes: Notes): Promise<void> {
-  const theirs = await readNotes(path + notesSuffix)
-  if (theirs !== null && areOfSameFile(theirs, notes)) await removeTraces(path)
+  const left = await readNotes(path + notesSuffix)
+  const isOurs = left !== null && equalBytes(left.from, notes.from)
+  if (isOurs && areOfSameFile(left, notes)) await removeTraces(path)
+}
+
+/**
+ * Drops what may be dropped: of the same sender; where files are replaced, of any sender. Placing the file has come to the
+ * same, but people are asked after that, and other files may have to be received before this one.
+ */
+async function dropLeft(path: string, notes: Notes, existing: Existing): Promise<void> {
+  const left = await readNotes(path + notesSuffix)
+  const isDroppable = left !== null && (existing === 'overwrite' || equalBytes(left.from, notes.from))
+  if (!isDroppable && !(await isFreeOrEmpty(path + partSuffix))) throw cameUp(path + partSuffix)
+  if (left === null && (await isTaken(path + notesSuffix))) throw cameUp(path + notesSuffix)
+  await rm(path + partSuffix, { force: true })
+}
+
+/** Whether nothing is lost when a file of that name is dropped. */
+async function isFreeOrEmpty(path: string): Promise<boolean> {
+  const stats = await lookAt(path)
+  return stats === undefined || (stats.isFile() && stats.size === 0)
+}
+
+function cameUp(path: string): Refusal {
+  return new Refusal('FAILED', `${basename(path)} has come up meanwhile, and is in the way`)
 }
 
 /** The notes last: bytes without notes belong to nobody. */
@@ -166,10 +201,17 @@ async function moveToFreeName(from: string, to: string): Promise<boolean> {
 }
 
 async function isTaken(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  )
+  return (await lookAt(path)) !== undefined
+}
+
+/** What is at `path` itself, a link not followed; undefined when nothing is. */
+export async function lookAt(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** So that the name outlives a crash too. Windows can't, and need not. */
