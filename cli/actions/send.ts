@@ -9,7 +9,6 @@ import { findSourceFiles } from '../transfer/source-files.ts'
 import type { DialFlags } from '../flags.ts'
 
 interface SendFlags extends DialFlags {
-  readonly recursive?: boolean | undefined
   readonly json?: boolean | undefined
   /** Seconds. */
   readonly retry: number
@@ -24,10 +23,7 @@ export async function send(args: readonly string[], flags: SendFlags): Promise<v
   const signal = onInterruption()
   const { report, makeRoom } = flags.json === true ? createJsonReporter() : createTextReporter()
   try {
-    const files = await findSourceFiles(paths, {
-      recursive: flags.recursive === true,
-      onSkip: (path, why) => say(`Left out  ${printable(path)}: ${why}`),
-    })
+    const files = await findSourceFiles(paths, (path, why) => say(`Left out  ${printable(path)}: ${why}`))
     const { ms } = await makeDialer(flags)
     const timeoutMs = flags.timeout === undefined ? undefined : flags.timeout * 1000
     // Files go to who proves to be the one in the address, and to nobody else.

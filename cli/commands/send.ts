@@ -9,11 +9,12 @@ export function addSend(program: Command): void {
     .command('send')
     .summary('send files to who receives them')
     .description(
-      'Sends files to a peer that runs `multiserver receive`, which prints its ADDRESS. When the connection breaks it goes on by itself where it was, and when this command is run again too. Each file is checked by its SHA-256.',
+      'Sends files, and folders with the files in them, to a peer that runs `multiserver receive`, which prints its ADDRESS. When the connection breaks it goes on by itself where it was, and when this command is run again too. Each file is checked by its SHA-256.',
     )
     .usage('[options] <file...> <address>')
-    .argument('<file...>', 'the files, and at the end the address, between quotes')
-    .option('-r, --recursive', 'send folders, with the files in them; links are left out')
+    .argument('<file...>', 'the files and folders, and at the end the address, between quotes')
+    // As who knows scp and rsync writes it. Folders are sent in any case.
+    .addOption(new Option('-r, --recursive').hideHelp())
     .addOption(
       new Option('--retry <seconds>', 'how long to go on trying after the connection broke')
         .argParser((text) => parseNumber(text, 0, 604_800))
@@ -25,7 +26,7 @@ export function addSend(program: Command): void {
       'after',
       examples(
         ["multiserver send holiday.mp4 'ADDRESS'", 'one file'],
-        ["multiserver send -r photos notes.txt 'ADDRESS'", 'a folder and a file'],
+        ["multiserver send photos notes.txt 'ADDRESS'", 'a folder and a file'],
         ["multiserver send --json --retry 0 backup.tar 'ADDRESS' | jq -r .event", 'in a script'],
       ),
     )

@@ -183,7 +183,7 @@ async function hugeFileIn(path: string): Promise<SourceFile> {
 }
 
 function filesAt(path: string): Promise<readonly SourceFile[]> {
-  return findSourceFiles([path], { recursive: false, onSkip: () => undefined })
+  return findSourceFiles([path], () => undefined)
 }
 
 function connect(): [Connection, Connection] {
