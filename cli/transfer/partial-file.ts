@@ -1,13 +1,14 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants, type Stats } from 'node:fs'
-import { link, lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { link, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { copy, equalBytes } from '../../core/bytes.ts'
+import { copy } from '../../core/bytes.ts'
 import type { Bytes } from '../../core/types.ts'
+import { dropLeft, isTaken, removeTraces } from './leftovers.ts'
 import { transferLimits } from './limits.ts'
-import { areOfSameFile, readNotes, writeNotes, type Notes } from './notes.ts'
+import { writeNotes, type Notes } from './notes.ts'
 import { notesSuffix, numberedName, partSuffix } from './safe-path.ts'
-import { Refusal, systemCode, TransferError } from './transfer-error.ts'
+import { systemCode, TransferError } from './transfer-error.ts'
 
 /** What becomes of a file that has the name of one that comes. */
 export type Existing = 'refuse' | 'overwrite' | 'rename'
@@ -28,7 +29,7 @@ export class PartialFile {
    */
   static async begin(path: string, notes: Notes, existing: Existing): Promise<PartialFile> {
     await mkdir(dirname(path), { recursive: true })
-    await dropLeft(path, notes, existing)
+    await dropLeft(path, notes, existing === 'overwrite')
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
     const handle = await open(path + partSuffix, flags)
     try {
@@ -123,41 +124,6 @@ export class PartialFile {
   }
 }
 
-/** What an attempt left that stopped between the two names of a complete file; what is of any other file or sender stays. */
-export async function removeLeftovers(path: string, notes: Notes): Promise<void> {
-  const left = await readNotes(path + notesSuffix)
-  const isOurs = left !== null && equalBytes(left.from, notes.from)
-  if (isOurs && areOfSameFile(left, notes)) await removeTraces(path)
-}
-
-/**
- * Drops what may be dropped: of the same sender; where files are replaced, of any sender. Placing the file has come to the
- * same, but people are asked after that, and other files may have to be received before this one.
- */
-async function dropLeft(path: string, notes: Notes, existing: Existing): Promise<void> {
-  const left = await readNotes(path + notesSuffix)
-  const isDroppable = left !== null && (existing === 'overwrite' || equalBytes(left.from, notes.from))
-  if (!isDroppable && !(await isFreeOrEmpty(path + partSuffix))) throw cameUp(path + partSuffix)
-  if (left === null && (await isTaken(path + notesSuffix))) throw cameUp(path + notesSuffix)
-  await rm(path + partSuffix, { force: true })
-}
-
-/** Whether nothing is lost when a file of that name is dropped. */
-async function isFreeOrEmpty(path: string): Promise<boolean> {
-  const stats = await lookAt(path)
-  return stats === undefined || (stats.isFile() && stats.size === 0)
-}
-
-function cameUp(path: string): Refusal {
-  return new Refusal('FAILED', `${basename(path)} has come up meanwhile, and is in the way`)
-}
-
-/** The notes last: bytes without notes belong to nobody. */
-async function removeTraces(path: string): Promise<void> {
-  await rm(path + partSuffix, { force: true })
-  await rm(path + notesSuffix, { force: true })
-}
-
 /** `folder/notes (2).txt` for `folder/notes.txt` and 2. */
 export function numbered(path: string, number: number): string {
   return join(dirname(path), numberedName(basename(path), number))
@@ -197,20 +163,6 @@ async function moveToFreeName(from: string, to: string): Promise<boolean> {
     if (await isTaken(to)) return false
     await rename(from, to)
     return true
-  }
-}
-
-async function isTaken(path: string): Promise<boolean> {
-  return (await lookAt(path)) !== undefined
-}
-
-/** What is at `path` itself, a link not followed; undefined when nothing is. */
-export async function lookAt(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
   }
 }
 
