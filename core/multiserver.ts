@@ -31,6 +31,8 @@ export interface CloseServer {
 export interface MultiServerStatus {
   readonly stacks: readonly StackStatus[]
   readonly connections: readonly { address: string; role: 'client' | 'server'; path: Path | undefined }[]
+  /** Streams that were accepted to be passed on, as by a bridge (`tunnel`): there is no connection of them here. */
+  readonly passages: number
 }
 
 export interface MultiServer {
@@ -53,7 +55,7 @@ export interface MultiServer {
   stringify(scope?: Scope | 'private'): string
   /** @throws ADDRESS_INVALID */
   parse(address: string): Alternative[]
-  /** For people: what listens and what is connected. */
+  /** For people: what listens, what is connected, and how much is passed on. */
   status(): MultiServerStatus
 }
 
@@ -138,6 +140,7 @@ export function MultiServer(inputs: readonly StackInput[], options: MultiServerO
       return {
         stacks: stacks.map((stack) => server?.statusOf(stack) ?? { name: stack.name, state: 'idle' }),
         connections: [...connections].map(({ address, role, path }) => ({ address, role, path })),
+        passages: [...servers].reduce((sum, each) => sum + each.passages, 0),
       }
     },
   }

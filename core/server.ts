@@ -23,6 +23,8 @@ export interface Server {
   readonly listening: Promise<void>
   listenerOf(stack: Stack): Listener | undefined
   statusOf(stack: Stack): StackStatus | undefined
+  /** Streams that a transform has taken over, and that are open. */
+  readonly passages: number
   close(): Promise<void>
 }
 
@@ -131,6 +133,9 @@ export function listenOn(stacks: readonly Stack[], options: ServerOptions): Serv
       const listener = listeners.get(stack)
       if (listener === undefined) return { name, state: 'starting' }
       return { name, state: listener.isReachable?.() === false ? 'unreachable' : 'listening' }
+    },
+    get passages() {
+      return passages.size
     },
     close: () => (closing ??= close()),
   }

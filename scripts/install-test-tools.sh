@@ -20,6 +20,7 @@ command -v conntrack >/dev/null || missing+=(conntrack)
 command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 command -v ssh >/dev/null || missing+=(openssh-client)
 command -v curl >/dev/null || missing+=(curl)
+command -v rsync >/dev/null || missing+=(rsync)
 command -v python3 >/dev/null || missing+=(python3)
 
 if [ "${#missing[@]}" -eq 0 ]; then exit 0; fi

@@ -1,11 +1,5 @@
-import { loadOrCreateKeys } from '../../plugs/keys.ts'
-import { loadBridgeConfig } from '../bridge/config.ts'
-import { BridgeDaemon } from '../bridge/daemon.ts'
-import { createBridgeLog } from '../bridge/log.ts'
-import { describeFailure } from '../failures.ts'
-import { onInterruption, untilInterrupted } from '../interruption.ts'
-import { examples, print, say } from '../terminal.ts'
-import { shortKey } from '../../core/bytes.ts'
+import { examples } from '../terminal.ts'
+import { lazily } from '../lazily.ts'
 import type { Command } from 'commander'
 
 /** `bridge --config FILE`: joins what can not meet, until it is told to end. */
@@ -25,35 +19,5 @@ export function addBridge(program: Command): void {
         ['multiserver bridge --config bridge.json --check', 'before it is restarted'],
       ),
     )
-    .action(bridge)
-}
-
-async function bridge({ config: file, check = false }: { config: string; check?: boolean }): Promise<void> {
-  const config = await loadBridgeConfig(file)
-  if (check) return say(`${file} is right.`)
-  const signal = onInterruption(['SIGINT', 'SIGTERM'])
-  const keys = await loadOrCreateKeys(config.keyFile)
-  const log = createBridgeLog()
-  const daemon = new BridgeDaemon(config, { keys, log, onAddress: print })
-  const starting = daemon.apply(config)
-  let applying: Promise<void> = starting.catch(() => undefined)
-  const reload = () => {
-    applying = applying
-      .then(() => loadBridgeConfig(file).then((next) => daemon.apply(next)))
-      .then(
-        () => log.note(`${file} was read again`),
-        (thrown: unknown) => describeFailure(thrown).forEach(say),
-      )
-  }
-  process.on('SIGHUP', reload)
-  try {
-    log.note(`the key of this bridge is ${shortKey(keys.publicKey)}`)
-    await starting
-    await untilInterrupted(signal)
-    log.note('stopping')
-  } finally {
-    process.off('SIGHUP', reload)
-    await applying
-    await daemon.close()
-  }
+    .action(lazily(async () => (await import('../actions/bridge.ts')).bridge))
 }

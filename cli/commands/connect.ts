@@ -1,14 +1,7 @@
-import { addDialFlags, type DialFlags } from '../flags.ts'
-import { onInterruption } from '../interruption.ts'
-import { dial, makeDialer } from '../peer.ts'
-import { joinStdio } from '../stdio.ts'
-import { examples, say } from '../terminal.ts'
-import { describeConnection } from '../words.ts'
+import { addDialFlags } from '../flags.ts'
+import { examples } from '../terminal.ts'
+import { lazily } from '../lazily.ts'
 import type { Command } from 'commander'
-
-interface ConnectFlags extends DialFlags {
-  readonly verbose?: boolean | undefined
-}
 
 /** `connect ADDRESS`: stdin to a peer, and what it sends to stdout. */
 export function addConnect(program: Command): void {
@@ -31,13 +24,5 @@ export function addConnect(program: Command): void {
         ],
       ),
     )
-    .action(connect)
-}
-
-async function connect(address: string, flags: ConnectFlags): Promise<void> {
-  const signal = onInterruption()
-  const connection = await dial(await makeDialer(flags), address, flags, signal)
-  if (flags.verbose === true || process.stdin.isTTY) say(describeConnection(connection))
-  await joinStdio(connection, signal)
-  await connection.close()
+    .action(lazily(async () => (await import('../actions/connect.ts')).connect))
 }

@@ -1,15 +1,7 @@
-import { rm } from 'node:fs/promises'
-import { keyToString, loadOrCreateKeys } from '../../plugs/keys.ts'
-import { CliError } from '../failures.ts'
 import { addJsonFlag } from '../flags.ts'
-import { defaultKeyFile, isThere } from '../key-file.ts'
-import { examples, print, printJson, say } from '../terminal.ts'
+import { examples } from '../terminal.ts'
+import { lazily } from '../lazily.ts'
 import type { Command } from 'commander'
-
-interface KeygenFlags {
-  readonly force?: boolean | undefined
-  readonly json?: boolean | undefined
-}
 
 /** `keygen [FILE]`: makes a key, and prints the public half. */
 export function addKeygen(program: Command): void {
@@ -29,18 +21,6 @@ export function addKeygen(program: Command): void {
         ['multiserver keygen --json server.json | jq -r .publicKey', 'in a script'],
       ),
     )
-    .action(keygen)
+    .action(lazily(async () => (await import('../actions/keygen.ts')).keygen))
   addJsonFlag(command)
-}
-
-async function keygen(file: string | undefined, { force = false, json = false }: KeygenFlags): Promise<void> {
-  const path = file ?? defaultKeyFile()
-  if (force) await rm(path, { force })
-  else if (await isThere(path)) {
-    throw new CliError('failed', `${path} is there already`, 'Name another file, or replace it with --force.')
-  }
-  const publicKey = keyToString((await loadOrCreateKeys(path)).publicKey)
-  say(`The key is in ${path}; its public half is`)
-  if (json) printJson({ file: path, publicKey })
-  else print(publicKey)
 }

@@ -1,12 +1,6 @@
-import { untilAborted } from '../../core/deadline.ts'
-import { MultiserverError } from '../../core/errors.ts'
-import { addListenFlags, type ListenFlags } from '../flags.ts'
-import { onInterruption } from '../interruption.ts'
-import { makeListener, sayHowToConnect, startListening } from '../peer.ts'
-import { joinStdio } from '../stdio.ts'
-import { examples, say } from '../terminal.ts'
-import { describeConnection } from '../words.ts'
-import type { Connection } from '../../core/multiserver.ts'
+import { addListenFlags } from '../flags.ts'
+import { examples } from '../terminal.ts'
+import { lazily } from '../lazily.ts'
 import type { Command } from 'commander'
 
 /** `listen [ADDRESS-PATTERN…]`: waits for one peer, and is then what `connect` is. */
@@ -34,30 +28,5 @@ export function addListen(program: Command): void {
         ['multiserver listen --hub hub.example.com < /dev/null | tar -x', 'receive a folder'],
       ),
     )
-    .action(listen)
-}
-
-async function listen(patterns: readonly string[], flags: ListenFlags): Promise<void> {
-  const signal = onInterruption()
-  const peer = await makeListener(flags, patterns)
-  let take: ((connection: Connection) => void) | undefined
-  const first = new Promise<Connection>((resolve) => (take = resolve))
-  const { address, close } = await startListening(
-    peer,
-    flags,
-    (connection) => {
-      if (take === undefined) return connection.abort(new MultiserverError('BUSY'))
-      take(connection)
-      take = undefined
-    },
-    signal,
-  )
-  try {
-    sayHowToConnect('connect ADDRESS', address)
-    const connection = await untilAborted(first, signal, (late) => late.abort())
-    say(describeConnection(connection))
-    await joinStdio(connection, signal)
-  } finally {
-    await close()
-  }
+    .action(lazily(async () => (await import('../actions/listen.ts')).listen))
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { connect } from 'node:net'
 import { MultiserverError } from '../../core/errors.ts'
-import { leaveSession, openServerSession } from './http2.ts'
+import { asksWhetherDelivered, leaveSession, openServerSession } from './http2.ts'
 import { limits } from './limits.ts'
 import { splice } from './splice.ts'
 import { Traffic } from './traffic.ts'
@@ -55,6 +55,12 @@ export class ExposedService {
 
   #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, traffic: Traffic): void {
     stream.on('error', () => undefined)
+    if (asksWhetherDelivered(headers)) {
+      void traffic.untilDelivered().then(() => {
+        if (!stream.destroyed) stream.respond({ ':status': 204 }, { endStream: true })
+      })
+      return
+    }
     if (headers[':method'] !== 'CONNECT') return stream.respond({ ':status': 405 }, { endStream: true })
     const socket = connect({ ...this.#target, allowHalfOpen: true, noDelay: true })
     const fail = () => {

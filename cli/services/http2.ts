@@ -5,6 +5,7 @@ import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
   type Http2Session,
+  type IncomingHttpHeaders,
   type ServerHttp2Session,
 } from 'node:http2'
 import { withDeadline } from '../../core/deadline.ts'
@@ -20,6 +21,12 @@ import type { Connection } from '../../core/multiserver.ts'
  * it the side that accepts decides alone: the authority says nothing.
  */
 const authority = 'service'
+
+/**
+ * Asked, with HEAD, by a side that is about to leave for good: the answer comes once all that it has sent is with the
+ * service. The end of a stream says only that it was taken over by the far side, which drops what it holds with the session.
+ */
+const deliveredPath = '/delivered'
 
 const options = {
   settings: {
@@ -67,6 +74,25 @@ export function openStream(session: ClientHttp2Session): Promise<Answer> {
       clearTimeout(late)
       resolve(session.closed || session.destroyed ? 'lost' : 'refused')
     })
+  })
+}
+
+/** Whether a stream is the question of {@link untilDelivered}. */
+export function asksWhetherDelivered(headers: IncomingHttpHeaders): boolean {
+  return headers[':method'] === 'HEAD' && headers[':path'] === deliveredPath
+}
+
+/**
+ * Resolves once the service has all that was sent and ended on the streams of `session`, or the session is over. One that
+ * does not know the question answers at once.
+ */
+export function untilDelivered(session: ClientHttp2Session): Promise<void> {
+  if (session.closed || session.destroyed) return Promise.resolve()
+  const stream = session.request({ ':method': 'HEAD', ':path': deliveredPath })
+  stream.on('error', () => undefined)
+  return new Promise((resolve) => {
+    stream.once('response', () => resolve())
+    stream.once('close', () => resolve())
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { finished } from 'node:stream/promises'
 
 /** How much went through a connection, and how fast it goes. Up is what is sent to the far side. */
 export class Traffic {
@@ -19,6 +20,11 @@ export class Traffic {
   /** TCP connections now. */
   get streams(): number {
     return this.#sockets.size
+  }
+
+  /** Resolves once each of the connections of now has been given all that there is for it, or is over. */
+  async untilDelivered(): Promise<void> {
+    await Promise.allSettled([...this.#sockets].map((socket) => finished(socket, { readable: false })))
   }
 
   /** Bytes since the beginning. */

@@ -1,14 +1,14 @@
-import { lstat, mkdir, statfs } from 'node:fs/promises'
+import { mkdir, statfs } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { equalBytes } from '../../core/bytes.ts'
+import { lookAt } from './leftovers.ts'
 import { transferLimits } from './limits.ts'
 import type { SkipCode } from './messages.ts'
 import { areOfSameFile, readNotes, type Notes } from './notes.ts'
 import { numbered, type Existing } from './partial-file.ts'
 import { notesSuffix, partSuffix, safePath, sameName } from './safe-path.ts'
 import { wholeMs } from './source-file.ts'
-import { systemCode } from './transfer-error.ts'
 
 /** A file that is offered, as its sender says; the name is a stranger's. */
 export interface OfferedFile {
@@ -119,12 +119,15 @@ export class Folder {
   /** What an earlier attempt left under the name of the incomplete file, and whose it is. */
   async #findLeft(place: Place): Promise<Start | Resume> {
     const { path, label, notes } = place
+    const inTheWay = (suffix: string) =>
+      ({ kind: 'skip', code: 'BLOCKED', why: `${label}${suffix} is in the way` }) as const
     const part = await lookAt(path + partSuffix)
-    if (part === undefined) return { kind: 'begin', offset: 0 }
     const left = await readNotes(path + notesSuffix)
-    if (left === null || !part.isFile()) {
-      return { kind: 'skip', code: 'BLOCKED', why: `${label}${partSuffix} is in the way` }
-    }
+    if (part !== undefined && !part.isFile()) return inTheWay(partSuffix)
+    if (left === null && (await lookAt(path + notesSuffix)) !== undefined) return inTheWay(notesSuffix)
+    if (part === undefined) return { kind: 'begin', offset: 0 }
+    // An empty one has nothing to lose, and may be of an attempt that was killed before it wrote its notes.
+    if (left === null) return part.size === 0 ? { kind: 'begin', offset: 0 } : inTheWay(partSuffix)
     const isOthers = !equalBytes(left.from, notes.from)
     if (areOfSameFile(left, notes) && part.size <= notes.size) {
       return part.size === 0 ? { kind: 'begin', offset: 0 } : { kind: 'resume', offset: part.size, isOthers }
@@ -191,14 +194,4 @@ class TakenNames {
 function looksLike(stats: Stats, { size, modified }: OfferedFile): boolean {
   const apartMs = Math.abs(wholeMs(stats.mtimeMs) - modified)
   return stats.isFile() && stats.size === size && apartMs <= transferLimits.modifiedToleranceMs
-}
-
-/** What is at `path` itself, a link not followed; undefined when nothing is. */
-async function lookAt(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
 }

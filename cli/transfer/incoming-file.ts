@@ -6,7 +6,8 @@ import type { Folder, Placement } from './folder.ts'
 import { protocolError, type FrameReader } from './frames.ts'
 import type { GoneCode, ReceiverMessage, SenderMessage, SkipCode } from './messages.ts'
 import type { Outbox } from './outbox.ts'
-import { hashFile, PartialFile, removeLeftovers } from './partial-file.ts'
+import { removeLeftovers } from './leftovers.ts'
+import { hashFile, PartialFile } from './partial-file.ts'
 import { TransferError } from './transfer-error.ts'
 import type { Outcome } from './offer.ts'
 
@@ -59,7 +60,7 @@ export class IncomingFile {
 
   async #begin(): Promise<Outcome> {
     const { path, notes } = this.#placement
-    return this.#fill(await PartialFile.begin(path, notes))
+    return this.#fill(await PartialFile.begin(path, notes, this.#folder.existing))
   }
 
   async #resume({ path, notes, offset, isOthers }: Extract<Placement, { kind: 'resume' }>): Promise<Outcome> {

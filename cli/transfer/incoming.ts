@@ -85,8 +85,11 @@ class Incoming {
     const { folder, from } = this.#options
     const files = await withDeadline(this.#readOffer(), transferLimits.offerTimeoutMs, noOffer)
     const placements = await folder.place(files, from)
-    await this.#checkRoom(placements)
+    this.#checkSize(placements)
     await this.#askForConsent(placements)
+    // Whom nobody has agreed to learns nothing of the disk.
+    await this.#checkRoom(placements)
+    await this.#outbox.post({ type: 'accept' })
     for (const [index, placement] of placements.entries()) await this.#plan(index, placement)
     for (const [index, placement] of placements.entries()) await this.#take(index, placement)
     if ((await this.#frames.next()) !== null) throw protocolError('more than it offered')
@@ -118,19 +121,23 @@ class Incoming {
     return files
   }
 
-  async #checkRoom(placements: readonly Placement[]): Promise<void> {
-    const { folder, mostBytes } = this.#options
+  #checkSize(placements: readonly Placement[]): void {
+    const { mostBytes } = this.#options
     const bytes = sizeOf(placements)
     if (bytes > mostBytes) {
       throw new Refusal('TOO_LARGE', `at most ${mostBytes} bytes are taken, and these are ${bytes}`)
     }
+  }
+
+  async #checkRoom(placements: readonly Placement[]): Promise<void> {
     const wanted = placements.reduce(
       (sum, each) => sum + (each.kind === 'skip' ? 0 : each.file.size - each.offset),
       0,
     )
-    const room = await folder.roomBytes()
-    if (wanted > room)
-      throw new Refusal('NO_SPACE', `there is room for ${Math.max(room, 0)} bytes, and not for ${wanted}`)
+    const room = await this.#options.folder.roomBytes()
+    if (wanted <= room) return
+    const message = `there is room for ${Math.max(room, 0)} bytes, and not for ${wanted}`
+    throw new Refusal('NO_SPACE', message, undefined, 'there is no room for these files')
   }
 
   /** The sender says nothing now but that it is alive: whatever else comes ends the question. */
@@ -146,7 +153,6 @@ class Incoming {
       throw protocolError('something before it was asked')
     }
     if (!isWanted) throw new Refusal('DECLINED', 'these files are not wanted')
-    await this.#outbox.post({ type: 'accept' })
   }
 
   async #plan(file: number, placement: Placement): Promise<void> {

@@ -1,11 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { link, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { copy } from '../../core/bytes.ts'
 import type { Bytes } from '../../core/types.ts'
+import { dropLeft, isTaken, removeTraces } from './leftovers.ts'
 import { transferLimits } from './limits.ts'
-import { areOfSameFile, readNotes, writeNotes, type Notes } from './notes.ts'
+import { writeNotes, type Notes } from './notes.ts'
 import { notesSuffix, numberedName, partSuffix } from './safe-path.ts'
 import { systemCode, TransferError } from './transfer-error.ts'
 
@@ -21,13 +22,25 @@ export class PartialFile {
   #hash: Hash = createHash('sha256')
   #length = 0
 
-  /** From the first byte; what was there from an earlier attempt is dropped. */
-  static async begin(path: string, notes: Notes): Promise<PartialFile> {
+  /**
+   * From the first byte; what was there from an earlier attempt is dropped.
+   *
+   * @throws Refusal FAILED when what has one of its two names is nobody's to drop
+   */
+  static async begin(path: string, notes: Notes, existing: Existing): Promise<PartialFile> {
     await mkdir(dirname(path), { recursive: true })
-    await rm(path + partSuffix, { force: true })
-    await writeNotes(path + notesSuffix, notes)
+    await dropLeft(path, notes, existing === 'overwrite')
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
-    return new PartialFile(path, notes.modified, await open(path + partSuffix, flags))
+    const handle = await open(path + partSuffix, flags)
+    try {
+      // Not before: beside what somebody else has made they would say that it is ours.
+      await writeNotes(path + notesSuffix, notes)
+    } catch (error) {
+      await handle.close()
+      await rm(path + partSuffix, { force: true })
+      throw error
+    }
+    return new PartialFile(path, notes.modified, handle)
   }
 
   /** With what is there. */
@@ -111,18 +124,6 @@ export class PartialFile {
   }
 }
 
-/** What an attempt left that stopped between the two names of a complete file; what is of any other file stays. */
-export async function removeLeftovers(path: string, notes: Notes): Promise<void> {
-  const theirs = await readNotes(path + notesSuffix)
-  if (theirs !== null && areOfSameFile(theirs, notes)) await removeTraces(path)
-}
-
-/** The notes last: bytes without notes belong to nobody. */
-async function removeTraces(path: string): Promise<void> {
-  await rm(path + partSuffix, { force: true })
-  await rm(path + notesSuffix, { force: true })
-}
-
 /** `folder/notes (2).txt` for `folder/notes.txt` and 2. */
 export function numbered(path: string, number: number): string {
   return join(dirname(path), numberedName(basename(path), number))
@@ -163,13 +164,6 @@ async function moveToFreeName(from: string, to: string): Promise<boolean> {
     await rename(from, to)
     return true
   }
-}
-
-async function isTaken(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** So that the name outlives a crash too. Windows can't, and need not. */

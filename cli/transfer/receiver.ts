@@ -88,9 +88,8 @@ export class Receiver {
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) return report({ event: 'lost', why: reasonOf(thrown) })
       report({ event: 'refused', code: thrown.code, why: thrown.message })
-      // Of this machine, and not of what anybody may claim in an offer.
-      const isOfDisk = thrown.code === 'NO_SPACE' || thrown.code === 'FAILED'
-      if (isAccepted && isOfDisk) this.#rejectFirst(thrown)
+      // Of this machine's disk, which says so itself, and not of what anybody may claim in an offer.
+      if (isAccepted && thrown.cause !== undefined) this.#rejectFirst(thrown)
     }
   }
 

@@ -4,26 +4,22 @@ import { transferLimits } from './limits.ts'
 import { type SourceFile, wholeMs } from './source-file.ts'
 import { reasonOf, TransferError } from './transfer-error.ts'
 
-export interface SourceOptions {
-  /** Whether folders are sent, with what is in them. */
-  readonly recursive: boolean
-  /** Hears of what is in a folder and is not sent: links, sockets, devices. */
-  readonly onSkip: (path: string, why: string) => void
-}
+/** Hears of what is in a folder and is not sent: links, sockets, devices, folders without anything in them. */
+export type OnSkip = (path: string, why: string) => void
 
 /**
  * The files that are meant by `paths`, in the order of their names, each under its own name or under that of the folder
- * that was given. Empty folders are left out.
+ * that was given.
  *
  * @throws TransferError NO_FILES, TOO_MANY
  */
 export async function findSourceFiles(
   paths: readonly string[],
-  options: SourceOptions,
+  onSkip: OnSkip,
 ): Promise<readonly SourceFile[]> {
   const found: SourceFile[] = []
   for (const path of paths) {
-    for await (const file of filesAt(path, options)) {
+    for await (const file of filesAt(path, onSkip)) {
       found.push(file)
       if (found.length > transferLimits.files) throw tooMany()
     }
@@ -39,31 +35,33 @@ export async function findSourceFiles(
   return found.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function* filesAt(path: string, options: SourceOptions): AsyncGenerator<SourceFile, void, undefined> {
+async function* filesAt(path: string, onSkip: OnSkip): AsyncGenerator<SourceFile, void, undefined> {
   const name = basename(resolve(path))
   const stats = await stat(path).catch(unsendable(path))
   if (stats.isFile()) yield sourceFile(path, name, stats)
-  else if (!stats.isDirectory()) throw new TransferError('NO_FILES', `${path} is no file`)
-  else if (options.recursive) yield* filesIn(path, name, options)
-  else throw new TransferError('NO_FILES', `${path} is a folder: -r sends what is in it`)
+  else if (stats.isDirectory()) yield* filesIn(path, name, onSkip)
+  else throw new TransferError('NO_FILES', `${path} is no file`)
 }
 
 async function* filesIn(
   folder: string,
   name: string,
-  options: SourceOptions,
+  onSkip: OnSkip,
 ): AsyncGenerator<SourceFile, void, undefined> {
   if (name.split('/').length >= transferLimits.nameParts) {
     throw new TransferError('NO_FILES', `${folder} lies too deep to be sent`)
   }
+  let isEmpty = true
   for await (const entry of await opendir(folder).catch(unsendable(folder))) {
+    isEmpty = false
     const path = join(folder, entry.name)
     const inner = `${name}/${entry.name}`
-    if (entry.isDirectory()) yield* filesIn(path, inner, options)
+    if (entry.isDirectory()) yield* filesIn(path, inner, onSkip)
     else if (entry.isFile()) yield sourceFile(path, inner, await stat(path).catch(unsendable(path)))
     // A link may lead anywhere: out of the folder, or round in a circle.
-    else options.onSkip(path, entry.isSymbolicLink() ? 'it is a link' : 'it is no file')
+    else onSkip(path, entry.isSymbolicLink() ? 'it is a link' : 'it is no file')
   }
+  if (isEmpty) onSkip(folder, 'there is nothing in it')
 }
 
 function sourceFile(path: string, name: string, stats: { size: number; mtimeMs: number }): SourceFile {

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { limits } from '../../cli/services/limits.ts'
 import { startHub, type RunningHub } from '../../signal-server/index.ts'
+import { deferred } from '../support/deferred.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
 import { freePort } from '../support/fixed-port.ts'
 import { run, start } from './command.ts'
@@ -62,21 +64,53 @@ describe.skipIf(!canRun('curl')).each(['net', 'rtc'])(`${titleOf('curl')}, over 
   })
 })
 
-test('ends and resets are passed on as they are', async () => {
-  const accepted: Socket[] = []
-  const service = await serveTcp((socket) => {
-    accepted.push(socket)
-    socket.write('hello')
+describe('of two processes one is killed and started again', () => {
+  test('the forwarding one: what went through it is reset at the service, and what comes next is carried', async () => {
+    const { accepted, port: servicePort } = await serveHello()
+    const { port, exposing, forwarding, forward } = await forwardService(servicePort)
+    const { here, there } = await connectThrough(port, accepted)
+    const fates = [fateOf(here), fateOf(there)]
+    forwarding.child.kill('SIGKILL')
+    await forwarding.ended
+    // The system ends the sockets of a process that was killed; a reset it makes only of what had bytes unread.
+    expect(await Promise.all(fates)).toEqual([expect.stringMatching(/^(?:ended|reset)$/), 'reset'])
+    await exposing.said(/Gone: /)
+    await forward()
+    await connectThrough(port, accepted)
+    expect(exposing.child.exitCode).toBe(null)
   })
-  const { port } = await forwardService(service)
-  const connectBoth = async () => {
-    const here = await connectTcp(port)
-    await once(here, 'data')
-    here.pause()
-    const there = accepted.at(-1)
-    if (there === undefined) throw new Error('the service has said hello')
-    return { here, there }
-  }
+
+  test('the exposing one: what went through it is reset at the port, and what comes next is carried', async () => {
+    const { accepted, port: servicePort } = await serveHello()
+    const { port, exposing, forwarding, expose } = await forwardService(servicePort)
+    const { here, there } = await connectThrough(port, accepted)
+    const fates = [fateOf(here), fateOf(there)]
+    exposing.child.kill('SIGKILL')
+    await exposing.ended
+    expect(await Promise.all(fates)).toEqual(['reset', expect.stringMatching(/^(?:ended|reset)$/)])
+    await expose()
+    await connectThrough(port, accepted)
+    expect(forwarding.child.exitCode).toBe(null)
+  })
+
+  test('the forwarding one, over WebRTC: what comes next does not wait for what is lost', async () => {
+    const { accepted, port: servicePort } = await serveHello()
+    const { port, exposing, forwarding, forward } = await forwardService(servicePort, hub.url)
+    const { here } = await connectThrough(port, accepted)
+    const fate = fateOf(here)
+    forwarding.child.kill('SIGKILL')
+    await forwarding.ended
+    await fate
+    await forward()
+    await connectThrough(port, accepted)
+    expect(exposing.child.exitCode).toBe(null)
+  })
+})
+
+test('ends and resets are passed on as they are', async () => {
+  const { accepted, port: servicePort } = await serveHello()
+  const { port } = await forwardService(servicePort)
+  const connectBoth = () => connectThrough(port, accepted)
   // One direction ends, and the other goes on.
   const talk = await connectBoth()
   talk.here.end('6 times 7?')
@@ -99,6 +133,26 @@ test('ends and resets are passed on as they are', async () => {
   afterEnd.there.resetAndDestroy()
   expect(await fateOf(afterEnd.here)).toBe('reset')
 })
+
+test.each(['net', 'rtc'])(
+  'over %s stdin reaches a slow service whole that has ended first',
+  async (transport) => {
+    const bytes = 8 * 1024 * 1024
+    let received = 0
+    const isDone = deferred<void>()
+    const service = await serveTcp((socket) => {
+      socket.end('hello')
+      readSlowly(socket, (part) => (received += part.length)).then(isDone.resolve, isDone.reject)
+    })
+    const { address, key } = await forwardService(service, transport === 'rtc' ? hub.url : undefined)
+    const proxy = start(['forward', '-', address, '--key', key])
+    await proxy.printed(/hello/)
+    proxy.child.stdin?.end(Buffer.alloc(bytes))
+    expect((await proxy.ended).code).toBe(0)
+    await isDone.promise
+    expect(received).toBe(bytes)
+  },
+)
 
 test('one that reads nothing holds back its own service, and nobody else', async () => {
   const chunk = Buffer.alloc(1024 * 1024)
@@ -164,6 +218,34 @@ test('who waits for a peer that is away is refused in time', async () => {
   expect(await fateOf(await connectTcp(await portOf(forwarding)))).toBe('reset')
   expect(forwarding.child.exitCode).toBe(null)
 })
+
+/** A service that greets, and whom it has accepted. */
+async function serveHello(): Promise<{ accepted: Socket[]; port: number }> {
+  const accepted: Socket[] = []
+  const port = await serveTcp((socket) => {
+    accepted.push(socket)
+    socket.write('hello')
+  })
+  return { accepted, port }
+}
+
+/** Both ends of a connection to the service through `port`, once it has greeted. */
+async function connectThrough(port: number, accepted: readonly Socket[]) {
+  const here = await connectTcp(port)
+  await once(here, 'data')
+  here.pause()
+  const there = accepted.at(-1)
+  if (there === undefined) throw new Error('the service has said hello')
+  return { here, there }
+}
+
+/** As what has more to do than to read. */
+async function readSlowly(socket: Socket, onPart: (part: Buffer) => void): Promise<void> {
+  for await (const part of socket as AsyncIterable<Buffer>) {
+    onPart(part)
+    await sleep(1)
+  }
+}
 
 /** To the end, after which the socket can still be written to. */
 function readAll(socket: Socket): Promise<string> {

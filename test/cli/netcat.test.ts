@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHub, type RunningHub } from '../../signal-server/index.ts'
 import { addressIn, run, start, startShell, temporaryFolder, type Running } from './command.ts'
+import { checksum, makeTree } from './tree.ts'
 
 let hub: RunningHub
 beforeAll(async () => {
@@ -161,21 +161,4 @@ async function untilStuck(read: () => number): Promise<number> {
     if (now === before) return now
     before = now
   }
-}
-
-function makeTree(folder: string): void {
-  mkdirSync(join(folder, 'a', 'b'), { recursive: true })
-  writeFileSync(join(folder, 'empty'), '')
-  writeFileSync(join(folder, 'a', 'small'), 'text')
-  writeFileSync(join(folder, 'a', 'b', 'large'), randomBytes(9_000_001))
-}
-
-/** Of all files with their names. */
-function checksum(folder: string): string {
-  const names = execFileSync('find', ['.', '-type', 'f'], { cwd: folder, encoding: 'utf8' })
-    .trim()
-    .split('\n')
-  const hash = createHash('sha256')
-  for (const name of names.toSorted()) hash.update(name).update(readFileSync(join(folder, name)))
-  return hash.digest('hex')
 }

@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { describeFailure, exitOf } from '../../cli/failures.ts'
 import { createProgram } from '../../cli/program.ts'
@@ -5,6 +8,8 @@ import { StatusLine } from '../../cli/status-line.ts'
 import { printable, shellWord } from '../../cli/terminal.ts'
 import { errorCodes, MultiserverError, type ErrorCode } from '../../core/errors.ts'
 import { run, start } from './command.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 describe('help', () => {
   const { commands } = createProgram()
@@ -23,6 +28,23 @@ describe('help', () => {
     expect([code, stdout]).toEqual([2, ''])
     expect(asked.split('\n').filter((line) => line.length > 80)).toEqual([])
     expect(asked).not.toContain('\u001B')
+  })
+
+  test('is there before any transport, any cryptography or a web server is loaded', async () => {
+    const packages = new Set<string>()
+    const files = new Set<string>()
+    const visit = async (file: string): Promise<void> => {
+      if (files.has(file)) return
+      files.add(file)
+      const source = await readFile(file, 'utf8')
+      for (const [, name = ''] of source.matchAll(/^(?:import|export) (?!type ).*?from '([^']+)'$/gms)) {
+        if (name.startsWith('.')) await visit(join(dirname(file), name))
+        else if (!name.startsWith('node:')) packages.add(name)
+      }
+    }
+    await visit(join(root, 'cli/main.ts'))
+    expect([...packages].toSorted()).toEqual(['@noble/hashes/utils.js', 'commander'])
+    expect([...files].filter((file) => file.startsWith(join(root, 'plugs')))).toEqual([])
   })
 
   test('a command that is misspelt is guessed', async () => {

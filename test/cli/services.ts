@@ -21,7 +21,9 @@ export interface ForwardedService {
   /** The file of the only key that is let in. */
   readonly key: string
   /** Starts the exposing process once more, at the same address. */
-  expose(): Promise<Running>
+  readonly expose: () => Promise<Running>
+  /** Starts the forwarding process once more, at the same port. */
+  readonly forward: () => Promise<Running>
 }
 
 /** Over TCP, or over WebRTC through `hubUrl`. */
@@ -39,11 +41,15 @@ export async function forwardService(servicePort: number, hubUrl?: string): Prom
     return running
   }
   const exposing = await expose()
-  // Longer than any test: what waits in vain is another test's affair.
-  const forwarding = start(['forward', '0', address, '--key', files.key, '--wait', '300'])
-  await forwarding.said(/Connected to/)
+  const forward = async (at: number) => {
+    // Longer than any test: what waits in vain is another test's affair.
+    const running = start(['forward', String(at), address, '--key', files.key, '--wait', '300'])
+    await running.said(/Connected to/)
+    return running
+  }
+  const forwarding = await forward(0)
   const port = await portOf(forwarding)
-  return { port, address, exposing, forwarding, key: files.key, expose }
+  return { port, address, exposing, forwarding, key: files.key, expose, forward: () => forward(port) }
 }
 
 /** Where `forward 0` listens, which it prints. */

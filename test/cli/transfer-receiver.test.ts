@@ -1,10 +1,8 @@
-import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { TransferEvent } from '../../cli/transfer/events.ts'
 import { Folder } from '../../cli/transfer/folder.ts'
-import { messageFrame } from '../../cli/transfer/frames.ts'
-import { senderCodec } from '../../cli/transfer/messages.ts'
 import { writeNotes } from '../../cli/transfer/notes.ts'
 import { sendOver } from '../../cli/transfer/outgoing.ts'
 import type { Existing } from '../../cli/transfer/partial-file.ts'
@@ -19,20 +17,17 @@ const key = new Uint8Array(32).fill(7)
 /** Seconds since 1970: a time that every file system keeps as it is. */
 const madeAt = 1_000_000_000
 
-it('goes on after an offer for which there is no room, and that nobody has accepted', async () => {
-  const { receiver, source, events } = await makePlace({ existing: 'refuse' })
-  const [near, far] = connect()
-  const met = receiver.meet(far)
-  const size = 2 ** 50
-  for (const message of [
-    { type: 'offer' as const, version: 1, files: 1, bytes: size },
-    { type: 'file' as const, name: 'x', size, modified: 0 },
-  ]) {
-    void near.write(messageFrame(senderCodec.encode(message)))
-  }
-  await near.close()
-  await met
-  expect(events).toContainEqual(expect.objectContaining({ event: 'refused', code: 'NO_SPACE' }))
+it.each([
+  ['who is let in hears that there is no room, and not how much there is', true, 'NO_SPACE'],
+  ['who is not hears only that', false, 'DECLINED'],
+])('of a disk that is too small %s, and the next is served', async (_what, isWanted, code) => {
+  const { receiver, source, events, answers } = await makePlace({ existing: 'refuse' })
+  answers.push(isWanted)
+  const refused = await sendFilesTo(receiver, [await hugeFileIn(source)], () => undefined).catch(
+    (error: unknown) => error,
+  )
+  expect(refused).toMatchObject({ code, message: expect.not.stringMatching(/\d/) })
+  expect(events).toContainEqual(expect.objectContaining({ event: 'refused', code }))
   await send(receiver, source)
   expect(await receiver.first).toMatchObject({ done: 1 })
 })
@@ -91,7 +86,53 @@ it.each<[string, Existing, Uint8Array<ArrayBuffer> | undefined, string]>([
   },
 )
 
-/** A receiver that takes everything it is asked about, and a file to send. */
+it.each(['a.part', 'a.part.json'])('keeps %s of the user', async (name) => {
+  const { receiver, source, inbox, events } = await makePlace({ existing: 'overwrite' })
+  await writeFile(join(inbox, name), 'mine')
+  await send(receiver, source)
+  expect(events).toContainEqual(
+    expect.objectContaining({ event: 'skipped', code: 'BLOCKED', why: `${name} is in the way` }),
+  )
+  expect(await readFile(join(inbox, name), 'utf8')).toBe('mine')
+})
+
+it.each(['a.part', 'a.part.json'])('keeps %s that came up while somebody was asked', async (name) => {
+  const { receiver, source, inbox, answers } = await makePlace({ existing: 'refuse' })
+  answers.push(async () => writeFile(join(inbox, name), 'mine'))
+  const refused = await send(receiver, source).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'FAILED', message: expect.stringContaining(`${name} has come up`) })
+  expect(await readdir(inbox)).toEqual([name])
+  expect(await readFile(join(inbox, name), 'utf8')).toBe('mine')
+  await rm(join(inbox, name))
+  await send(receiver, source)
+  expect(await receiver.first).toMatchObject({ done: 1 })
+})
+
+it('begins anew over an empty NAME.part, as an attempt leaves it that was killed at once', async () => {
+  const { receiver, source, inbox } = await makePlace({ existing: 'refuse' })
+  await writeFile(join(inbox, 'a.part'), '')
+  await send(receiver, source)
+  expect(await readdir(inbox)).toEqual(['a'])
+})
+
+it.each<[string, Uint8Array<ArrayBuffer>, string[]]>([
+  ['goes', key, ['a']],
+  ['stays when another has sent it', new Uint8Array(32).fill(8), ['a', 'a.part', 'a.part.json']],
+])('what an attempt left beside a file that is there already %s', async (_what, from, left) => {
+  const { receiver, source, inbox, events } = await makePlace({ existing: 'refuse' })
+  const standing = join(inbox, 'a')
+  await writeFile(standing, 'theirs')
+  for (const path of [source, standing]) await utimes(path, madeAt, madeAt)
+  await writeFile(`${standing}.part`, 'the')
+  await writeNotes(`${standing}.part.json`, { from, name: 'a', size: 6, modified: madeAt * 1000 })
+  await send(receiver, source)
+  expect(events).toContainEqual(expect.objectContaining({ event: 'done', moved: 0 }))
+  expect((await readdir(inbox)).toSorted()).toEqual(left)
+})
+
+type Answer = boolean | (() => Promise<void>)
+
+/** A receiver that takes everything it is asked about, unless `answers` has something else, and a file to send. */
 async function makePlace({ existing }: { existing: Existing }) {
   const folder = temporaryFolder()
   const [inbox, source] = [join(folder, 'inbox'), join(folder, 'a')]
@@ -99,16 +140,20 @@ async function makePlace({ existing }: { existing: Existing }) {
   await writeFile(source, 'theirs')
   const events: TransferEvent[] = []
   const asked: string[] = []
+  const answers: Answer[] = []
   const receiver = new Receiver({
     folder: new Folder(inbox, existing),
     mostBytes: 2 ** 53,
     report: (event) => events.push(event),
     async ask(peer) {
       asked.push(peer)
+      const answer = answers.shift() ?? true
+      if (typeof answer === 'boolean') return answer
+      await answer()
       return true
     },
   })
-  return { receiver, inbox, source, events, asked }
+  return { receiver, inbox, source, events, asked, answers }
 }
 
 async function send(receiver: Receiver, path: string): Promise<void> {
@@ -130,8 +175,15 @@ async function sendFilesTo(
   }
 }
 
+/** What its sender says of it; nothing of it is read before it is wanted. */
+async function hugeFileIn(path: string): Promise<SourceFile> {
+  const [file] = await filesAt(path)
+  if (file === undefined) throw new Error(`${path} is a file`)
+  return { ...file, size: 2 ** 50 }
+}
+
 function filesAt(path: string): Promise<readonly SourceFile[]> {
-  return findSourceFiles([path], { recursive: false, onSkip: () => undefined })
+  return findSourceFiles([path], () => undefined)
 }
 
 function connect(): [Connection, Connection] {

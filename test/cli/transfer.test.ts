@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { generateKeys, keyToString, loadOrCreateKeys } from '../../plugs/keys.ts'
@@ -26,14 +26,17 @@ describe('multiserver send and receive', () => {
       await writeFile(join(photos, '.hidden'), 'dots do not hide')
       await writeFile(join(photos, 'empty'), '')
       await symlink('/etc/passwd', join(photos, 'link'))
+      await mkdir(join(photos, 'nothing'))
+      await chmod(join(photos, 'empty'), 0o755)
       await utimes(source, 1_000_000_000, 1_000_000_000)
       const receiver = startReceive(inbox, '--hub', hub.url, '--yes')
       const { address } = await receiver.first('listening')
       expect(address).toMatch(/^rtc:/)
-      const sender = startSend('-r', source, photos, address)
+      const sender = startSend(source, photos, address)
       const { code, stderr } = await sender.ended
       expect(code).toBe(0)
       expect(stderr).toContain('link: it is a link')
+      expect(stderr).toContain('nothing: there is nothing in it')
       expect((await receiver.ended).code).toBe(0)
       expect((await readdir(inbox, { recursive: true })).toSorted()).toEqual([
         'photos',
@@ -46,6 +49,7 @@ describe('multiserver send and receive', () => {
       expect(await sha256Of(join(inbox, 'source.bin'))).toBe(sha256)
       expect(await sha256Of(join(inbox, 'photos/inner/a b ü.bin'))).toBe(innerSha256)
       expect((await stat(join(inbox, 'source.bin'))).mtimeMs).toBe(1_000_000_000_000)
+      expect((await stat(join(inbox, 'photos/empty'))).mode & 0o111).toBe(0)
       const hashes = receiver.events.flatMap((event) => (event.event === 'done' ? [event.sha256] : []))
       expect(hashes).toEqual(sender.events.flatMap((event) => (event.event === 'done' ? [event.sha256] : [])))
       expect(hashes).toContain(sha256)
@@ -109,12 +113,13 @@ describe('multiserver send and receive', () => {
 
   it('say at once what can not be', async () => {
     const { folder, source } = await prepare()
+    await mkdir(join(folder, 'void'))
     const address = `net:127.0.0.1:1~shs2:${keyToString((await generateKeys()).publicKey)}`
     const results = [
       startReceive(join(folder, 'inbox'), '--net', '0'),
       startSend(source),
       startSend(join(folder, 'nothing'), address),
-      startSend(folder, address),
+      startSend('-r', join(folder, 'void'), address),
       startSend(source, 'net:127.0.0.1:1'),
       startSend(source, address),
     ].map(async ({ ended }) => [(await ended).code, (await ended).stderr] as const)
@@ -122,7 +127,7 @@ describe('multiserver send and receive', () => {
       [2, expect.stringContaining('--yes')],
       [2, expect.stringContaining('no file, or no address')],
       [2, expect.stringContaining('ENOENT')],
-      [2, expect.stringContaining('-r sends what is in it')],
+      [2, expect.stringContaining('no files in what is to be sent')],
       [4, expect.stringContaining('DOWNGRADE_REFUSED')],
       [3, expect.stringContaining('CONNECT_FAILED')],
     ])

@@ -11,7 +11,7 @@ import shs from '../../../plugs/shs/index.ts'
 import shs2 from '../../../plugs/shs2/index.ts'
 import tunnel from '../../../plugs/tunnel/index.ts'
 import { failure } from '../../support/failure.ts'
-import { fixedPort } from '../../support/fixed-port.ts'
+import { freePort } from '../../support/fixed-port.ts'
 
 const keys = {
   server: await generateKeys(),
@@ -41,7 +41,7 @@ describe('a forward', () => {
   it('leads through the tunnel of another bridge, which is shown the key of this one', async () => {
     const allow = vi.fn(() => true)
     const to = await echo()
-    const port = fixedPort()
+    const port = await freePort()
     const place = net({ host: '127.0.0.1', port })
     await start(MultiServer([[place, shs2({ keys: keys.bridge }), tunnel({ to: () => to, allow })]]))
     const { dial } = await forwardTo(`net:127.0.0.1:${port}~shs2:${bridge}~tunnel:${server}~shs:${server}`)

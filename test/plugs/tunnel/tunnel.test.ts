@@ -133,6 +133,17 @@ describe('the stack of a bridge', () => {
     await Promise.all([connection.closed, accepted.closed])
   })
 
+  it('tells how much it passes on, and counts none of it as a connection', async () => {
+    const server = serve(keys.server)
+    const bridge = runBridge({ to: () => server.place })
+    expect(bridge.status().passages).toBe(0)
+    const first = await dial(throughBridge(bridge.place))
+    await dial(throughBridge(bridge.place))
+    await vi.waitFor(() => expect(bridge.status()).toMatchObject({ connections: [], passages: 2 }))
+    first.abort()
+    await vi.waitFor(() => expect(bridge.status().passages).toBe(1))
+  })
+
   it('prints no address: it can only be dialed with the key of a server', () => {
     const to = () => undefined
     expect(
@@ -178,7 +189,7 @@ function start(ms: MultiServer, onConnection: (connection: Connection) => void) 
   const onError = vi.fn()
   const close = ms.server(onConnection, onError)
   open.push(close)
-  return { onError, close }
+  return { onError, close, status: () => ms.status() }
 }
 
 function serve(own: Keys): Running & { connection(): Promise<Connection> } {
