@@ -17,7 +17,7 @@ export interface FramePath {
   readonly maxFrameBytes: number
   /** Bytes handed over that have not left yet. */
   readonly queuedBytes: number
-  /** Never throws; what can't be sent shows as `onClose`. */
+  /** Takes a copy: the memory is the caller's again. Never throws; what can't be sent shows as `onClose`. */
   send(frame: Bytes): void
   /** Called once, in the turn in which the session gets the path: messages that came before are delivered now. */
   start(handlers: FramePathHandlers): void
