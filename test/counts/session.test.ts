@@ -40,10 +40,10 @@ it('16 MiB over a session are frames of 64 KiB, seven bytes more each, and ackno
   expect(await reading).toBe(total)
 
   const data = Math.ceil(total / (frameBytes - 7))
-  // A frame more wherever the credit or the flight ended within one.
-  expect(frames[0][1]?.count).toBeLessThanOrEqual(1.3 * data)
+  // A frame more wherever the credit ended within one, while the window grew.
+  expect(frames[0][1]?.count).toBeLessThanOrEqual(1.05 * data)
   expect(frames[0][1]?.bytes).toBe(total + 7 * (frames[0][1]?.count ?? 0))
-  expect(frames[1][2]?.count).toBeLessThanOrEqual(0.7 * data)
+  expect(frames[1][2]?.count).toBeLessThanOrEqual(0.55 * data)
   client.abort()
   server.abort()
 })
