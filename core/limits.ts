@@ -113,8 +113,11 @@ export const limits = {
     /** wrtc never says that its queue has drained: while it is full we look again this often. */
     lookAgainMs: 4,
     acknowledgeAfterMs: 50,
-    /** However large the window: the sender goes by acknowledgements, and what they free in one go it sends in one. */
-    acknowledgeAfterBytes: 128 * 1024,
+    /**
+     * Two whole frames of DATA, however large the window: the sender goes by acknowledgements, and what they free in one go it
+     * sends in one.
+     */
+    acknowledgeAfterBytes: 2 * (64 * 1024 - 7),
     /** A path that has been silent this long is asked, and dead when the answer is not there in time. */
     pingAfterMs: 5_000,
     pongTimeoutMs: 7_000,

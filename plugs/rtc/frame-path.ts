@@ -15,9 +15,9 @@ export interface FramePath {
   readonly usage?: RelayUsage | undefined
   /** The largest message that the far side takes. */
   readonly maxFrameBytes: number
-  /** Bytes handed over that have not left yet. */
+  /** Bytes handed over that have not left yet; a few may not be counted. */
   readonly queuedBytes: number
-  /** Never throws; what can't be sent shows as `onClose`. */
+  /** Takes a copy: the memory is the caller's again. Never throws; what can't be sent shows as `onClose`. */
   send(frame: Bytes): void
   /** Called once, in the turn in which the session gets the path: messages that came before are delivered now. */
   start(handlers: FramePathHandlers): void

@@ -43,12 +43,10 @@ export function encodeFrame(frame: Frame): Bytes {
   return bytes
 }
 
-/** An empty DATA frame of the right size; the caller fills in what follows the header. */
-export function makeDataFrame(offset: number, payloadBytes: number): Bytes {
-  const bytes = new Uint8Array(dataHeaderBytes + payloadBytes)
-  bytes[0] = types.indexOf('data')
-  writeOffset(bytes, 1, offset)
-  return bytes
+/** Makes `frame` one of DATA; the payload, which is the caller's to fill in, follows the header. */
+export function writeDataHeader(frame: Bytes, offset: number): void {
+  frame[0] = types.indexOf('data')
+  writeOffset(frame, 1, offset)
 }
 
 /** The frame in a message, or null when its type, length or version is not one of the above. Never throws. */

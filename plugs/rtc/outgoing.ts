@@ -116,9 +116,12 @@ export class Outgoing {
     const path = this.#path
     if (path === undefined || this.#error !== undefined) return
     const most = path.maxFrameBytes - dataHeaderBytes
-    const credit = Math.min(this.#kept.end, this.#peerLimit, this.#kept.start + path.flight.limitBytes)
-    while (path.isOpen && this.#next < credit && path.hasRoom()) {
+    const credit = Math.min(this.#kept.end, this.#peerLimit)
+    // Where the flight is the bound none is cut: it holds four of the largest, and two are acknowledged without a timer.
+    const flightEnd = this.#kept.start + path.flight.limitBytes
+    while (path.isOpen && this.#next < credit) {
       const bytes = Math.min(most, credit - this.#next)
+      if (this.#next + bytes > flightEnd || !path.hasRoom()) break
       path.sendData(this.#next, bytes, (payload) => this.#kept.copy(this.#next, payload))
       this.#next += bytes
       this.#resentBytes += Math.max(0, Math.min(bytes, this.#sent - this.#next + bytes))

@@ -1,7 +1,8 @@
+import { BufferPool } from '../../core/buffer-pool.ts'
 import { equalBytes } from '../../core/bytes.ts'
 import { limits } from '../../core/limits.ts'
 import { Flight } from './flight.ts'
-import { decodeFrame, encodeFrame, makeDataFrame, type Frame } from './frames.ts'
+import { dataHeaderBytes, decodeFrame, encodeFrame, writeDataHeader, type Frame } from './frames.ts'
 import type { Bytes, Path } from '../../core/types.ts'
 import type { CandidateTypes, FramePath } from './frame-path.ts'
 
@@ -18,6 +19,9 @@ const {
   queuedBytes,
   queuedFrames,
 } = limits.session
+
+/** For the frame that is being handed over: the path has its copy when that is done. */
+const frames = new BufferPool(frameBytes, 2)
 
 export type Hello = Extract<Frame, { type: 'hello' }>
 
@@ -128,9 +132,12 @@ export class SessionPath {
 
   /** @param fill copies the payload into the frame */
   sendData(offset: number, bytes: number, fill: (payload: Uint8Array) => void): void {
-    const frame = makeDataFrame(offset, bytes)
-    fill(frame.subarray(frame.length - bytes))
+    const memory = frames.take()
+    const frame = memory.subarray(0, dataHeaderBytes + bytes)
+    writeDataHeader(frame, offset)
+    fill(frame.subarray(dataHeaderBytes))
     this.#hand(frame)
+    frames.give(memory)
   }
 
   /** Asks for a PONG; its id, which `onFrame` gives back. */

@@ -1,3 +1,4 @@
+import { copy } from '../../core/bytes.ts'
 import { limits } from '../../core/limits.ts'
 import { EarlyMessages } from './early-messages.ts'
 import type { Bytes } from '../../core/types.ts'
@@ -41,7 +42,7 @@ export class SignalPath implements FramePath {
     if (this.#isOver || this.#frames >= earlyFrames) return
     this.#frames += 1
     this.#bytes += frame.length
-    this.#send(frame)
+    this.#send(copy(frame))
   }
 
   /** A frame of the far side. */

@@ -4,6 +4,7 @@ import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
+import { QueueLook } from './queue-look.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { FramePath } from './frame-path.ts'
@@ -152,6 +153,7 @@ export class WebRtcLink {
   #asPath(first: PairFacts, early: EarlyMessages): FramePath {
     const peer = this.#peer
     const kept = this.#kept
+    const look = new QueueLook(() => peer.bufferSize)
     let facts = first
     const stopWatching = watchPair(kept.connection(), (now) => {
       const isOther = now.kind !== facts.kind
@@ -169,10 +171,11 @@ export class WebRtcLink {
       },
       maxFrameBytes: Math.min(this.#peerMessageBytes, limits.session.frameBytes),
       get queuedBytes() {
-        return peer.bufferSize
+        return look.queuedBytes
       },
       send: (frame) => {
         if (this.#closeTimer !== undefined) return
+        look.add(frame.length)
         try {
           peer.send(frame)
         } catch {

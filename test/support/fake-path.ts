@@ -34,7 +34,8 @@ export class FakePath implements FramePath {
   send(message: Bytes): void {
     if (this.isClosed) return
     if (message.length > this.maxFrameBytes) throw new Error(`a frame of ${message.length} bytes`)
-    this.onSend(message)
+    // As those of a data channel, its bytes are what they are now.
+    this.onSend(message.slice())
   }
 
   start(handlers: FramePathHandlers): void {

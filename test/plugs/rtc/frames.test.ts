@@ -7,7 +7,7 @@ import {
   decodeFrame,
   encodeFrame,
   longestDirection,
-  makeDataFrame,
+  writeDataHeader,
   type Frame,
 } from '../../../plugs/rtc/frames.ts'
 import type { Bytes } from '../../../core/types.ts'
@@ -136,8 +136,9 @@ describe('the frames of a session', () => {
     expect(frame).toMatchObject({ session: new Uint8Array(16).fill(7) })
   })
 
-  it('leave room for the payload of DATA behind its header', () => {
-    const frame = makeDataFrame(2 ** 33, 3)
+  it('have the payload of DATA behind its header, whatever the memory had before', () => {
+    const frame = new Uint8Array(dataHeaderBytes + 3).fill(9)
+    writeDataHeader(frame, 2 ** 33)
     frame.set([1, 2, 3], dataHeaderBytes)
     expect(decodeFrame(frame)).toEqual({ type: 'data', offset: 2 ** 33, bytes: Uint8Array.of(1, 2, 3) })
   })

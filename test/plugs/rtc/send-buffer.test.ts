@@ -48,6 +48,18 @@ describe('the bytes kept to be sent again', () => {
     expect([...target]).toEqual([1, 2, 3])
   })
 
+  it('are those of this buffer, although the memory has had others', () => {
+    const before = new SendBuffer()
+    before.append(new Uint8Array(100_000).fill(7))
+    before.release(100_000)
+    const buffer = new SendBuffer()
+    buffer.append(bytesAt(0, 10))
+    expect(() => buffer.copy(0, new Uint8Array(11))).toThrow(RangeError)
+    const target = new Uint8Array(10)
+    buffer.copy(0, target)
+    expect(target).toEqual(bytesAt(0, 10))
+  })
+
   it('stay released when an older offset comes late', () => {
     const buffer = new SendBuffer()
     buffer.append(bytesAt(0, 100_000))
@@ -63,5 +75,7 @@ describe('the bytes kept to be sent again', () => {
     buffer.release(150_000)
     expect(() => buffer.copy(0, new Uint8Array(1))).toThrow(RangeError)
     expect(() => buffer.copy(199_999, new Uint8Array(70_000))).toThrow(RangeError)
+    expect(() => buffer.copy(199_999, new Uint8Array(2))).toThrow(RangeError)
+    expect(() => buffer.copy(149_999, new Uint8Array(2))).toThrow(RangeError)
   })
 })

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { MultiserverError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
-import { encodeFrame, longestDirection, resetCodes, type Frame } from '../../../plugs/rtc/frames.ts'
+import {
+  dataHeaderBytes,
+  encodeFrame,
+  longestDirection,
+  resetCodes,
+  type Frame,
+} from '../../../plugs/rtc/frames.ts'
 import { Session } from '../../../plugs/rtc/session.ts'
 import { FakeLink, FakePath, type FakePathOptions } from '../../support/fake-path.ts'
 import type { Bytes } from '../../../core/types.ts'
@@ -245,12 +251,27 @@ describe('the bytes of a session', () => {
     session.abort()
   })
 
-  it('are at most 256 KiB under way on a path that has not shown to take more', async () => {
+  it('are at most 256 KiB under way, in whole frames, on a path that has not shown to take more', async () => {
     const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
+    const { acknowledgeAfterBytes, frameBytes, leastFlightBytes } = limits.session
     await session.write(new Uint8Array(1_000_000))
-    expect(lastOffset(path.take())).toBe(limits.session.leastFlightBytes)
+    const under = lastOffset(path.take()) ?? NaN
+    expect(under).toBe(4 * (frameBytes - dataHeaderBytes))
+    expect(under).toBeLessThanOrEqual(leastFlightBytes)
+    // Not enough for one more.
     path.deliver({ type: 'ack', received: 50_000, limit: 2 ** 40 })
-    expect(lastOffset(path.take())).toBe(50_000 + limits.session.leastFlightBytes)
+    expect(path.take()).toEqual([])
+    // What the far side acknowledges without a timer.
+    path.deliver({ type: 'ack', received: acknowledgeAfterBytes, limit: 2 ** 40 })
+    expect(lastOffset(path.take())).toBe(acknowledgeAfterBytes + under)
+    session.abort()
+  })
+
+  it('are not held back for a whole frame where less is left', async () => {
+    const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
+    const whole = limits.session.frameBytes - dataHeaderBytes
+    await session.write(new Uint8Array(2 * whole + 1))
+    expect(lastOffset(path.take())).toBe(2 * whole + 1)
     session.abort()
   })
 
