@@ -129,7 +129,8 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
     if (session.isNew) onProgress('path')
     session.addPath(path)
   }
-  session.awaitDial(introduce({ signal: stop.signal, resume: false, onProgress, onPath }, isAnother))
+  const first = { signal: stop.signal, resume: false, onProgress, onPathStage: onProgress, onPath }
+  session.awaitDial(introduce(first, isAnother))
   if (signal.aborted) onAbort()
   try {
     await session.opened
@@ -147,7 +148,7 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
   return session
 }
 
-type Introducing = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPath'> &
+type Introducing = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPathStage' | 'onPath'> &
   Partial<Pick<ClientIntroduction, 'mayRelay'>>
 
 /** Borrows a socket to the hub for as long as the introduction takes; `isAlone`: a new one. */

@@ -11,9 +11,9 @@ import { Relaying, type RelayingOptions } from './relaying.ts'
 import { rebuildSdp } from './sdp.ts'
 import { SignalPath } from './signal-path.ts'
 import { createClientSignals, createServerSignals, type Signals } from './signals.ts'
-import { WebRtcLink } from './webrtc-link.ts'
+import { WebRtcLink, type LinkStage } from './webrtc-link.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
-import type { Bytes, DialStage, Identity, Scope } from '../../core/types.ts'
+import type { Bytes, DialStage, Identity, PathStage, Scope } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Answer, FrameSignal, Offer, RefusalCode, RelayUse, Signal } from './signal-payload.ts'
@@ -52,6 +52,8 @@ export interface ClientIntroduction {
   readonly onPath: (path: FramePath) => void
   readonly signal: AbortSignal
   readonly onProgress?: ((stage: DialStage) => void) | undefined
+  /** How far the paths are that are tried side by side. */
+  readonly onPathStage?: ((stage: PathStage) => void) | undefined
 }
 
 /** What a server decides about an offer before it makes anything: a refusal, or whom the path is for. */
@@ -67,7 +69,7 @@ export async function introduceClient(
   client: ClientIntroduction,
   options: IntroductionOptions,
 ): Promise<void> {
-  const { serverKey, session, resume, transforms, signal, onProgress, onPath } = client
+  const { serverKey, session, resume, transforms, signal, onProgress, onPathStage } = client
   let link: WebRtcLink | undefined
   let sealing: { idle(): Promise<void> } | undefined
   let closing: Promise<void> | undefined
@@ -89,7 +91,7 @@ export async function introduceClient(
       () => undefined,
     )
     const candidates = new CandidateOutlet(options.filter)
-    link = makeLink(true, channel.introduced, options, candidates)
+    link = makeLink(true, channel.introduced, options, candidates, onPathStage)
     const sdp = await link.description
     const relay = client.mayRelay() ? options.relay : 'never'
     // Bytes that a known session kept may be many: they wait for a path that carries them.
@@ -123,9 +125,13 @@ export async function introduceClient(
     // The server has begun, and the hub has granted what it consented to.
     if (early !== undefined)
       Promise.all([early.begun, channel.relayed]).then(
-        () => onPath(early),
+        () => client.onPath(early),
         () => early.close(),
       )
+    const onPath = (path: FramePath) => {
+      if (path.kind === 'relay') onPathStage?.('relay')
+      client.onPath(path)
+    }
     const { filter } = options
     await openPaths({ link, relaying, early, channel, signals, candidates, filter, signal, onPath })
   } catch (thrown) {
@@ -249,6 +255,7 @@ function makeLink(
   hubServers: readonly IceServer[] | Promise<readonly IceServer[]>,
   options: IntroductionOptions,
   candidates: CandidateOutlet,
+  onStage?: (stage: LinkStage) => void,
 ): WebRtcLink {
   const hubHost = new URL(options.hubUrl).hostname
   const withOwn = (servers: readonly IceServer[]) => [
@@ -261,6 +268,7 @@ function makeLink(
     iceServers: hubServers instanceof Promise ? hubServers.then(withOwn) : withOwn(hubServers),
     iceTransportPolicy: options.iceTransportPolicy,
     onCandidate: (candidate) => candidates.add(candidate),
+    onStage,
   })
 }
 
