@@ -172,8 +172,10 @@ export async function introduceServer<T extends IntroductionTarget>(
 ): Promise<void> {
   let link: WebRtcLink | undefined
   let relaying: Relaying | undefined
+  let sealing: { idle(): Promise<void> } | undefined
   try {
     const signals = createServerSignals({ id: idBytes(channel), identity: server.identity })
+    sealing = signals
     const offer = await firstSignal(channel, signals)
     const verdict = server.judge(offer)
     if ('refused' in verdict) return await refuse(channel, signals, verdict.refused)
@@ -222,6 +224,8 @@ export async function introduceServer<T extends IntroductionTarget>(
     const error = toError(thrown, 'CONNECT_FAILED')
     link?.close()
     relaying?.stop()
+    // Behind what is being sealed: a RESET may be among it.
+    await sealing?.idle()
     channel.close(error.code)
     await link?.closed
     throw error
