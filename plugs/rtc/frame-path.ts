@@ -36,7 +36,7 @@ export interface CandidateTypes {
 }
 
 /**
- * Milliseconds: the relay's circuit from asking for it, ICE from the moment in which this side knew both descriptions, and DTLS with the data
+ * Milliseconds: the relay's circuit from asking for it, ICE from the far side's description on, and DTLS with the data
  * channel from there.
  */
 export type PathTimes = Readonly<Partial<Record<PathStage, number>>>

@@ -1,4 +1,5 @@
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
+import { performance } from 'node:perf_hooks'
 import { classifyIp, parseIp } from '../../core/ip.ts'
 import { limits } from '../../core/limits.ts'
 
@@ -7,19 +8,26 @@ const { lookMs, sleptMs } = limits.machine
 /** As `os.networkInterfaces()` gives them. */
 export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>
 
+export interface Machine {
+  readonly interfaces: () => Interfaces
+  /** For how long this process has been at work, and not waiting, in milliseconds. */
+  readonly activeMs: () => number
+}
+
 /**
  * Notices that the machine has other addresses, or has slept: Node tells of neither. Looks now and then, while somebody listens, and
  * keeps no process alive.
  */
 export class MachineWatch {
-  readonly #interfaces: () => Interfaces
+  readonly #machine: Machine
   readonly #listeners = new Set<() => void>()
   #timer: ReturnType<typeof setInterval> | undefined
   #addresses = ''
   #lookedAt = 0
+  #activeMs = 0
 
-  constructor(interfaces: () => Interfaces = networkInterfaces) {
-    this.#interfaces = interfaces
+  constructor(machine: Machine = { interfaces: networkInterfaces, activeMs: readActiveMs }) {
+    this.#machine = machine
   }
 
   /** Calls back at each such change; the returned function stops that. */
@@ -39,6 +47,7 @@ export class MachineWatch {
   #start(): void {
     this.#addresses = this.#readAddresses()
     this.#lookedAt = Date.now()
+    this.#activeMs = this.#machine.activeMs()
     this.#timer = setInterval(() => this.#look(), lookMs)
     this.#timer.unref()
   }
@@ -47,10 +56,14 @@ export class MachineWatch {
     const addresses = this.#readAddresses()
     // The clock on the wall: that of performance.now() stands still on Linux while the machine sleeps.
     const now = Date.now()
-    const hasSlept = now - this.#lookedAt >= lookMs + sleptMs
+    // Who was busy all the time is late too, and has slept through nothing.
+    const activeMs = this.#machine.activeMs()
+    const idleMs = now - this.#lookedAt - (activeMs - this.#activeMs)
+    const hasSlept = idleMs >= lookMs + sleptMs
     const isElsewhere = addresses !== this.#addresses
     this.#addresses = addresses
     this.#lookedAt = now
+    this.#activeMs = activeMs
     if (!hasSlept && !isElsewhere) return
     for (const listener of this.#listeners) listener()
   }
@@ -58,11 +71,15 @@ export class MachineWatch {
   /** As one text; as it was where the system does not tell. */
   #readAddresses(): string {
     try {
-      return describe(this.#interfaces())
+      return describe(this.#machine.interfaces())
     } catch {
       return this.#addresses
     }
   }
+}
+
+function readActiveMs(): number {
+  return performance.eventLoopUtilization().active
 }
 
 /** Those that lead to others: link-local ones lead nowhere far, and come and go with each container. */

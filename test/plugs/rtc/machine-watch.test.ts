@@ -20,17 +20,25 @@ const home: Interfaces = { ...loopback, wlan0: [info('192.168.1.7'), info('2001:
 function watch(first: Interfaces | Error) {
   let interfaces = first
   let asked = 0
+  let activeMs = 0
   const onChange = vi.fn<() => void>()
-  const machine = new MachineWatch(() => {
-    asked += 1
-    if (interfaces instanceof Error) throw interfaces
-    return interfaces
+  const machine = new MachineWatch({
+    interfaces: () => {
+      asked += 1
+      if (interfaces instanceof Error) throw interfaces
+      return interfaces
+    },
+    activeMs: () => activeMs,
   })
   return {
     machine,
     onChange,
     asked: () => asked,
     stop: machine.listen(onChange),
+    work: (ms: number) => {
+      activeMs += ms
+      vi.setSystemTime(Date.now() + ms)
+    },
     /** What it is called for from one look to the next. */
     becomes: (next: Interfaces | Error): number => {
       onChange.mockClear()
@@ -84,6 +92,16 @@ describe('the watch of a machine', () => {
     // A clock that was set back is no sleep.
     vi.setSystemTime(Date.now() - 3_600_000)
     expect(becomes(home)).toBe(0)
+    stop()
+  })
+
+  it('takes no work for sleep, however long it was', () => {
+    const { becomes, work, stop } = watch(home)
+    work(10 * sleptMs)
+    expect(becomes(home)).toBe(0)
+    work(sleptMs)
+    vi.setSystemTime(Date.now() + sleptMs)
+    expect(becomes(home)).toBe(1)
     stop()
   })
 
