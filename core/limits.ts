@@ -164,6 +164,12 @@ export const limits = {
     /** Finished sessions that a client may still ask about; each costs some hundred bytes. */
     finished: 4_096,
   },
+  machine: {
+    /** How often Node's addresses are looked at: streams are to go on within 5 s of a change, and a look costs some 0.1 ms. */
+    lookMs: 2_000,
+    /** A look this late, with no work meanwhile: the machine slept, or the process was stopped. No connection dies of less. */
+    sleptMs: 10_000,
+  },
   hub: {
     /** Registering again after the socket was lost: full jitter under a bound that doubles between these. */
     shortestBackoffMs: 500,

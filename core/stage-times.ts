@@ -4,11 +4,13 @@ import type { DialStage } from './types.ts'
 export type StageTimes = Readonly<Partial<Record<DialStage, number>>>
 
 /** Passes the stages of a dial on and keeps how long each took. */
-export function timeStages(onProgress: ((stage: DialStage) => void) | undefined): {
-  onProgress: (stage: DialStage) => void
-  stageMs: StageTimes
+export function timeStages<Stage extends DialStage>(
+  onProgress: ((stage: Stage) => void) | undefined,
+): {
+  onProgress: (stage: Stage) => void
+  stageMs: Readonly<Partial<Record<Stage, number>>>
 } {
-  const stageMs: Partial<Record<DialStage, number>> = {}
+  const stageMs: Partial<Record<Stage, number>> = {}
   let before = performance.now()
   return {
     stageMs,

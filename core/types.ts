@@ -46,8 +46,14 @@ export interface StreamInfo {
 /** Where an address is meant to be reachable from. `private` is an old name of `local`. */
 export type Scope = 'device' | 'local' | 'public'
 
-/** Stages of a dial, in the order in which a transport or the stack reports them. */
-export type DialStage = 'hub' | 'introduced' | 'answered' | 'path' | 'transport' | 'secured'
+/** Stages of one path (rtc): the relay's circuit is open at both ends; ICE has a pair of candidates; DTLS and a data channel stand. */
+export type PathStage = 'relay' | 'ice' | 'dtls'
+
+/**
+ * Stages of a dial, in the order in which a transport or the stack reports them, each once. Paths are tried side by side: their stages
+ * come as they come, and no more of them once one path is there.
+ */
+export type DialStage = 'hub' | 'introduced' | 'answered' | PathStage | 'path' | 'transport' | 'secured'
 
 export interface DialContext {
   /** Aborts with the reason that the dial is to fail with. */

@@ -6,7 +6,10 @@ import { RateChart } from './rate-chart.tsx'
 
 /** One connection: which way it goes, what is proven, how fast it is. */
 export function ConnectionCard({ live }: { live: LiveTalk }) {
-  const { talk, path, roundTripMs, rates, stageMs, over } = live
+  const { talk, path, pathMs, roundTripMs, rates, stageMs, over } = live
+  const opened = Object.entries(pathMs.value).map(
+    ([stage, ms]) => `${pathStageNames[stage]} ${formatMs(ms)} ms`,
+  )
   // Read for its changes; the words come from the connection itself.
   const way = path.value ?? over
   const words = describeConnection(talk.connection)
@@ -32,6 +35,12 @@ export function ConnectionCard({ live }: { live: LiveTalk }) {
         </dd>
         <dt>Round trip</dt>
         <dd>{roundTripMs.value === undefined ? 'not measured yet' : `${formatMs(roundTripMs.value)} ms`}</dd>
+        {opened.length > 0 && (
+          <>
+            <dt>Paths opened</dt>
+            <dd>{opened.join(', ')}</dd>
+          </>
+        )}
         <dt>Throughput</dt>
         <dd>{`${formatBytes(live.rate)}/s`}</dd>
       </dl>
@@ -45,6 +54,8 @@ const protocolWords: Readonly<Record<string, string>> = {
   shs: 'shs: secret-handshake, end to end',
   shs2: 'shs2: Noise with ML-KEM-768, end to end',
 }
+
+const pathStageNames: Readonly<Record<string, string>> = { relay: 'relay', ice: 'ICE', dtls: 'DTLS' }
 
 function formatMs(ms: number): string {
   return ms < 10 ? ms.toFixed(1) : ms.toFixed(0)

@@ -4,10 +4,12 @@ import { stageNames, stageWords } from './stage-words.ts'
 
 /** A dial under way: what has been reached, and what is waited for. */
 export function DialStages({ stages }: { stages: readonly DialStage[] }) {
+  // Not all of them come: one path is enough.
+  const reached = Math.max(0, ...stages.map((stage) => allStages.indexOf(stage) + 1))
   return (
     <div class="dialing" role="status">
       {stageWords[stages.at(-1) ?? 'begun']}
-      <progress aria-label="How far the dial is" max={allStages.length} value={stages.length} />
+      <progress aria-label="How far the dial is" max={allStages.length} value={reached} />
     </div>
   )
 }
@@ -36,4 +38,14 @@ export function DialTimes({ stageMs }: { stageMs: StageTimes }) {
   )
 }
 
-const allStages: readonly DialStage[] = ['hub', 'introduced', 'answered', 'path', 'transport', 'secured']
+const allStages: readonly DialStage[] = [
+  'hub',
+  'introduced',
+  'answered',
+  'relay',
+  'ice',
+  'dtls',
+  'path',
+  'transport',
+  'secured',
+]

@@ -1,4 +1,4 @@
-import type { Bytes, Path } from '../../core/types.ts'
+import type { Bytes, Path, PathStage } from '../../core/types.ts'
 import type { RelayUsage } from './relay-usage.ts'
 
 /** One way for the frames of a session: a data channel, or a relay circuit. It is open when the session gets it. */
@@ -11,6 +11,8 @@ export interface FramePath {
   readonly source?: string | undefined
   /** Of the pair of ICE candidates in use. */
   readonly candidates?: CandidateTypes | undefined
+  /** How long it took to open. */
+  readonly tookMs?: PathTimes | undefined
   /** How much of what a relay grants is used. */
   readonly usage?: RelayUsage | undefined
   /** The largest message that the far side takes. */
@@ -32,6 +34,12 @@ export interface CandidateTypes {
   readonly local: string
   readonly remote: string
 }
+
+/**
+ * Milliseconds: the relay's circuit from asking for it, ICE from the far side's description on, and DTLS with the data
+ * channel from there.
+ */
+export type PathTimes = Readonly<Partial<Record<PathStage, number>>>
 
 export interface FramePathHandlers {
   onMessage(message: Bytes): void

@@ -10,15 +10,16 @@ import { limits } from '../../core/limits.ts'
 import { loadWebRtc, type WebRtc } from '#wrtc'
 import { publishStack, type PublishStackOptions } from '../directory/publish-stack.ts'
 import { seekBetterPath } from './better-path.ts'
+import { introduceClient, type ClientIntroduction } from './client-introduction.ts'
 import { borrowHubSocket } from './hub-clients.ts'
 import { randomId } from './hub-socket.ts'
-import { introduceClient, type ClientIntroduction, type IntroductionOptions } from './introduction.ts'
 import { dialInParallel, type Attempt } from './parallel-attempts.ts'
 import { introduceOnce, redial } from './redial.ts'
 import { addAcceptor } from './registrar.ts'
 import { Session } from './session.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { FramePath } from './frame-path.ts'
+import type { IntroductionOptions } from './introduction.ts'
 import type { ByteStream, DialContext, ListenContext, Listener, Scope, Transport } from '../../core/types.ts'
 
 export interface RtcOptions {
@@ -129,7 +130,8 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
     if (session.isNew) onProgress('path')
     session.addPath(path)
   }
-  session.awaitDial(introduce({ signal: stop.signal, resume: false, onProgress, onPath }, isAnother))
+  const first = { signal: stop.signal, resume: false, onProgress, onPathStage: onProgress, onPath }
+  session.awaitDial(introduce(first, isAnother))
   if (signal.aborted) onAbort()
   try {
     await session.opened
@@ -147,7 +149,7 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
   return session
 }
 
-type Introducing = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPath'> &
+type Introducing = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPathStage' | 'onPath'> &
   Partial<Pick<ClientIntroduction, 'mayRelay'>>
 
 /** Borrows a socket to the hub for as long as the introduction takes; `isAlone`: a new one. */

@@ -1,7 +1,10 @@
 import { abortReason } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import type { DialStage } from '../../core/types.ts'
+import type { DialStage, PathStage } from '../../core/types.ts'
+
+/** Of ways that are tried side by side: only all of them together have a time to keep. */
+const pathStages: readonly DialStage[] = ['relay', 'ice', 'dtls'] satisfies PathStage[]
 
 const { attempts: mostAttempts, lostAfterMs, stallMs, stallPathMs } = limits.attempts
 
@@ -60,8 +63,9 @@ export function dialInParallel<T>(options: AttemptsOptions<T>): Promise<T> {
       }
       watch(stallMs)
       const onStage = (stage: DialStage) => {
-        watch(stage === 'answered' ? stallPathMs : stallMs)
-        if (!told.has(stage) && !isOver) onProgress?.(stage)
+        if (!pathStages.includes(stage)) watch(stage === 'answered' ? stallPathMs : stallMs)
+        // Another attempt, or another way of this one, may come to what is of no interest any more.
+        if (!told.has(stage) && !told.has('path') && !isOver) onProgress?.(stage)
         told.add(stage)
       }
       begin({ signal: attempt.signal, onProgress: onStage, isAnother: number > 0 }).then(

@@ -4,8 +4,8 @@ import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { limits } from '../../core/limits.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
-import { introduceServer, type OfferVerdict } from './introduction.ts'
 import { Registration, type Publisher } from './registration.ts'
+import { introduceServer, type OfferVerdict } from './server-introduction.ts'
 import {
   joinServerSessions,
   type PathTaker,

@@ -3,6 +3,7 @@ import { MultiserverError, toError } from '../../core/errors.ts'
 import { canonicalHubName } from '../../core/hub-name.ts'
 import { registerBytes, type IceServer } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
+import { watchPage } from '#wrtc'
 import { HubSocket, type RecordRefusal } from './hub-socket.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
@@ -45,6 +46,7 @@ export class Registration {
   readonly registered: Promise<void>
   readonly #options: RegistrationOptions
   readonly #hubName: string
+  readonly #unwatchPage: () => void
   #resolveRegistered: () => void = () => undefined
   #rejectRegistered: (error: Error) => void = () => undefined
   #socket: HubSocket | undefined
@@ -69,6 +71,7 @@ export class Registration {
       this.#rejectRegistered = reject
     })
     this.registered.catch(() => undefined)
+    this.#unwatchPage = watchPage({ onWake: () => this.wake() })
     this.#connect()
   }
 
@@ -93,6 +96,12 @@ export class Registration {
       clearTimeout(this.#timer)
       this.#connectLater()
     }
+  }
+
+  /** What was known of the hub is old: a socket may be dead and nobody has said so, a hub that was away may be there. */
+  wake(): void {
+    this.#failures = 0
+    this.hurry()
   }
 
   async close(): Promise<void> {
@@ -186,6 +195,7 @@ export class Registration {
   #stop(error: MultiserverError): void {
     if (this.#stopped) return
     this.#stopped = true
+    this.#unwatchPage()
     clearTimeout(this.#timer)
     this.#rejectRegistered(error)
     this.#socket?.close()

@@ -13,7 +13,7 @@ import { EarlyMessages } from './early-messages.ts'
 import { RelayCipher } from './relay-cipher.ts'
 import { RelayUsage, type RelayGrant } from './relay-usage.ts'
 import type { Bytes, Scope } from '../../core/types.ts'
-import type { FramePath, FramePathHandlers } from './frame-path.ts'
+import type { FramePath, FramePathHandlers, PathTimes } from './frame-path.ts'
 
 const { openTimeoutMs } = limits.relay
 
@@ -24,6 +24,8 @@ export interface RelayPathOptions {
   readonly role: 'client' | 'server'
   /** How near the relay may be. */
   readonly reach?: Scope | undefined
+  /** When the circuit was asked for, by the clock of performance.now(). */
+  readonly askedAt: number
   /** Aborts the opening; what has opened is the caller's. */
   readonly signal: AbortSignal
   /** RELAY_LIMIT: most of what the hub grants is used up, or all of it. */
@@ -61,13 +63,16 @@ class RelayPath implements FramePath {
   readonly #cipher: RelayCipher
   readonly #early = new EarlyMessages()
   #resolveOpened: (path: FramePath) => void = () => undefined
+  readonly #askedAt: number
+  #tookMs: PathTimes | undefined
   #isConnected = false
   #isOpen = false
   #isOver = false
   #closeTimer: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ grant, relayKey, role, reach, onLimit }: RelayPathOptions) {
+  constructor({ grant, relayKey, role, reach, askedAt, onLimit }: RelayPathOptions) {
     const { url, token } = grant
+    this.#askedAt = askedAt
     this.usage = new RelayUsage(grant, onLimit)
     this.#cipher = new RelayCipher(relayKey, role)
     this.#socket = openWebSocket(url, {
@@ -106,6 +111,10 @@ class RelayPath implements FramePath {
     return this.#socket.queuedBytes
   }
 
+  get tookMs(): PathTimes | undefined {
+    return this.#tookMs
+  }
+
   send(frame: Bytes): void {
     if (!this.#isOpen || this.#isOver) return
     const message = this.#cipher.seal(frame)
@@ -139,6 +148,7 @@ class RelayPath implements FramePath {
     if (this.#isOver) return
     if (!this.#isOpen && data === relayOpenText) {
       this.#isOpen = true
+      this.#tookMs = { relay: performance.now() - this.#askedAt }
       this.usage.begin()
       return this.#resolveOpened(this)
     }

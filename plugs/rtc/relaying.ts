@@ -8,7 +8,7 @@ import type { IntroductionChannel } from './introduction-channel.ts'
 
 const { openTimeoutMs } = limits.relay
 
-export interface RelayingOptions extends Omit<RelayPathOptions, 'grant' | 'signal'> {
+export interface RelayingOptions extends Omit<RelayPathOptions, 'grant' | 'askedAt' | 'signal'> {
   readonly channel: IntroductionChannel
   readonly hubUrl: string
   /** Where the relay may be, beside the hub's own host. */
@@ -64,6 +64,7 @@ export class Relaying {
 
   async #open(): Promise<FramePath> {
     const { channel, hubUrl, relayHosts, ask } = this.#options
+    const askedAt = performance.now()
     await ask()
     const granted = withDeadline(
       channel.relayed,
@@ -77,6 +78,6 @@ export class Relaying {
         `the hub would have its relay at ${grant.url}; see relayHosts`,
       )
     }
-    return openRelayPath({ ...this.#options, grant, signal: this.#stop.signal })
+    return openRelayPath({ ...this.#options, grant, askedAt, signal: this.#stop.signal })
   }
 }

@@ -6,7 +6,7 @@ import { Session } from './session.ts'
 import { SessionPath } from './session-path.ts'
 import type { ByteStream, Bytes } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
-import type { IntroductionTarget } from './introduction.ts'
+import type { IntroductionTarget } from './server-introduction.ts'
 
 const { finished: mostFinished, suspended: mostSuspended, suspendedBytes } = limits.resume
 

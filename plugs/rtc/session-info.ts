@@ -1,5 +1,5 @@
 import type { Path, StreamInfo } from '../../core/types.ts'
-import type { CandidateTypes } from './frame-path.ts'
+import type { CandidateTypes, PathTimes } from './frame-path.ts'
 import type { Incoming } from './incoming.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { SessionPaths } from './session-paths.ts'
@@ -24,6 +24,11 @@ export type RtcStats = {
   readonly rttMs: number | undefined
   /** On the relay of a hub: how much this circuit has used of what the hub grants it. */
   readonly relay: Record<string, number | boolean> | undefined
+  /**
+   * What paths took to open: the newest circuit of a relay, and the newest WebRTC connection. The stages of a dial (`stageMs`) end with
+   * its first path; a better one comes later.
+   */
+  readonly pathMs: PathTimes
   /** Each counted once, however often it was sent. */
   readonly sentBytes: number
   readonly receivedBytes: number
@@ -61,6 +66,7 @@ export function describeSession({ address, source, ...parts }: SessionParts): St
       candidates: paths.current?.candidates,
       rttMs: paths.current?.rttMs,
       relay: paths.current?.usage?.figures(),
+      pathMs: paths.tookMs,
       sentBytes: outgoing.sentBytes,
       receivedBytes: incoming.receivedBytes,
       resentBytes: outgoing.resentBytes,

@@ -1,7 +1,7 @@
 import { limits } from '../../core/limits.ts'
 import { SessionPath, type Hello, type SessionPathEvents } from './session-path.ts'
 import type { Bytes, Path } from '../../core/types.ts'
-import type { FramePath } from './frame-path.ts'
+import type { FramePath, PathTimes } from './frame-path.ts'
 
 const { paths: mostPaths, worseCloseMs } = limits.session
 
@@ -39,6 +39,7 @@ export class SessionPaths {
   /** That of the path in use, as listeners know it. */
   #kind: Path | undefined
   #changes = 0
+  #tookMs: PathTimes = {}
   /** Whether one that goes ahead of no others has been open. */
   #hasStood = false
   #worseTimer: ReturnType<typeof setTimeout> | undefined
@@ -54,6 +55,11 @@ export class SessionPaths {
   /** How often one of another kind was taken into use, or one again, or that in use became another. */
   get changes(): number {
     return this.#changes
+  }
+
+  /** What the newest path of each kind took to open. */
+  get tookMs(): PathTimes {
+    return this.#tookMs
   }
 
   /** What the last path was lost to, where that is known. */
@@ -89,6 +95,7 @@ export class SessionPaths {
         // The far side has left it for another already, and would hear nothing.
         if (path.isAhead && this.#hasStood) return this.lose(path)
         if (!onOpen(theirs)) return
+        this.#tookMs = { ...this.#tookMs, ...framePath.tookMs }
         this.#hasStood ||= !path.isAhead
         this.#choose()
         this.#closeAhead()

@@ -2,11 +2,13 @@ import Peer from 'simple-peer/simplepeer.min.js'
 import { view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
+import { timeStages } from '../../core/stage-times.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
 import { QueueLook } from './queue-look.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
+import type { PathStage } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { WebRtc } from './wrtc.ts'
 
@@ -18,7 +20,11 @@ export interface WebRtcLinkOptions {
   readonly iceTransportPolicy?: RTCIceTransportPolicy | undefined
   /** Raw candidates as they are found; null once there are no more. */
   readonly onCandidate: (candidate: { candidate: string; mid: string } | null) => void
+  /** Each once, in this order. */
+  readonly onStage?: ((stage: LinkStage) => void) | undefined
 }
+
+export type LinkStage = Exclude<PathStage, 'relay'>
 
 const { channelCloseMs, quietMs, smallBytes } = limits.session
 
@@ -39,6 +45,8 @@ export class WebRtcLink {
   readonly #peer: Peer.Instance
   readonly #kept: KeptConnection
   readonly #initiator: boolean
+  readonly #onStage: WebRtcLinkOptions['onStage']
+  #stages = timeStages<LinkStage>(undefined)
   /** My offer is set: an answer may be. */
   readonly #isOffered: Promise<void>
   #peerMessageBytes = 0
@@ -50,9 +58,13 @@ export class WebRtcLink {
   constructor(options: WebRtcLinkOptions) {
     if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
     this.#initiator = options.initiator
+    this.#onStage = options.onStage
     let describe: (sdp: string | undefined) => void = () => undefined
     if (options.iceServers instanceof Promise) options.iceServers.catch(() => undefined)
-    const kept = keepConnection(options, (sdp) => describe(sdp))
+    const kept = keepConnection(options, {
+      onDescription: (sdp) => describe(sdp),
+      onChannelOpen: () => this.#reach('dtls'),
+    })
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
     connections += 1
@@ -94,6 +106,7 @@ export class WebRtcLink {
     peer.on('iceStateChange', (connection: string, gathering: string) => {
       if (gathering === 'complete') options.onCandidate(null)
       if (connection === 'disconnected') early.doubt()
+      if (connection === 'connected' || connection === 'completed') this.#reach('ice')
     })
     this.opened = new Promise((resolve, reject) => {
       peer.once('connect', () => {
@@ -107,6 +120,7 @@ export class WebRtcLink {
   /** The far side's description, rebuilt already. */
   accept(sdp: string): void {
     this.#peerMessageBytes = maxMessageSize(sdp)
+    this.#stages = timeStages(this.#onStage)
     if (!this.#initiator) return this.#signal({ type: 'offer', sdp })
     // Gathering, and with it what an answer needs, may still wait for its servers.
     void this.#isOffered.then(() => this.#signal({ type: 'answer', sdp }))
@@ -142,6 +156,12 @@ export class WebRtcLink {
     channel.close()
   }
 
+  /** WebRTC tells of one thread's stage and of another's: what must have been is taken to be. */
+  #reach(stage: LinkStage): void {
+    if (stage === 'dtls') this.#reach('ice')
+    if (this.#stages.stageMs[stage] === undefined) this.#stages.onProgress(stage)
+  }
+
   #signal(signal: Peer.SignalData): void {
     try {
       if (!this.#peer.destroyed) this.#peer.signal(signal)
@@ -169,6 +189,7 @@ export class WebRtcLink {
       get candidates() {
         return facts.candidates
       },
+      tookMs: this.#stages.stageMs,
       maxFrameBytes: Math.min(this.#peerMessageBytes, limits.session.frameBytes),
       get queuedBytes() {
         return look.queuedBytes
@@ -225,13 +246,16 @@ interface KeptConnection {
   readonly channel: () => RTCDataChannel | undefined
 }
 
-/**
- * Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. `onDescription`
- * hears of this side's description as it is made; gathering begins when it is set.
- */
+interface KeptEvents {
+  /** This side's description as it is made; gathering begins when it is set. */
+  readonly onDescription: (sdp: string | undefined) => void
+  readonly onChannelOpen: () => void
+}
+
+/** Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. */
 function keepConnection(
   options: WebRtcLinkOptions,
-  onDescription: (sdp: string | undefined) => void,
+  { onDescription, onChannelOpen }: KeptEvents,
 ): KeptConnection {
   const { webRtc, iceServers } = options
   let connection: RTCPeerConnection | undefined
@@ -240,7 +264,11 @@ function keepConnection(
     const made = new webRtc.RTCPeerConnection(config)
     connection = made
     const create = made.createDataChannel.bind(made)
-    made.createDataChannel = (label, init) => (channel = create(label, init))
+    made.createDataChannel = (label, init) => {
+      channel = create(label, init)
+      channel.addEventListener('open', onChannelOpen, { once: true })
+      return channel
+    }
     const setLocalDescription = made.setLocalDescription.bind(made)
     made.setLocalDescription = async (description) => {
       onDescription(description?.sdp)

@@ -7,8 +7,10 @@ export type { PageListeners, WebRtc } from './wrtc.ts'
 export function watchPage({ onHide, onWake }: PageListeners): () => void {
   const stop = new AbortController()
   const { signal } = stop
-  addEventListener('pagehide', onHide, { signal })
-  for (const type of ['online', 'pageshow']) addEventListener(type, onWake, { signal })
+  if (onHide !== undefined) addEventListener('pagehide', onHide, { signal })
+  addEventListener('pageshow', onWake, { signal })
+  const stopListening = onNetworkChange(onWake)
+  signal.addEventListener('abort', stopListening, { once: true })
   // A worker has no document, and is never frozen alone.
   globalThis.document?.addEventListener('resume', onWake, { signal })
   const onVisibility = () => document.visibilityState === 'visible' && onWake()
@@ -18,8 +20,24 @@ export function watchPage({ onHide, onWake }: PageListeners): () => void {
 
 /** Calls back when the machine is at another network, as far as the browser tells. The returned function stops that. */
 export function onNetworkChange(listener: () => void): () => void {
-  addEventListener('online', listener)
-  return () => removeEventListener('online', listener)
+  const stop = new AbortController()
+  const { signal } = stop
+  addEventListener('online', listener, { signal })
+  const { connection } = navigator as { connection?: NetworkInformation | undefined }
+  let type = connection?.type
+  const onChange = () => {
+    if (connection?.type === type) return
+    type = connection?.type
+    listener()
+  }
+  connection?.addEventListener('change', onChange, { signal })
+  return () => stop.abort()
+}
+
+/** Where there is one, mobile Chromium mostly. Its event comes at each new estimate of the network's speed too, which is no news. */
+interface NetworkInformation extends EventTarget {
+  /** `wifi`, `cellular`, … */
+  readonly type?: string | undefined
 }
 
 /** The browser's own WebRTC. RTC_UNAVAILABLE where it has none, or a policy forbids it. */

@@ -1,4 +1,5 @@
 import { MultiserverError } from '../../core/errors.ts'
+import { MachineWatch } from './machine-watch.ts'
 
 /** The parts of WebRTC that simple-peer needs; a browser's, or those of the package wrtc. */
 export interface WebRtc {
@@ -8,20 +9,23 @@ export interface WebRtc {
 }
 
 export interface PageListeners {
-  /** The page goes away: nothing of it runs afterwards. */
-  readonly onHide: () => void
-  /** The page is back from where its timers stood still, or the network is back: what is known of either is old. */
+  /** The page goes away: nothing of it runs afterwards. Node has no page. */
+  readonly onHide?: (() => void) | undefined
+  /** Page or machine are back from where timers stood still, or at another network: what is known of paths and hubs is old. */
   readonly onWake: () => void
 }
 
-/** Calls back on what befalls the page, which Node has none of. The returned function stops that. */
-export function watchPage(_listeners: PageListeners): () => void {
-  return () => undefined
+/** One for the process: however many connections there are, it looks no more often. */
+const machine = new MachineWatch()
+
+/** Calls back on what befalls the page or the machine; the returned function stops that. */
+export function watchPage({ onWake }: PageListeners): () => void {
+  return machine.listen(onWake)
 }
 
-/** Calls back when the machine is at another network, as far as that is told; Node is told nothing. The returned function stops that. */
-export function onNetworkChange(_listener: () => void): () => void {
-  return () => undefined
+/** Calls back when the machine may be at another network. The returned function stops that. */
+export function onNetworkChange(listener: () => void): () => void {
+  return machine.listen(listener)
 }
 
 /** Node's WebRTC: the optional package wrtc, loaded at first use. RTC_UNAVAILABLE where that can't be. */

@@ -61,6 +61,8 @@ export interface LabPlace {
   start(options?: StartPeerOptions): LabPeer
   /** As when a provider gives its customer another address. */
   changeAddress(): Promise<void>
+  /** As when a laptop is carried to another desk: the peer itself has another address, behind the same NAT. */
+  renumber(): Promise<void>
   /** As when a router restarts: it knows no flow any more. */
   flushConntrack(): Promise<void>
 }
@@ -116,6 +118,7 @@ async function furnish(namespaces: Namespaces, nats: readonly NatKind[], seed: n
     startLabPeer(namespaces.name(name), at.url, options)
   const places = nats.map((nat, index): LabPlace => {
     let addressesHad = 0
+    let numbersHad = 0
     return {
       nat,
       link: `nat${index}`,
@@ -125,6 +128,14 @@ async function furnish(namespaces: Namespaces, nats: readonly NatKind[], seed: n
         // The kernel forgets the flows of a masqueraded address with it, and a second address of a network with the first.
         await namespaces.run(`nat${index}`, `ip addr del ${from}/24 dev wan0\nip addr add ${to}/24 dev wan0`)
         await internet.tell(['move', `nat${index}`, from, to])
+      },
+      async renumber() {
+        const [from, to] = [peerAddress(index, numbersHad % 2), peerAddress(index, ++numbersHad % 2)]
+        // The route goes with the first address.
+        await namespaces.run(
+          `peer${index}`,
+          `ip addr del ${from}/24 dev eth0\nip addr add ${to}/24 dev eth0\nip route add default via ${peerAddress(index, 'nat')}`,
+        )
       },
       flushConntrack: () => namespaces.run(`nat${index}`, 'conntrack -F 2>/dev/null'),
     }
@@ -158,21 +169,26 @@ function natAddress(index: number, which: number): string {
   return `203.0.113.${100 + which * mostPlaces + index}`
 }
 
+/** In the network behind a NAT, which a peer has two addresses of and uses one. */
+function peerAddress(index: number, which: number | 'nat'): string {
+  return `10.0.${index + 1}.${which === 'nat' ? 1 : 2 + which}`
+}
+
 async function connectPeer(namespaces: Namespaces, nat: NatKind, index: number): Promise<void> {
-  const network = `10.0.${index + 1}`
+  const [gateway, own] = [peerAddress(index, 'nat'), peerAddress(index, 0)]
   const [natName, peerName] = [`nat${index}`, `peer${index}`]
   const peer = namespaces.name(peerName)
   await namespaces.run(
     natName,
     `ip link add lan0 type veth peer name eth0 netns ${peer}
-ip addr add ${network}.1/24 dev lan0
+ip addr add ${gateway}/24 dev lan0
 ip link set lan0 up
-${natScript(nat, `${network}.2`)}`,
+${natScript(nat, own)}`,
   )
   await namespaces.run(
     peerName,
-    `ip addr add ${network}.2/24 dev eth0
+    `ip addr add ${own}/24 dev eth0
 ip link set eth0 up
-ip route add default via ${network}.1`,
+ip route add default via ${gateway}`,
   )
 }

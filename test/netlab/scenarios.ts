@@ -45,6 +45,14 @@ export function addressChange(side: 'client' | 'server'): Scenario {
   }
 }
 
+/** The machine of the server, or of the client, has another address itself: what was bound to the old one leads nowhere. */
+export function renumbered(side: 'client' | 'server'): Scenario {
+  return async ({ places: [clientPlace, serverPlace], pair }) => {
+    await (side === 'client' ? clientPlace : serverPlace).renumber()
+    return goesOn(pair, probePair(pair))
+  }
+}
+
 /** Both NATs forget all their flows, as routers do that restart. */
 export const conntrackFlush: Scenario = async ({ places, pair }) => {
   await Promise.all(places.map((place) => place.flushConntrack()))
@@ -107,6 +115,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   ...Object.fromEntries([5, 15, 25, 40, 50].map((seconds) => [`blackout-${seconds}`, blackout(seconds)])),
   'address-change-client': addressChange('client'),
   'address-change-server': addressChange('server'),
+  'renumbered-client': renumbered('client'),
+  'renumbered-server': renumbered('server'),
   'conntrack-flush': conntrackFlush,
   'hub-restart': hubRestart,
   'peer-killed': lostPeer('SIGKILL'),

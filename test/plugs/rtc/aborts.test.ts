@@ -13,7 +13,12 @@ import type { Connection } from '../../../core/connection.ts'
 import type { DialStage } from '../../../core/types.ts'
 
 const dialAndLeave = fileURLToPath(new URL('../../support/dial-and-leave.mjs', import.meta.url))
-const stages: readonly DialStage[] = ['hub', 'introduced', 'answered', 'path', 'transport', 'secured']
+/** Where it begins on the relay, and where it does not. */
+const stages = {
+  first: ['hub', 'introduced', 'answered', 'path', 'transport', 'secured'],
+  never: ['hub', 'introduced', 'answered', 'ice', 'dtls', 'path', 'transport', 'secured'],
+} as const satisfies Record<string, readonly DialStage[]>
+const relays = ['first', 'never'] as const
 const keys = { server: await generateKeys(), client: await generateKeys() }
 
 let before: string[] = []
@@ -55,27 +60,30 @@ afterEach(async () => {
 })
 
 describe('a dial', () => {
-  it('reports each of its stages in order', async () => {
+  it.each(relays)('reports each of its stages in order (relay: %s)', async (relay) => {
     const reached: DialStage[] = []
-    const { ms } = dialer()
+    const { ms } = dialer({ relay })
     const connection = await ms.client(address, { onProgress: ({ stage }) => reached.push(stage) })
-    expect(reached).toEqual(stages)
+    expect(reached).toEqual(stages[relay])
     connection.abort()
     await connection.closed
   })
 
-  it.each(stages.slice(0, -1))('aborted at the stage "%s" leaves nothing on either side', async (at) => {
-    const dialing = dialer()
-    const controller = new AbortController()
-    const onProgress = ({ stage }: { stage: DialStage }) => stage === at && controller.abort()
-    const { signal } = controller
-    await expect(dialing.ms.client(address, { signal, onProgress })).rejects.toMatchObject({
-      code: 'ABORTED',
-    })
-    await until(() => areClosed(dialing.connections), 'every WebRTC connection of the client is closed')
-    await until(() => areClosed(serverRtc.connections), 'every WebRTC connection of the server is closed')
-    expect(accepted).toEqual([])
-  })
+  it.each(relays.flatMap((relay) => stages[relay].slice(0, -1).map((stage) => [stage, relay] as const)))(
+    'aborted at the stage "%s" (relay: %s) leaves nothing on either side',
+    async (at, relay) => {
+      const dialing = dialer({ relay })
+      const controller = new AbortController()
+      const onProgress = ({ stage }: { stage: DialStage }) => stage === at && controller.abort()
+      const { signal } = controller
+      await expect(dialing.ms.client(address, { signal, onProgress })).rejects.toMatchObject({
+        code: 'ABORTED',
+      })
+      await until(() => areClosed(dialing.connections), 'every WebRTC connection of the client is closed')
+      await until(() => areClosed(serverRtc.connections), 'every WebRTC connection of the server is closed')
+      expect(accepted).toEqual([])
+    },
+  )
 
   it.each([0, 1, 2, 3, 5, 8, 13, 21, 34, 55])(
     'aborted after %i turns of the event loop leaves nothing on either side',

@@ -1,6 +1,7 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { toBase64 } from '../../../core/bytes.ts'
 import { createIdentity, ready } from '../../../core/ed25519.ts'
+import { goneReason } from '../../../core/hub-protocol.ts'
 import { limits } from '../../../core/limits.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys, type Keys } from '../../../plugs/keys.ts'
@@ -141,14 +142,41 @@ describe('an rtc connection that begins on the relay', () => {
     await close()
   })
 
-  it('ends at the server when the client leaves before there is any other path', async () => {
+  it.each(['client', 'server'] as const)(
+    'ends at both ends when the %s leaves before there is any other path: it says so by the same way',
+    async (leaver) => {
+      const hub = await FakeHub.start({ relayUrl: () => 'ws://127.0.0.1:9/relay' })
+      const pair = await connectPair(hub.url, { ...noDirect, relay: 'first' })
+      expect([pair.client.path, pair.server.path]).toEqual(['relay', 'relay'])
+      const { [leaver]: mine, [leaver === 'client' ? 'server' : 'client']: far } = pair
+      mine.abort()
+      await expect(mine.read()).rejects.toMatchObject({ code: 'ABORTED' })
+      await expect(far.read()).rejects.toMatchObject({ code: 'PEER_RESET' })
+      await Promise.all([mine.closed, far.closed])
+      await pair.close()
+      await hub.close()
+    },
+  )
+
+  it('ends at both ends after the last tries when each is gone from the hub before there is any other path', async () => {
     const hub = await FakeHub.start({ relayUrl: () => 'ws://127.0.0.1:9/relay' })
     const pair = await connectPair(hub.url, { ...noDirect, relay: 'first' })
-    expect([pair.client.path, pair.server.path]).toEqual(['relay', 'relay'])
-    pair.client.abort()
-    await expect(pair.server.read()).rejects.toMatchObject({ code: expect.any(String) as string })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    const [server, client] = [await hub.peer(0), await hub.peer(1)]
+    const [id = ''] = client.heard.flatMap((message) => (message.type === 'introduce' ? [message.id] : []))
+    const ends = [pair.client, pair.server].map((end) => end.read())
+    for (const end of ends) end.catch(() => undefined)
+    // Neither can know whether the other is gone, or only its socket.
+    for (const peer of [server, client]) {
+      peer.say({ type: 'closed', id, reason: goneReason })
+      await new Promise((resolve) => peer.socket.once('pong', resolve).ping())
+    }
+    await vi.advanceTimersByTimeAsync(limits.introduction.lastTriesMs)
+    for (const end of ends) await expect(end).rejects.toMatchObject({ code: 'CONNECT_FAILED' })
+    await Promise.all([pair.client.closed, pair.server.closed])
     await pair.close()
     await hub.close()
+    vi.useRealTimers()
   })
 
   it('sends nothing ahead of a circuit that the hub does not grant', async () => {

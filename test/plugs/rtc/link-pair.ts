@@ -1,23 +1,21 @@
-import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
+import { WebRtcLink, type LinkStage } from '../../../plugs/rtc/webrtc-link.ts'
 import { countingWebRtc } from './leftovers.ts'
 import type { FramePath } from '../../../plugs/rtc/frame-path.ts'
 
 interface OpenLink {
   readonly link: WebRtcLink
+  /** As they were told. */
+  readonly stages: readonly LinkStage[]
   readonly path: FramePath
 }
 
 /** Two connections of this process that are open to each other, and the WebRTC that each was made with. */
 export async function linkPair() {
   const [nearWebRtc, farWebRtc] = [countingWebRtc(), countingWebRtc()]
-  const near: WebRtcLink = makeLink(true, nearWebRtc.webRtc, (candidate, mid) =>
-    far.addCandidate(candidate, mid),
-  )
-  const far: WebRtcLink = makeLink(false, farWebRtc.webRtc, (candidate, mid) =>
-    near.addCandidate(candidate, mid),
-  )
-  far.accept(await near.description)
-  near.accept(await far.description)
+  const near = makeLink(true, nearWebRtc.webRtc, (candidate, mid) => far.link.addCandidate(candidate, mid))
+  const far = makeLink(false, farWebRtc.webRtc, (candidate, mid) => near.link.addCandidate(candidate, mid))
+  far.link.accept(await near.link.description)
+  near.link.accept(await far.link.description)
   return { near: await opened(near), far: await opened(far), nearWebRtc, farWebRtc }
 }
 
@@ -25,15 +23,18 @@ function makeLink(
   initiator: boolean,
   webRtc: ReturnType<typeof countingWebRtc>['webRtc'],
   onCandidate: (candidate: string, mid: string) => void,
-): WebRtcLink {
-  return new WebRtcLink({
+): Omit<OpenLink, 'path'> {
+  const stages: LinkStage[] = []
+  const link = new WebRtcLink({
     initiator,
     webRtc,
     iceServers: [],
     onCandidate: (found) => found !== null && onCandidate(found.candidate, found.mid),
+    onStage: (stage) => stages.push(stage),
   })
+  return { link, stages }
 }
 
-async function opened(link: WebRtcLink): Promise<OpenLink> {
-  return { link, path: await link.opened }
+async function opened(made: Omit<OpenLink, 'path'>): Promise<OpenLink> {
+  return { ...made, path: await made.link.opened }
 }

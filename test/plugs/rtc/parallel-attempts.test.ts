@@ -88,6 +88,25 @@ describe('the attempts of a dial', () => {
     expect(await dialed).toBe(2)
   })
 
+  it('tell of paths as they come, of none once one is there, and give them no more time for it', async () => {
+    const { made, stages, dialed } = begin()
+    for (const stage of ['hub', 'introduced', 'answered'] as const) made[0]?.onProgress(stage)
+    await vi.advanceTimersByTimeAsync(stallPathMs - 1)
+    made[0]?.onProgress('ice')
+    made[0]?.onProgress('relay')
+    await vi.advanceTimersByTimeAsync(1)
+    expect(made).toHaveLength(2)
+    for (const stage of ['hub', 'introduced', 'answered', 'ice', 'dtls', 'path'] as const) {
+      made[1]?.onProgress(stage)
+    }
+    made[0]?.onProgress('dtls')
+    made[0]?.onProgress('path')
+    made[1]?.onProgress('relay')
+    expect(stages).toEqual(['hub', 'introduced', 'answered', 'ice', 'relay', 'dtls', 'path'])
+    made[1]?.resolve(1)
+    expect(await dialed).toBe(1)
+  })
+
   it('take what fails at once for an answer', async () => {
     const { made, dialed } = begin()
     await vi.advanceTimersByTimeAsync(lostAfterMs - 1)

@@ -167,6 +167,38 @@ describe('a registration', () => {
     await hub.close()
   })
 
+  it('whose machine has slept asks its hub at once, and tries at once where that is away', async () => {
+    vi.useFakeTimers({
+      toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'],
+      shouldAdvanceTime: true,
+    })
+    vi.spyOn(Math, 'random').mockReturnValue(0.999)
+    const sleep = async () => {
+      vi.setSystemTime(Date.now() + 3_600_000)
+      await vi.advanceTimersByTimeAsync(limits.machine.lookMs)
+    }
+    const hub = await FakeHub.start()
+    const { port } = hub
+    const { registration, errors } = await register({ hubUrl: hub.url })
+    await registration.registered
+    await sleep()
+    await (await hub.peer(0)).heardThat(({ type }) => type === 'close', 1)
+    // The socket is dead.
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+    await hub.close()
+    for (let failures = 0; failures < 8; failures++) await vi.advanceTimersByTimeAsync(60_000)
+    const back = await FakeHub.start({}, port)
+    await sleep()
+    await vi.advanceTimersByTimeAsync(limits.hub.shortestBackoffMs)
+    await back.peer(0)
+    await until(() => registration.isRegistered, 'registered again')
+    await registration.close()
+    await back.close()
+    vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
+
   it('goes to whoever registers the key anew, and the old one tells HUB_REPLACED and stays away', async () => {
     const before = resources()
     const hub = await startHub({ port: 0 })

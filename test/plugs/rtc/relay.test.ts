@@ -139,6 +139,11 @@ describe('an rtc connection that begins on the relay', () => {
     })
     expect(changes).toEqual([['direct'], ['direct']])
     expect(pair.client.stats()).toMatchObject({ pathChanges: 2, resumes: 0 })
+    // The dial was over before the direct path was there, which tells of itself.
+    expect(pair.client.stats()['stageMs']).not.toHaveProperty('dtls')
+    for (const { pathMs } of [pair.client.stats(), pair.server.stats()]) {
+      expect(Object.keys(Object(pathMs)).toSorted()).toEqual(['dtls', 'ice', 'relay'])
+    }
     await pair.close()
   })
 

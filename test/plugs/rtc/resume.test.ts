@@ -5,7 +5,16 @@ import { connectPair, exchange, type Pair } from './rtc-pair.ts'
 import type { DialStage, Path } from '../../../core/types.ts'
 
 const mebibyte = 1024 * 1024
-const stages: readonly DialStage[] = ['hub', 'introduced', 'answered', 'path', 'transport', 'secured']
+const stages: readonly DialStage[] = [
+  'hub',
+  'introduced',
+  'answered',
+  'ice',
+  'dtls',
+  'path',
+  'transport',
+  'secured',
+]
 
 let before: string[] = []
 let hub: RunningHub
@@ -123,11 +132,16 @@ describe('an rtc connection', () => {
       pathChanges: 1,
       resumes: 0,
       resentBytes: 0,
+      pathMs: { ice: expect.any(Number), dtls: expect.any(Number) },
       stageMs: Object.fromEntries(stages.map((stage) => [stage, expect.any(Number)])),
     })
     expect(Object.keys(Object(stats['stageMs']))).toEqual(stages)
     expect(pair.server.stats()).not.toHaveProperty('stageMs')
-    expect(pair.server.stats()).toMatchObject({ receivedBytes: expect.any(Number), unreadBytes: 0 })
+    expect(pair.server.stats()).toMatchObject({
+      pathMs: { ice: expect.any(Number), dtls: expect.any(Number) },
+      receivedBytes: expect.any(Number),
+      unreadBytes: 0,
+    })
     await until(() => Number(pair.client.stats()['rttMs']) > 0, 'a round trip was measured')
     await pair.close()
   })

@@ -50,6 +50,17 @@ describe('WebRtcLink', () => {
     }, 'they are back')
   })
 
+  it('tells ICE and DTLS apart, at both ends', async () => {
+    const { near, far } = await linkPair()
+    for (const { stages, path } of [near, far]) {
+      expect(stages).toEqual(['ice', 'dtls'])
+      expect(path.tookMs).toEqual({ ice: expect.any(Number), dtls: expect.any(Number) })
+    }
+    near.link.close()
+    far.link.close()
+    await Promise.all([near.link.closed, far.link.closed])
+  })
+
   it('ends its data channel before all else, and sends no more', async () => {
     const before = resources()
     const { near, far, nearWebRtc, farWebRtc } = await linkPair()
