@@ -152,9 +152,12 @@ export const limits = {
     lingerMs: 10_000,
     /** Dialing again: full jitter under a bound that doubles between these. */
     shortestBackoffMs: 500,
-    longestBackoffMs: 5_000,
-    /** Each stage of such a dial, the last one (ICE and DTLS) apart: what hangs in a dead network is begun anew. */
-    stageTimeoutMs: 5_000,
+    longestBackoffMs: 2_000,
+    /**
+     * Each stage of such a dial, the last one (ICE and DTLS) apart: what hangs in a dead network is begun anew. TCP sends a lost
+     * SYN again after 1, 3 and 7 s; to wait for the third would take longer than all that a stream may after its way is back.
+     */
+    stageTimeoutMs: 4_000,
     pathTimeoutMs: 15_000,
     /** Waiting is counted in steps of this, one of which is lost at most when the machine sleeps. */
     tickMs: 5_000,
@@ -176,11 +179,15 @@ export const limits = {
     longestBackoffMs: 60_000,
     /** A registration this old has shown that the hub is well. */
     healthyAfterMs: 60_000,
+    /** The bound while nothing of a try arrives anywhere: it costs the hub nothing, and the way may be back at any moment. */
+    unreachedBackoffMs: 5_000,
     /** While a peer waits for its path: the bound, and how long the hub may take to show that it is still there. */
-    urgentBackoffMs: 5_000,
+    urgentBackoffMs: 1_000,
     urgentProbeMs: 3_000,
     /** From the start of the WebSocket to `welcome`, and from `register` to `registered`. */
     answerTimeoutMs: 10_000,
+    /** The first of these while a peer waits: what hangs in a dead network is begun anew before TCP's third SYN after 7 s. */
+    urgentAnswerTimeoutMs: 4_000,
     /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */
     silentAfterMs: 45_000,
     probeTimeoutMs: 10_000,

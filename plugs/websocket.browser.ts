@@ -8,6 +8,7 @@ const lookAgainMs = 5
 /** The browser's WebSocket. It can't be paused, and it bounds incoming messages by itself. */
 export function openWebSocket(url: string, options: WebSocketOptions): WebSocketLike {
   const socket = new WebSocket(url, [...(options.protocols ?? [])])
+  options.onConnect?.()
   socket.binaryType = 'arraybuffer'
   return {
     async send(data) {

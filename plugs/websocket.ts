@@ -1,3 +1,4 @@
+import type { ClientRequest } from 'node:http'
 import { WebSocket } from 'ws'
 import { limits } from '../core/limits.ts'
 import { lookupWithin } from './lookup-within.ts'
@@ -39,10 +40,13 @@ export interface WebSocketOptions {
   maxMessageBytes: number
   /** How near what the URL's name stands for may be; browsers can't see that. @default anywhere */
   reach?: Scope | undefined
+  /** The far side's machine has answered; browsers can't see that, and say so at once. */
+  onConnect?: (() => void) | undefined
 }
 
 export function openWebSocket(url: string, options: WebSocketOptions): WebSocketLike {
   const lookup = lookupWithin(options.reach)
+  const { onConnect } = options
   const socket = new WebSocket(url, [...(options.protocols ?? [])], {
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes,
@@ -50,9 +54,15 @@ export function openWebSocket(url: string, options: WebSocketOptions): WebSocket
     headers: { ...options.headers },
     // Handed on to the socket as it is, which the type declarations don't say.
     ...(lookup && { lookup }),
+    ...(onConnect && { finishRequest: (request) => tellConnect(request, onConnect) }),
   })
   socket.on('upgrade', (response) => response.socket.setKeepAlive(true, limits.socket.keepAliveMs))
   return wrapWebSocket(socket)
+}
+
+function tellConnect(request: ClientRequest, onConnect: () => void): void {
+  request.once('socket', (socket) => socket.once('connect', onConnect))
+  request.end()
 }
 
 /** A socket of the package `ws`, dialed or accepted. */

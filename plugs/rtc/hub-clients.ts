@@ -33,7 +33,7 @@ export function borrowHubSocket(
 }
 
 function open(name: string, url: string, reach: Scope | undefined): { socket: HubSocket; users: number } {
-  const socket: HubSocket = new HubSocket(url, { onClose: () => forget(name, socket) }, reach)
+  const socket: HubSocket = new HubSocket(url, { onClose: () => forget(name, socket) }, { reach })
   const shared = { socket, users: 0 }
   sockets.set(name, shared)
   return shared

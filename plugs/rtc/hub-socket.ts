@@ -15,7 +15,7 @@ import { openWebSocket, type WebSocketLike } from '#websocket'
 import { IntroductionChannel } from './introduction-channel.ts'
 import type { Bytes, Scope } from '../../core/types.ts'
 
-const { answerTimeoutMs, closeTimeoutMs, probeTimeoutMs, silentAfterMs, unsentCharacters } = limits.hub
+const { closeTimeoutMs, probeTimeoutMs, silentAfterMs, unsentCharacters } = limits.hub
 
 export type Welcome = Extract<HubMessage, { type: 'welcome' }>
 
@@ -43,6 +43,13 @@ export interface HubSocketEvents {
   onClose?(error: MultiserverError): void
 }
 
+export interface HubSocketOptions {
+  /** How near the hub may be, when somebody else has named it. */
+  readonly reach?: Scope | undefined
+  /** From now to the hub's welcome. @default 10,000 */
+  readonly answerTimeoutMs?: number | undefined
+}
+
 /** A WebSocket to a hub, opening from the first moment; says when it is over. */
 export class HubSocket {
   readonly url: string
@@ -57,17 +64,19 @@ export class HubSocket {
   #error: MultiserverError | undefined
   #unsent = 0
   #relays = false
+  #isUnreached = true
   /** Until `welcome`, then none; after close() until the socket is gone. */
   #deadline: ReturnType<typeof setTimeout> | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
 
-  /** `reach` is how near the hub may be, when somebody else has named it. */
-  constructor(url: string, events: HubSocketEvents = {}, reach?: Scope) {
+  constructor(url: string, events: HubSocketEvents = {}, options: HubSocketOptions = {}) {
+    const { reach, answerTimeoutMs = limits.hub.answerTimeoutMs } = options
     this.url = url
     this.#events = events
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     const protocols = [hubSubprotocol]
-    this.#socket = openWebSocket(url, { protocols, maxMessageBytes: hubMessageBytes, reach })
+    const onConnect = () => (this.#isUnreached = false)
+    this.#socket = openWebSocket(url, { protocols, maxMessageBytes: hubMessageBytes, reach, onConnect })
     let resolveWelcome: (welcome: Welcome) => void = () => undefined
     this.welcome = new Promise((resolve, reject) => {
       resolveWelcome = resolve
@@ -83,6 +92,7 @@ export class HubSocket {
           const why = error?.message ?? `the hub closed the connection (${code}${said})`
           const lost = new MultiserverError('HUB_LOST', `${url}: ${why}`, { address: url, cause: error })
           reject(lost)
+          if (isRefusal(error)) this.#isUnreached = false
           this.#finish(lost)
           clearTimeout(this.#deadline)
           this.#resolveClosed()
@@ -97,6 +107,11 @@ export class HubSocket {
   /** Whether the hub has said that it relays. */
   get relays(): boolean {
     return this.#relays
+  }
+
+  /** Whether nothing has come back from the hub's machine, not even a refusal; a browser can't tell, and says that it has. */
+  get isUnreached(): boolean {
+    return this.#isUnreached
   }
 
   /** Whether it is closed, or closing. */
@@ -224,6 +239,10 @@ export class HubSocket {
     for (const channel of this.#channels.values()) channel.fail(error)
     this.#events.onClose?.(error)
   }
+}
+
+function isRefusal(error: Error | undefined): boolean {
+  return error !== undefined && 'code' in error && error.code === 'ECONNREFUSED'
 }
 
 /** 16 random bytes, as introductions are told apart by. */

@@ -113,7 +113,7 @@ class Registrar {
         for (const acceptor of this.#acceptors) acceptor.onError(error)
         this.publisher?.onError(error)
       },
-      isUrgent: () => sessions.someSuspended,
+      isUrgent: () => sessions.someNeedPath,
     })
   }
 

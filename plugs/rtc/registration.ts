@@ -4,7 +4,7 @@ import { canonicalHubName } from '../../core/hub-name.ts'
 import { registerBytes, type IceServer } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
 import { watchPage } from '#wrtc'
-import { HubSocket, type RecordRefusal } from './hub-socket.ts'
+import { HubSocket, type HubSocketEvents, type RecordRefusal } from './hub-socket.ts'
 import type { Bytes, Identity } from '../../core/types.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 
@@ -13,6 +13,8 @@ const {
   healthyAfterMs,
   longestBackoffMs,
   shortestBackoffMs,
+  unreachedBackoffMs,
+  urgentAnswerTimeoutMs,
   urgentBackoffMs,
   urgentProbeMs,
 } = limits.hub
@@ -109,10 +111,14 @@ export class Registration {
     await this.#socket?.closed
   }
 
+  get #isUrgent(): boolean {
+    return this.#options.isUrgent?.() === true
+  }
+
   #connect(): void {
     this.#isPausing = false
     let registeredAt: number | undefined
-    const socket = new HubSocket(this.#options.hubUrl, {
+    const events: HubSocketEvents = {
       onRegistered: () => {
         registeredAt = performance.now()
         clearTimeout(this.#timer)
@@ -148,6 +154,9 @@ export class Registration {
         this.#report(error)
         this.#connectLater()
       },
+    }
+    const socket = new HubSocket(this.#options.hubUrl, events, {
+      answerTimeoutMs: this.#isUrgent ? urgentAnswerTimeoutMs : answerTimeoutMs,
     })
     this.#socket = socket
     this.#register(socket).catch((thrown: unknown) => {
@@ -175,10 +184,15 @@ export class Registration {
     }, answerTimeoutMs)
   }
 
+  get #longestPauseMs(): number {
+    if (this.#isUrgent) return urgentBackoffMs
+    return this.#socket?.isUnreached === true ? unreachedBackoffMs : longestBackoffMs
+  }
+
   /** Full jitter under a bound that doubles with each failure; a hub that restarts has said when to come. */
   #connectLater(): void {
     const restarting = performance.now() < this.#tryQuicklyUntil
-    const longestMs = this.#options.isUrgent?.() === true ? urgentBackoffMs : longestBackoffMs
+    const longestMs = this.#longestPauseMs
     const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestMs)
     const pauseMs = Math.max(0, this.#notBefore - performance.now())
     const delayMs = pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)

@@ -56,8 +56,9 @@ export class ServerSessions {
     this.#forget = forget
   }
 
-  get someSuspended(): boolean {
-    return [...this.#living.values()].some(({ session }) => session.isSuspended)
+  /** Whether a session waits for another path, be it that its last is only in doubt. */
+  get someNeedPath(): boolean {
+    return [...this.#living.values()].some(({ session }) => session.needsPath)
   }
 
   join(onTrouble: () => void): () => void {

@@ -8,6 +8,7 @@ import { limits } from '../../../core/limits.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
 import rtc from '../../../plugs/rtc/index.ts'
+import { HubSocket } from '../../../plugs/rtc/hub-socket.ts'
 import { Registration, type RegistrationOptions } from '../../../plugs/rtc/registration.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { startHub } from '../../../signal-server/index.ts'
@@ -129,7 +130,7 @@ describe('a registration', () => {
     vi.useRealTimers()
   })
 
-  it('that hurries waits at most 5 s for its next try, after however many failures', async () => {
+  it('that hurries waits at most 1 s for its next try, after however many failures', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
     vi.spyOn(Math, 'random').mockReturnValue(0.999)
     const hub = await FakeHub.start()
@@ -148,6 +149,60 @@ describe('a registration', () => {
     await registration.close()
     await back.close()
     vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
+
+  it('that hurries begins anew when the hub says nothing for 4 s', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    const hub = await FakeHub.start({ greet: null })
+    const { registration } = await register({ hubUrl: hub.url, isUrgent: () => true })
+    await hub.peer(0)
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentAnswerTimeoutMs + limits.hub.urgentBackoffMs)
+    await hub.peer(1)
+    await registration.close()
+    await hub.close()
+    vi.useRealTimers()
+  })
+
+  it('waits at most 5 s for its next try while nobody answers or refuses, after however many failures', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    // Taken once for each pause.
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.999)
+    // Nothing can leave for it.
+    const { registration } = await register({ hubUrl: 'ws://255.255.255.255:1' })
+    // Without a bound the seventh pause would be of 64 s.
+    for (let failures = 0; failures <= 8;) {
+      failures = random.mock.calls.length
+      await vi.advanceTimersByTimeAsync(limits.hub.unreachedBackoffMs)
+      await until(() => random.mock.calls.length > failures, `failure ${failures + 1}`)
+    }
+    await registration.close()
+    vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
+
+  it.each<[boolean, string, (port: number) => string]>([
+    [true, 'has no way to it', () => 'ws://255.255.255.255:1'],
+    [false, 'is refused', (port) => `ws://127.0.0.1:${port}`],
+  ])('knows that it reached nobody (%s) where it %s', async (isUnreached, _where, urlOf) => {
+    const hub = await FakeHub.start()
+    const { port } = hub
+    await hub.close()
+    const socket = new HubSocket(urlOf(port))
+    await expect(socket.welcome).rejects.toMatchObject({ code: 'HUB_LOST' })
+    expect(socket.isUnreached).toBe(isUnreached)
+    await socket.closed
+  })
+
+  it('has reached a hub that takes its connection and says nothing', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const hub = await FakeHub.start({ greet: null })
+    const socket = new HubSocket(hub.url)
+    await hub.peer(0)
+    await vi.advanceTimersByTimeAsync(limits.hub.answerTimeoutMs)
+    await socket.closed
+    expect(socket.isUnreached).toBe(false)
+    await hub.close()
     vi.useRealTimers()
   })
 

@@ -149,14 +149,14 @@ describe('the sessions of a key', () => {
     const { sessions, leave } = joinServerSessions(key, onTrouble)
     leaves.push(leave)
     const { stream, path } = await begin(sessions, 1)
-    expect(sessions.someSuspended).toBe(false)
+    expect(sessions.someNeedPath).toBe(false)
     path.close()
     expect(onTrouble).toHaveBeenCalledOnce()
-    expect(sessions.someSuspended).toBe(true)
+    expect(sessions.someNeedPath).toBe(true)
     await vi.advanceTimersByTimeAsync(resumeMs + serverGraceMs)
     await stream.closed
     expect(sessions.find(id(1))).toBeUndefined()
-    expect(sessions.someSuspended).toBe(false)
+    expect(sessions.someNeedPath).toBe(false)
   })
 })
 
