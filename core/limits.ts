@@ -121,7 +121,9 @@ export const limits = {
     /** A path that has been silent this long is asked, and dead when the answer is not there in time. */
     pingAfterMs: 5_000,
     pongTimeoutMs: 7_000,
-    /** A path that is asked because page or network are back: without an answer by then another one is looked for beside it. */
+    /** What has left and is not acknowledged for this long makes the path be asked; SCTP repeats itself within a second or so. */
+    stalledAfterMs: 1_500,
+    /** A path that is asked for a reason: without an answer by then another one is looked for beside it. */
     doubtAfterMs: 1_000,
     /** PINGs that are answered at once in so much time; of any more the newest waits. One each 5 s is usual. */
     answers: 8,

@@ -5,6 +5,7 @@ import { resetCodes, resetError, type Frame } from './frames.ts'
 import { Incoming, type Arrival } from './incoming.ts'
 import { Outgoing } from './outgoing.ts'
 import { describeSession } from './session-info.ts'
+import { ProgressWatch } from './progress-watch.ts'
 import { SessionPaths } from './session-paths.ts'
 import { Suspension, type SuspensionOptions } from './suspension.ts'
 import type { Bytes, ByteStream, StreamInfo } from '../../core/types.ts'
@@ -41,6 +42,9 @@ export class Session implements ByteStream {
   readonly #outgoing = new Outgoing()
   readonly #incoming: Incoming
   readonly #suspension: Suspension
+  readonly #progress: ProgressWatch
+  /** The highest offset that the peer has acknowledged. */
+  #acknowledged = 0
   readonly #over = new AbortController()
   readonly #unwatchPage: () => void
   #resolveOpened: () => void = () => undefined
@@ -66,12 +70,16 @@ export class Session implements ByteStream {
       closesWorse: options.role === 'client',
       onOpen: ({ received, limit }) => this.#isUsable && this.#onAcknowledged(received, limit),
       onFrame: (path, frame) => this.#onFrame(path, frame),
-      onRoom: () => this.#outgoing.pump(),
+      onRoom: () => this.#pump(),
       onCurrent: (path) => this.#onCurrent(path),
       onDoubt: () => this.#suspension.look(),
       onLost: () => this.#onLost(),
     })
     this.#suspension = new Suspension(options, this)
+    this.#progress = new ProgressWatch({
+      isOwed: () => this.#isUsable && this.#outgoing.sentBytes > this.#acknowledged,
+      onStall: () => this.#paths.current?.check(),
+    })
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     this.#unwatchPage = watchPage({
       onHide: () => {
@@ -132,7 +140,9 @@ export class Session implements ByteStream {
 
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#outgoing.wouldOverflow(chunk.length)) throw this.#reset('tooLong', 'CLOSED', 'too many bytes')
-    await this.#outgoing.write(chunk)
+    const writing = this.#outgoing.write(chunk)
+    this.#progress.begin()
+    await writing
   }
 
   /** Settles when the peer has acknowledged every byte and the end. */
@@ -205,7 +215,7 @@ export class Session implements ByteStream {
       case 'data':
         return this.#onArrival(path, this.#incoming.receive(frame.offset, frame.bytes))
       case 'ack':
-        if (this.#onAcknowledged(frame.received, frame.limit)) this.#outgoing.pump()
+        if (this.#onAcknowledged(frame.received, frame.limit)) this.#pump()
         return
       case 'end': {
         const wasDone = this.isDone
@@ -237,8 +247,17 @@ export class Session implements ByteStream {
       this.#reset('protocol', 'PROTOCOL', 'the peer acknowledged what was never sent')
       return false
     }
+    if (received > this.#acknowledged) {
+      this.#acknowledged = received
+      this.#progress.progress()
+    }
     if (!wasDone) this.#finishWhenDone()
     return true
+  }
+
+  #pump(): void {
+    this.#outgoing.pump()
+    this.#progress.begin()
   }
 
   #onReset(code: number, text: string): void {
@@ -261,7 +280,8 @@ export class Session implements ByteStream {
   #onCurrent(path: SessionPath | undefined): void {
     if (!this.#isUsable) return
     this.#outgoing.moveTo(path)
-    if (path === undefined) return
+    if (path === undefined) return this.#progress.stop()
+    this.#progress.progress()
     this.#suspension.end({ hasPath: true })
     if (this.#state === 'opening') {
       this.#state = 'open'
@@ -269,12 +289,16 @@ export class Session implements ByteStream {
     }
     this.#acknowledge()
     this.#finishWhenDone()
-    this.#outgoing.pump()
+    this.#pump()
   }
 
   #onLost(): void {
-    // What its HELLO told may not have arrived.
-    if (this.#isUsable && this.#paths.current !== undefined) return this.#acknowledge()
+    if (this.#isUsable && this.#paths.current !== undefined) {
+      // It was in use because that one is in doubt.
+      if (this.needsPath) this.#suspension.look()
+      // What its HELLO told may not have arrived.
+      return this.#acknowledge()
+    }
     if (this.#state === 'open' && this.#suspension.begin(this.isDone)) return
     // One more may be about to open, or to come.
     if (!this.#paths.isEmpty || (this.#state === 'opening' && this.#dialing !== undefined)) return
@@ -317,6 +341,7 @@ export class Session implements ByteStream {
   #fail(error: Error): void {
     if (this.#error !== undefined) return
     this.#error = error
+    this.#progress.stop()
     this.#incoming.fail(error)
     this.#outgoing.fail(error)
     this.#rejectOpened(error)
@@ -329,6 +354,7 @@ export class Session implements ByteStream {
     this.#unwatchPage()
     this.#suspension.end({ hasPath: false })
     this.#incoming.stopTelling()
+    this.#progress.stop()
     clearTimeout(this.#closeTimer)
     this.#paths.closeAll(how)
     this.#rejectOpened(new MultiserverError('PATH_LOST'))

@@ -7,7 +7,7 @@ import type { Frame } from '../../../plugs/rtc/frames.ts'
 
 const id = new Uint8Array(16).fill(6)
 const { resumeMs, serverGraceMs, lingerMs } = limits.resume
-const { initialLimitBytes, worseCloseMs, windowBytes } = limits.session
+const { doubtAfterMs, initialLimitBytes, stalledAfterMs, worseCloseMs, windowBytes } = limits.session
 const realImmediate = setImmediate
 
 beforeEach(() => {
@@ -247,6 +247,47 @@ describe('a path in doubt', () => {
     expect(relay.take()).toContainEqual({ type: 'data', offset: 0, bytes: bytes(0, 3) })
     path.deliver({ type: 'ack', received: 0, limit: initialLimitBytes })
     expect(session.info.path).toBe('direct')
+    session.abort()
+  })
+
+  it('is a reason to look for another once the one that took its place is lost', () => {
+    const { session, path, search } = open()
+    const relay = openPath(session, { kind: 'relay' })
+    path.doubt()
+    relay.close()
+    expect(session.info.path).toBe('direct')
+    expect(search.count).toBe(1)
+    session.abort()
+  })
+
+  it('is one that takes what is written and acknowledges nothing, nor answers when it is asked', async () => {
+    const { session, path, search } = open()
+    await session.write(bytes(0, 3))
+    path.take()
+    await vi.advanceTimersByTimeAsync(stalledAfterMs - 1)
+    expect(path.take()).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(path.take()).toEqual([{ type: 'ping', id: expect.any(Number) }])
+    await vi.advanceTimersByTimeAsync(doubtAfterMs - 1)
+    expect(search.count).toBe(0)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(search.count).toBe(1)
+    session.abort()
+  })
+
+  it('is not one that is slow, and answers', async () => {
+    const { session, path, search } = open()
+    await session.write(bytes(0, 3))
+    path.take()
+    await vi.advanceTimersByTimeAsync(stalledAfterMs)
+    path.deliver(
+      ...path.take().flatMap((frame) => (frame.type === 'ping' ? [{ ...frame, type: 'pong' as const }] : [])),
+    )
+    await vi.advanceTimersByTimeAsync(doubtAfterMs)
+    expect(search.count).toBe(0)
+    path.deliver({ type: 'ack', received: 3, limit: initialLimitBytes })
+    await vi.advanceTimersByTimeAsync(stalledAfterMs)
+    expect(path.take()).toEqual([])
     session.abort()
   })
 
