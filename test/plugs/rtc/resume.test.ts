@@ -86,11 +86,13 @@ describe('an rtc connection', () => {
 
   it('that may not be resumed ends with PATH_LOST on both sides', async () => {
     const pair = await connectPair(hub.url, { resumeMs: 0 })
+    // On a busy machine the dial may have given itself company.
+    const links = pair.clientLinks.length
     closeLast(pair.clientChannels)
     await expect(pair.client.read()).rejects.toMatchObject({ code: 'PATH_LOST' })
     await expect(pair.server.read()).rejects.toMatchObject({ code: 'PATH_LOST' })
     await pair.close()
-    expect(pair.clientLinks).toHaveLength(1)
+    expect(pair.clientLinks).toHaveLength(links)
   })
 
   it('ends at once with PATH_LOST when the server has given it up', async () => {
@@ -152,5 +154,5 @@ describe('an rtc connection', () => {
  * that the far side tears down in one thread while it uses it in another.
  */
 function closeLast(...sides: (readonly RTCDataChannel[])[]): void {
-  for (const channels of sides) channels.at(-1)?.close()
+  for (const channels of sides) channels.findLast(({ readyState }) => readyState === 'open')?.close()
 }
