@@ -1,11 +1,14 @@
+import type { LabHub } from './hub.ts'
 import type { Lab, LabPlace } from './lab.ts'
 import { connectPair, exchangeAll, probePair, type Pair } from './pair.ts'
 import type { LabPeer } from './peer.ts'
 import { inTime, pause } from './waiting.ts'
 
-/** A connection over a direct path, and where its ends are. */
+/** A connection, and where its ends are. */
 export interface Stage {
   readonly lab: Lab
+  /** That both ends use; on a stage with a relayed connection, its relay too. */
+  readonly hub: LabHub
   readonly client: LabPeer
   readonly server: LabPeer
   readonly places: readonly [client: LabPlace, server: LabPlace]
@@ -15,7 +18,13 @@ export interface Stage {
 }
 
 /** Resolves with what took how long, in milliseconds; rejects when what must hold does not. */
-export type Scenario = (stage: Stage) => Promise<number>
+export type Play = (stage: Stage) => Promise<number>
+
+export interface Scenario {
+  /** Where the connection is when it begins: directly between two NATs, or through the hub's relay, for there is no UDP. */
+  readonly path: 'direct' | 'relay'
+  readonly play: Play
+}
 
 /** Streams go on by themselves within this of the way being back. */
 const goesOnMs = 5_000
@@ -26,7 +35,7 @@ const registeredMs = 60_000
 const checkedBytes = 256 * 1024
 
 /** The link of the server is down for so long; connections are not told. */
-export function blackout(seconds: number): Scenario {
+function blackout(seconds: number): Play {
   return async ({ lab, places: [, place], pair }) => {
     await lab.down(place.link)
     const probing = probePair(pair)
@@ -37,16 +46,17 @@ export function blackout(seconds: number): Scenario {
   }
 }
 
-/** The provider gives the NAT of the server, or of the client, another address. */
-export function addressChange(side: 'client' | 'server'): Scenario {
-  return async ({ places: [clientPlace, serverPlace], pair }) => {
-    await (side === 'client' ? clientPlace : serverPlace).changeAddress()
+/** The provider gives the NAT of the server, of the client, or of both at once another address. */
+function addressChange(sides: readonly ('client' | 'server')[]): Play {
+  return async ({ places: [client, server], pair }) => {
+    const places = { client, server }
+    await Promise.all(sides.map((side) => places[side].changeAddress()))
     return goesOn(pair, probePair(pair))
   }
 }
 
 /** The machine of the server, or of the client, has another address itself: what was bound to the old one leads nowhere. */
-export function renumbered(side: 'client' | 'server'): Scenario {
+export function renumbered(side: 'client' | 'server'): Play {
   return async ({ places: [clientPlace, serverPlace], pair }) => {
     await (side === 'client' ? clientPlace : serverPlace).renumber()
     return goesOn(pair, probePair(pair))
@@ -54,25 +64,37 @@ export function renumbered(side: 'client' | 'server'): Scenario {
 }
 
 /** Both NATs forget all their flows, as routers do that restart. */
-export const conntrackFlush: Scenario = async ({ places, pair }) => {
+const conntrackFlush: Play = async ({ places, pair }) => {
   await Promise.all(places.map((place) => place.flushConntrack()))
   return goesOn(pair, probePair(pair))
 }
 
 /** The hub dies without a word and comes back with nothing of what it knew; then there is a new dial. */
-export const hubRestart: Scenario = async (stage) => {
-  const { lab, pair } = stage
-  await lab.hub.kill()
+const hubRestart: Play = async (stage) => {
+  const { hub, pair } = stage
+  await hub.kill()
   await inTime(probePair(pair), goesOnMs, 'the stream, while the hub is away')
-  await lab.hub.start()
+  await hub.start()
   const startedAt = performance.now()
   await inTime(untilDialed(stage), registeredMs, 'a new dial')
   await exchangeAll(pair, checkedBytes)
   return performance.now() - startedAt
 }
 
+/** The relay dies without a word, the hub that it is with it, and knows no circuit when it is back. */
+const relayKilled: Play = async ({ hub, pair }) => {
+  await hub.kill()
+  const probing = probePair(pair)
+  probing.catch(() => undefined)
+  await pause(relayAwayMs)
+  await hub.start()
+  return goesOn(pair, probing)
+}
+
+const relayAwayMs = 10_000
+
 /** One end dies, is stopped, or has its cable pulled: the other has an error in bounded time. */
-export function lostPeer(how: 'SIGKILL' | 'SIGSTOP' | 'cable'): Scenario {
+function lostPeer(how: 'SIGKILL' | 'SIGSTOP' | 'cable'): Play {
   return async ({ lab, client, server, places: [, place], pair }) => {
     const startedAt = performance.now()
     if (how === 'cable') await lab.down(place.link)
@@ -89,7 +111,7 @@ export function lostPeer(how: 'SIGKILL' | 'SIGSTOP' | 'cable'): Scenario {
 }
 
 /** So many bytes each way under loss, while the addresses of both NATs change, three times in all. */
-export function pathChangesUnderLoss(mebibytes: number): Scenario {
+function pathChangesUnderLoss(mebibytes: number): Play {
   return async ({ lab, places: [clientPlace, serverPlace], pair }) => {
     await lab.set({ delayMs: 10, loss: 0.01, reorder: 0.01, duplicate: 0.01 })
     const startedAt = performance.now()
@@ -112,18 +134,26 @@ const betweenChangesMs = 5_000
 
 /** By name, as the command takes them. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
-  ...Object.fromEntries([5, 15, 25, 40, 50].map((seconds) => [`blackout-${seconds}`, blackout(seconds)])),
-  'address-change-client': addressChange('client'),
-  'address-change-server': addressChange('server'),
-  'renumbered-client': renumbered('client'),
-  'renumbered-server': renumbered('server'),
-  'conntrack-flush': conntrackFlush,
-  'hub-restart': hubRestart,
-  'peer-killed': lostPeer('SIGKILL'),
-  'peer-stopped': lostPeer('SIGSTOP'),
-  'cable-pulled': lostPeer('cable'),
-  'path-changes-16': pathChangesUnderLoss(16),
-  'path-changes-256': pathChangesUnderLoss(256),
+  ...Object.fromEntries(
+    [5, 15, 25, 40, 50].map((seconds) => [`blackout-${seconds}`, directly(blackout(seconds))]),
+  ),
+  'address-change-client': directly(addressChange(['client'])),
+  'address-change-server': directly(addressChange(['server'])),
+  'address-change-both': directly(addressChange(['client', 'server'])),
+  'renumbered-client': directly(renumbered('client')),
+  'renumbered-server': directly(renumbered('server')),
+  'conntrack-flush': directly(conntrackFlush),
+  'hub-restart': directly(hubRestart),
+  'relay-killed': { path: 'relay', play: relayKilled },
+  'peer-killed': directly(lostPeer('SIGKILL')),
+  'peer-stopped': directly(lostPeer('SIGSTOP')),
+  'cable-pulled': directly(lostPeer('cable')),
+  'path-changes-16': directly(pathChangesUnderLoss(16)),
+  'path-changes-256': directly(pathChangesUnderLoss(256)),
+}
+
+function directly(play: Play): Scenario {
+  return { path: 'direct', play }
 }
 
 /** The stream is alive, and whole to its end. */
