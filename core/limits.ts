@@ -121,7 +121,10 @@ export const limits = {
     /** A path that has been silent this long is asked, and dead when the answer is not there in time. */
     pingAfterMs: 5_000,
     pongTimeoutMs: 7_000,
-    /** What has left and is not acknowledged for this long makes the path be asked; SCTP repeats itself within a second or so. */
+    /**
+     * What has left and is not acknowledged for this long, and for longer than is usual on the path, makes it be asked; SCTP repeats
+     * itself within a second or so.
+     */
     stalledAfterMs: 1_500,
     /** A path that is asked for a reason: without an answer by then another one is looked for beside it. */
     doubtAfterMs: 1_000,

@@ -281,7 +281,7 @@ export class Session implements ByteStream {
     if (!this.#isUsable) return
     this.#outgoing.moveTo(path)
     if (path === undefined) return this.#progress.stop()
-    this.#progress.progress()
+    this.#progress.restart()
     this.#suspension.end({ hasPath: true })
     if (this.#state === 'opening') {
       this.#state = 'open'

@@ -56,7 +56,7 @@ function addressChange(sides: readonly ('client' | 'server')[]): Play {
 }
 
 /** The machine of the server, or of the client, has another address itself: what was bound to the old one leads nowhere. */
-export function renumbered(side: 'client' | 'server'): Play {
+function renumbered(side: 'client' | 'server'): Play {
   return async ({ places: [clientPlace, serverPlace], pair }) => {
     await (side === 'client' ? clientPlace : serverPlace).renumber()
     return goesOn(pair, probePair(pair))

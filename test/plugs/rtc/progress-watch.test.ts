@@ -41,7 +41,8 @@ it('tells of a stall once, until there is progress', () => {
   vi.advanceTimersByTime(10 * stalledAfterMs)
   expect(stalls()).toBe(1)
   acknowledge()
-  vi.advanceTimersByTime(stalledAfterMs)
+  // What took eleven times as long may take three times that again.
+  vi.advanceTimersByTime(33 * stalledAfterMs)
   expect(stalls()).toBe(2)
   acknowledge()
 })
@@ -69,4 +70,31 @@ it('has no timer once it is stopped', () => {
   progress.stop()
   vi.advanceTimersByTime(stalledAfterMs)
   expect(stalls()).toBe(0)
+})
+
+it('gives a slow path three times as long as it takes', () => {
+  const { send, acknowledge, stalls } = watch()
+  const slowMs = 2 * stalledAfterMs
+  send()
+  vi.advanceTimersByTime(slowMs)
+  expect(stalls()).toBe(1)
+  acknowledge()
+  send()
+  vi.advanceTimersByTime(3 * slowMs - 1)
+  expect(stalls()).toBe(1)
+  vi.advanceTimersByTime(1)
+  expect(stalls()).toBe(2)
+  acknowledge()
+})
+
+it('knows nothing of another path yet', () => {
+  const { send, acknowledge, progress, stalls } = watch()
+  send()
+  vi.advanceTimersByTime(2 * stalledAfterMs)
+  acknowledge()
+  progress.restart()
+  send()
+  vi.advanceTimersByTime(stalledAfterMs)
+  expect(stalls()).toBe(2)
+  acknowledge()
 })
