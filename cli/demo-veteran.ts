@@ -38,13 +38,14 @@ liveAsChild(() => {
   seat.leave()
   return Promise.all([peer.close(), old?.close()])
 })
+print(
+  old === null
+    ? 'multiserver 3.8.2 is not installed here, so I have nothing to do.'
+    : `I am a program on multiserver 3.8.2: net and shs are all I know. A bridge leads browsers to me.
+My address is ${address}`,
+)
 tellAddress(address)
-if (old === null) print('multiserver 3.8.2 is not installed here, so I have nothing to do.')
-else {
-  print(`I am a program on multiserver 3.8.2: net and shs are all I know. A bridge leads browsers to me.
-My address is ${address}`)
-  await seat.take()
-}
+if (old !== null) await seat.take()
 
 function introduceMyself(): Hello {
   return { type: 'hello', kind: 'veteran', name: 'veteran', address }
