@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hubId, type Network } from '../../demo-web/model/network.ts'
+import { hubId, type Network, type NetworkEdge } from '../../demo-web/model/network.ts'
 import { overlap, roomOf, type Size } from '../../demo-web/view/graph/boxes.ts'
+import { curveOf } from '../../demo-web/view/graph/curve.ts'
+import { placeLabels, type DrawnEdge } from '../../demo-web/view/graph/edge-labels.ts'
 import { Layout, type Picture } from '../../demo-web/view/graph/layout.ts'
 import { nodeLabel } from '../../demo-web/view/graph/node-label.ts'
 
@@ -39,7 +41,7 @@ describe('the drawing of the network', () => {
   it('shortens a name that has no room, and never this page’s own place', () => {
     const name = 'a name of somebody who likes long names'
     const { text, width } = nodeLabel({ name, isMe: false }, measure)
-    expect(text).toMatch(/^a name of someb…$/)
+    expect(text).toMatch(/^a name of somebod…$/)
     expect(width).toBeLessThanOrEqual(136)
     expect(nodeLabel({ name, isMe: true }, measure).text).toBe('you')
     expect(nodeLabel({ name: '👩‍🚀'.repeat(40), isMe: false }, measure).width).toBeLessThanOrEqual(136)
@@ -56,6 +58,48 @@ function findCovered({ width, height, rooms }: Picture): string[] {
 }
 
 const rounding = 1e-6
+
+describe('the words of edges', () => {
+  const edge = { ...networkOf(['a', 'b'], [[0, 1]]).edges[0], from: 'a', to: 'b' } as NetworkEdge
+  const [a, b] = [
+    { x: 0, y: 0 },
+    { x: 200, y: 0 },
+  ]
+  const drawn = (changes: Partial<NetworkEdge>, middle = { x: 100, y: 100 }): DrawnEdge[] => {
+    const changed = { ...edge, ...changes }
+    const places = new Map(Object.entries({ a, b, middle }))
+    const curve = curveOf(changed, places)
+    return curve === undefined ? [] : [{ edge: changed, curve }]
+  }
+
+  it('stand on the edge, once for each way', () => {
+    const edges = [
+      ...drawn({ id: '1' }),
+      ...drawn({ id: '2' }),
+      ...drawn({ id: '3', over: 'ws', path: undefined, place: 1, siblings: 2 }),
+    ]
+    const labels = placeLabels(edges, [], measure)
+    expect([...labels.keys()]).toEqual(['1', '3'])
+    expect(labels.get('1')).toEqual({ text: 'rtc, direct', x: 100, y: 0 })
+    expect(labels.get('3')).toMatchObject({ text: 'ws', x: 100, y: 17 })
+  })
+
+  it('stand on the first half of an edge that has a corner', () => {
+    const [label] = placeLabels(drawn({ via: 'middle', path: 'relay' }), [], measure).values()
+    expect(label).toEqual({ text: 'rtc, by the relay', x: 50, y: 50 })
+  })
+
+  it('give way to what is there, and are left out where nothing is free', () => {
+    const box = { left: 80, top: -9, right: 120, bottom: 9 }
+    const [label] = placeLabels(drawn({}), [box], () => 20).values()
+    expect(label?.x).toBeLessThan(80 - 10)
+    expect(placeLabels(drawn({}), [{ ...box, left: 0, right: 200 }], measure).size).toBe(0)
+  })
+
+  it('are not there while an end has no place', () => {
+    expect(drawn({ to: 'nobody' })).toEqual([])
+  })
+})
 
 function draw(network: Network, frame: Size): Picture {
   const layout = new Layout(() => true)

@@ -1,6 +1,5 @@
-import type { Curve } from './curve.ts'
+import { pathOf } from './curve.ts'
 import type { DrawnEdge, EdgeLabel } from './edge-labels.ts'
-import type { Place } from './layout.ts'
 import { wayOf } from './way.ts'
 
 export interface GraphEdgeProps extends DrawnEdge {
@@ -23,14 +22,6 @@ export function GraphEdge({ edge, curve, label }: GraphEdgeProps) {
       )}
     </g>
   )
-}
-
-function pathOf({ from, control, to }: Curve): string {
-  return `M${at(from)}Q${at(control)} ${at(to)}`
-}
-
-function at({ x, y }: Place): string {
-  return `${x.toFixed(1)} ${y.toFixed(1)}`
 }
 
 /** A second: more than it takes to keep a connection and the lobby going. */

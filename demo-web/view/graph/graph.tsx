@@ -1,6 +1,5 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import type { NetworkEdge } from '../../model/network.ts'
 import type { PageModel } from '../../model/page-model.ts'
 import { roomOf, type Size } from './boxes.ts'
 import { curveOf } from './curve.ts'
@@ -46,9 +45,10 @@ export function Graph({ model }: { model: PageModel }) {
     const curve = curveOf(edge, places)
     return curve === undefined ? [] : [{ edge, curve }]
   })
-  const told = drawn.filter(({ edge }) => edge.isMine || edges.length <= fewEdges)
-  const isOfChosen = ({ from, to }: NetworkEdge) => from === chosen?.key || to === chosen?.key
-  const first = told.toSorted((a, b) => Number(isOfChosen(b.edge)) - Number(isOfChosen(a.edge)))
+  // Whom this page talks with first, then its other connections, then those of others.
+  const rankOf = ({ edge: { from, to, isMine } }: DrawnEdge) =>
+    from === chosen?.key || to === chosen?.key ? 0 : isMine ? 1 : 2
+  const first = drawn.toSorted((a, b) => rankOf(a) - rankOf(b))
   const edgeLabels = placeLabels(first, [...places.values()].map(roomOf), measureWay)
   return (
     <div class="graph" ref={box}>
@@ -91,6 +91,3 @@ export function Graph({ model }: { model: PageModel }) {
     </div>
   )
 }
-
-/** With more of them only those of this page have words; colours and the table say the same. */
-const fewEdges = 6
