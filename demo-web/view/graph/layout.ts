@@ -110,7 +110,7 @@ export class Layout {
   /** Where they can't make room for each other the picture grows until they do: the forces are at rest. */
   #finish(): void {
     const bodies = this.#simulation.nodes()
-    while (!separate(bodies, this.#size, sweepsAtLast)) {
+    for (let grown = 0; grown < mostGrowths && !separate(bodies, this.#size, sweepsAtLast); grown++) {
       this.#size = { width: growth * this.#size.width, height: growth * this.#size.height }
       for (const body of bodies) {
         body.x *= growth
@@ -149,5 +149,7 @@ const sweepsAtOnce = 4
 const sweepsAtLast = 20
 /** What is too small grows by so much at a time. */
 const growth = 1.03
+/** Twenty times the size: far more than was ever needed. */
+const mostGrowths = 100
 /** Where the simulation ends: less moves nothing that one can see. */
 const restingAlpha = 0.01
