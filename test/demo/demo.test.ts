@@ -1,4 +1,7 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { startHub } from '../../signal-server/index.ts'
 import { startDemo } from './demo-program.ts'
@@ -53,6 +56,19 @@ describe('npm start', () => {
     await demo.ended
     await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([])
   })
+
+  it.each(['server', 'desktop', 'veteran'])(
+    'has a %s that goes when its parent is gone, with no hub to be found',
+    { timeout },
+    async (name) => {
+      const script = fileURLToPath(new URL(`../../dist/cli/demo-${name}.js`, import.meta.url))
+      const peer = fork(script, ['ws://127.0.0.1:1'], { silent: true, execArgv: [] })
+      peer.disconnect()
+      // By itself, whatever it was about to do.
+      const [, signal] = (await once(peer, 'exit')) as [number | null, NodeJS.Signals | null]
+      expect(signal).toBeNull()
+    },
+  )
 
   // What listens can be read from /proc.
   it.skipIf(process.platform !== 'linux')(
