@@ -19,7 +19,8 @@ import type { Talk } from './demo/talk.ts'
  * A desktop behind its router: `demo-desktop HUB`.
  *
  * No socket of it listens. Others reach it over WebRTC through the hub; the server it dials by itself, over net. It
- * serves shs, as old programs do, until somebody at the page upgrades it.
+ * serves shs, as old programs do, until somebody at the page upgrades it. WebRTC may listen for ICE over TCP while it looks
+ * for a path: only who was introduced gets an answer there.
  */
 const [hubUrl = 'ws://127.0.0.1:8989'] = argv.slice(2)
 const print = printerFor('desktop')

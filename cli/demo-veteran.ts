@@ -4,7 +4,7 @@ import { toError } from '../core/errors.ts'
 import { MultiServer } from '../core/multiserver.ts'
 import { net } from '../plugs/net.ts'
 import { shs2 } from '../plugs/shs2/index.ts'
-import { startBridgedOldPeer } from './demo/bridged-old-peer.ts'
+import { startBridgedOldPeer, type BridgedOldPeer } from './demo/bridged-old-peer.ts'
 import { lingerMs, liveAsChild, ownKeys, tellAddress } from './demo/child.ts'
 import { LobbySeat } from './demo/lobby-seat.ts'
 import { errorLine, NodePeer } from './demo/node-peer.ts'
@@ -23,7 +23,14 @@ const [hubUrl = 'ws://127.0.0.1:8989'] = argv.slice(2)
 const print = printerFor('veteran')
 const key = await ownKeys()
 const peer = new NodePeer({ hello: introduceMyself, print, answer })
-const old = await startBridgedOldPeer({
+let old: BridgedOldPeer | null = null
+let seat: LobbySeat | undefined
+// At first: while the hub is away the next step takes as long, and the parent may be gone before it is back.
+liveAsChild(() => {
+  seat?.leave()
+  return Promise.all([peer.close(), old?.close()])
+})
+old = await startBridgedOldPeer({
   hub: hubUrl,
   key,
   onConnection: (connection) => void peer.talk(connection),
@@ -33,18 +40,15 @@ const old = await startBridgedOldPeer({
 })
 const address = old?.address ?? ''
 const ms = MultiServer([[net({ listen: false }), shs2({ keys: key })]], { lingerMs })
-const seat = new LobbySeat({ hubUrl, ms, peer, print, address: () => address, links })
-liveAsChild(() => {
-  seat.leave()
-  return Promise.all([peer.close(), old?.close()])
-})
+seat = new LobbySeat({ hubUrl, ms, peer, print, address: () => address, links })
+print(
+  old === null
+    ? 'multiserver 3.8.2 is not installed here, so I have nothing to do.'
+    : `I am a program on multiserver 3.8.2: net and shs are all I know. A bridge leads browsers to me.
+My address is ${address}`,
+)
 tellAddress(address)
-if (old === null) print('multiserver 3.8.2 is not installed here, so I have nothing to do.')
-else {
-  print(`I am a program on multiserver 3.8.2: net and shs are all I know. A bridge leads browsers to me.
-My address is ${address}`)
-  await seat.take()
-}
+if (old !== null) await seat.take()
 
 function introduceMyself(): Hello {
   return { type: 'hello', kind: 'veteran', name: 'veteran', address }
@@ -52,7 +56,7 @@ function introduceMyself(): Hello {
 
 /** Whoever is not the lobby has come through the bridge, although it looks like net from inside. */
 function links(): Link[] {
-  const lobby = seat.talk?.connection.remote
+  const lobby = seat?.talk?.connection.remote
   const lobbyKey = lobby === undefined ? '' : toBase64(lobby)
   return peer.links().map((link) => (link.to === lobbyKey ? link : { ...link, over: 'tunnel' }))
 }

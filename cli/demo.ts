@@ -4,6 +4,7 @@ import { DemoHub } from './demo/demo-hub.ts'
 import { defaultPort, helpText, readOptions, type DemoOptions } from './demo/options.ts'
 import { PeerProcess, type PeerName } from './demo/peer-process.ts'
 import { printerFor } from './demo/terminal.ts'
+import { paint } from './terminal.ts'
 
 /** `npm start`: the hub with the page, and its peers in processes of their own, until Ctrl-C. */
 const print = printerFor('hub')
@@ -36,11 +37,18 @@ My address is ${url}`)
       lobby = address
     },
   )
-  await startPeer('desktop', () => [url])
-  await startPeer('veteran', () => [url])
-  console.log(
-    `\n    Open ${url.replace('ws:', 'http:')} in a browser, and once more in a second tab.\n    Ctrl-C stops everything.\n`,
-  )
+  await Promise.all([startPeer('desktop', () => [url]), startPeer('veteran', () => [url])])
+  console.log(invitation(url))
+}
+
+/** What to do now; the rest of what is printed is to be watched. */
+function invitation(url: string): string {
+  const page = paint('bold', url.replace('ws:', 'http:'), process.stdout)
+  return `
+    Open ${page} in a browser, and once more in a second tab.
+    Ctrl-C stops everything. In another terminal the hub serves you too:
+    npx multiserver receive --hub ${url.replace('ws://', '')}
+`
 }
 
 /** Another port only when nobody asked for this one. */

@@ -1,17 +1,21 @@
-import { styleText } from 'node:util'
+import { hang, paint } from '../terminal.ts'
 
 /** Prints lines under a peer's name, so that several processes can share a terminal. */
 export type Print = (text: string) => void
 
 const colours = { hub: 'yellow', server: 'cyan', desktop: 'magenta', veteran: 'green' } as const
+const nameColumns = 8
 
 export function printerFor(name: keyof typeof colours): Print {
-  const isColoured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined
-  const label = name.padEnd(8)
-  const prefix = isColoured ? styleText(colours[name], label) : label
+  const { stdout } = process
+  const label = `${paint(colours[name], name.padEnd(nameColumns), stdout)} `
   return (text) => {
-    const [first = '', ...rest] = text.split('\n')
-    const lines = [`${prefix} ${first}`, ...rest.map((line) => `${' '.repeat(label.length)} ${line}`)]
-    process.stdout.write(`${lines.join('\n')}\n`)
+    const lines = text.split('\n').map((line, index) => {
+      const own = line.trimStart()
+      const indent = line.length - own.length
+      const lead = `${index === 0 ? label : ' '.repeat(nameColumns + 1)}${' '.repeat(indent)}`
+      return hang(lead, nameColumns + 1 + indent, own, stdout)
+    })
+    stdout.write(`${lines.join('\n')}\n`)
   }
 }

@@ -36,10 +36,11 @@ export function describeError(error: unknown): { summary: string; details: reado
   }
   const attempts = error.attempts ?? error.causes ?? []
   const [first] = attempts
-  if (first !== undefined && attempts.every(({ code }) => code === first.code))
-    return { ...describeError(first), details: attempts.map(triedWords) }
-  const details = error.code === 'ADDRESS_INVALID' ? [error.message] : attempts.map(triedWords)
-  return { summary: errorWords[error.code] ?? sentence(error.message), details }
+  const isOneKind = first !== undefined && attempts.every(({ code }) => code === first.code)
+  const { code, message } = isOneKind ? first : error
+  const summary = errorWords[code] ?? sentence(message)
+  const tried = attempts.map((attempt) => triedWords(attempt, summary))
+  return { summary, details: error.code === 'ADDRESS_INVALID' ? [error.message] : tried }
 }
 
 /** The first section's name: `rtc`, `net` or `ws`. */
@@ -89,10 +90,10 @@ const errorWords: Partial<Record<ErrorCode, string>> = {
   WRONG_KEY: 'Whoever answered could not prove the key in the address, so nothing was said.',
 }
 
-function triedWords(attempt: MultiserverError): string {
-  const words = attempt.code === 'ADDRESS_INVALID' ? undefined : errorWords[attempt.code]
-  const why = words ?? sentence(attempt.message)
-  return `${attempt.address ?? 'the address'}: ${why} (${attempt.code})`
+/** What the summary says already is not said again. */
+function triedWords({ address = 'the address', code, message }: MultiserverError, summary: string): string {
+  const words = (code === 'ADDRESS_INVALID' ? undefined : errorWords[code]) ?? sentence(message)
+  return words === summary ? `${address} (${code})` : `${address}: ${words} (${code})`
 }
 
 function sentence(text: string): string {

@@ -88,7 +88,7 @@ export class Lobby {
       this.#hubError = undefined
       return { state: 'good', words: 'In the lobby, and reachable over WebRTC' }
     }
-    if (this.#company.address.value === '') return { state: 'good', words: 'In the lobby' }
+    if (this.#company.address.value === '') return { state: 'good', words: 'In the lobby, by WebSocket only' }
     const why = this.#hubError === undefined ? 'The hub is away.' : describeError(this.#hubError).summary
     return { state: 'bad', words: `In the lobby. ${why}` }
   }

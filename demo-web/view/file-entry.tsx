@@ -12,7 +12,7 @@ export function FileEntry({ file, onGrown }: { file: FileOnItsWay; onGrown: () =
       <p class="file-name">
         <strong>{file.name}</strong> <span class="quiet">{formatBytes(file.size)}</span>
       </p>
-      {state !== 'failed' && <progress max={1} value={share} aria-label={`${file.name}: how far it is`} />}
+      {!isOver && <progress max={1} value={share} aria-label={`${file.name}: how far it is`} />}
       <p class="file-state" data-state={state} aria-live={isOver ? 'polite' : 'off'}>
         {stateWords(file, progress)}
       </p>

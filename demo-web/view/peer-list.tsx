@@ -24,7 +24,7 @@ export function PeerList({ model }: { model: PageModel }) {
             </span>
             <span class="peer-words">
               <strong>Room</strong>
-              <span class="quiet">everyone you are connected to</span>
+              <span class="quiet">everyone you reach</span>
             </span>
             {room.unread.value > 0 && <span class="pill pill-full">{room.unread.value} new</span>}
           </button>

@@ -1,6 +1,8 @@
 import { absentees, joinRoom, membersOf } from '../model/room.ts'
 import { overWords } from '../model/way-words.ts'
 import type { Company } from '../model/company.ts'
+import type { Peer } from '../model/peer.ts'
+import { wayOf, type Way } from './graph/way.ts'
 import { Icon } from './icons.tsx'
 
 /** Who hears what is said in the room, and by which way. */
@@ -33,13 +35,31 @@ export function RoomHead({ company }: { company: Company }) {
       </div>
       {members.length > 0 && (
         <ul class="members" aria-label="Who hears you">
-          {members.map(({ key, about, best }) => (
-            <li key={key} class="member">
-              <strong>{about.value.name}</strong> {best === undefined ? '' : overWords(best)}
+          {byWay(members).map(({ way, words, names }) => (
+            <li key={words} class="member" data-way={way}>
+              <span class="quiet">{words}</span> {names.join(', ')}
             </li>
           ))}
         </ul>
       )}
     </header>
   )
+}
+
+interface Members {
+  readonly way: Way
+  readonly words: string
+  readonly names: readonly string[]
+}
+
+/** Each way once, with all whom it leads to. */
+function byWay(members: readonly Peer[]): readonly Members[] {
+  const groups = new Map<string, Members>()
+  for (const { best, about } of members) {
+    if (best === undefined) continue
+    const words = overWords(best)
+    const names = [...(groups.get(words)?.names ?? []), about.value.name]
+    groups.set(words, { way: wayOf(best.over, best.path.value), words, names })
+  }
+  return [...groups.values()]
 }

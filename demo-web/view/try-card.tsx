@@ -59,6 +59,9 @@ function Try({ title, about, label, experiment, shown = experiment }: TryProps) 
     <article class="try" data-state={state} aria-label={title}>
       <h3>{title}</h3>
       <p class="quiet">{about}</p>
+      <button type="button" aria-disabled={isRunning} onClick={() => void (isRunning || experiment.run())}>
+        {isRunning ? 'Running…' : label}
+      </button>
       <div role="log" aria-label={`${title}: what happens`}>
         <ol class="steps">
           {steps.map(({ text, afterMs }, index) => (
@@ -68,9 +71,6 @@ function Try({ title, about, label, experiment, shown = experiment }: TryProps) 
           ))}
         </ol>
       </div>
-      <button type="button" aria-disabled={isRunning} onClick={() => void (isRunning || experiment.run())}>
-        {isRunning ? 'Running…' : label}
-      </button>
     </article>
   )
 }

@@ -19,7 +19,7 @@ export function YouCard({ model }: { model: PageModel }) {
         </span>
         <span class="peer-words">
           <strong id="you-name">{company.ownName}</strong>
-          <span class="quiet">a browser{address === '' ? '' : ', reached over WebRTC'}</span>
+          <span class="quiet">{address === '' ? 'a browser' : 'reached over WebRTC'}</span>
         </span>
       </p>
       {unreachable.value !== '' && (

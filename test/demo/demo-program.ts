@@ -2,9 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const launcher = fileURLToPath(new URL('../../dist/cli/demo.js', import.meta.url))
-
-/** `npm start` in a process of its own. */
+/** `npm start`, or one of its peers, in a process of its own. */
 export interface Demo {
   readonly child: ChildProcess
   readonly pid: number
@@ -15,7 +13,8 @@ export interface Demo {
   says(words: string | RegExp): Promise<void>
 }
 
-export function startDemo(args: readonly string[]): Demo {
+export function startDemo(args: readonly string[], program: 'demo' | 'demo-desktop' = 'demo'): Demo {
+  const launcher = fileURLToPath(new URL(`../../dist/cli/${program}.js`, import.meta.url))
   const child = spawn(process.execPath, [launcher, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let isOver = false

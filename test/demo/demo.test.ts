@@ -1,5 +1,9 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { startHub } from '../../signal-server/index.ts'
 import { startDemo } from './demo-program.ts'
 
 const timeout = 30_000
@@ -53,19 +57,33 @@ describe('npm start', () => {
     await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([])
   })
 
+  it.each(['server', 'desktop', 'veteran'])(
+    'has a %s that goes when its parent is gone, with no hub to be found',
+    { timeout },
+    async (name) => {
+      const script = fileURLToPath(new URL(`../../dist/cli/demo-${name}.js`, import.meta.url))
+      const peer = fork(script, ['ws://127.0.0.1:1'], { silent: true, execArgv: [] })
+      peer.disconnect()
+      // By itself, whatever it was about to do.
+      const [, signal] = (await once(peer, 'exit')) as [number | null, NodeJS.Signals | null]
+      expect(signal).toBeNull()
+    },
+  )
+
   // What listens can be read from /proc.
   it.skipIf(process.platform !== 'linux')(
     'has a desktop without a listening socket',
     { timeout },
     async () => {
-      const demo = startDemo(['--port', '0'])
-      // With a WebRTC connection open: that makes sockets too.
-      await demo.says('the server says: “Hello desktop!')
-      const [server, desktop] = childrenOf(demo.pid)
-      expect(listeningSockets(server)).toBeGreaterThan(0)
-      expect(listeningSockets(desktop)).toBe(0)
-      demo.child.kill('SIGTERM')
-      await demo.ended
+      // Nobody dials it here: while WebRTC looks for a path, and that takes long, it listens for ICE over TCP by itself.
+      const hub = await startHub({ port: 0 })
+      const desktop = startDemo([hub.url], 'demo-desktop')
+      await desktop.says('My address is rtc:')
+      expect(listeningSockets(process.pid)).toBeGreaterThan(0)
+      expect(listeningSockets(desktop.pid)).toBe(0)
+      desktop.child.kill('SIGTERM')
+      expect(await desktop.ended).toBe(0)
+      await hub.close()
     },
   )
 
@@ -125,7 +143,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** How many TCP sockets of the process listen. */
-function listeningSockets(pid: number | undefined): number {
+function listeningSockets(pid: number): number {
   const inodes = new Set(
     readdirSync(`/proc/${pid}/fd`).flatMap(
       (fd) => /^socket:\[(\d+)\]/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1] ?? [],

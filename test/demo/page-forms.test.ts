@@ -1,40 +1,21 @@
 import type { BrowserContextOptions, Page } from 'playwright'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { findFaults } from '../support/axe.ts'
-import { chromiumPath, hasChromium } from '../support/chromium.ts'
-import { choose, DemoBrowser, say } from './demo-page.ts'
-import { startDemo, type Demo } from './demo-program.ts'
+import { choose, say } from './demo-page.ts'
+import { describePage } from './demo-suite.ts'
 
-const missing = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
 const timeout = 60_000
 const phone = { width: 360, height: 740 }
 
-describe.skipIf(missing !== '')(`the forms of the demo page${missing}`, { timeout }, () => {
-  let demo: Demo
-  let browser: DemoBrowser
-
-  beforeAll(async () => {
-    demo = startDemo(['--port', '0'])
-    browser = await DemoBrowser.launch(await demo.url)
-  }, timeout)
-
-  // What the peers said tells whether one of them died.
-  beforeEach(({ onTestFailed }) => onTestFailed(() => console.error(demo.output())))
-
-  afterAll(async () => {
-    await browser.close()
-    demo.child.kill('SIGTERM')
-    expect(await demo.ended).toBe(0)
-  })
-
+describePage('the forms of the demo page', timeout, (site) => {
   const width = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth)
 
   it.each<[string, BrowserContextOptions]>([
     ['light', { colorScheme: 'light' }],
     ['dark', { colorScheme: 'dark' }],
   ])('is accessible when wide and %s: the room, a peer, what failed, every table', async (_how, options) => {
-    const context = await browser.newContext(options)
-    const page = await browser.open(context)
+    const context = await site.browser.newContext(options)
+    const page = await site.browser.open(context)
     await page.getByRole('button', { name: /^Connect to all/ }).click()
     await page.getByText('3 will hear you').waitFor()
     await say(page, 'the room', 'Hello, all')
@@ -61,8 +42,8 @@ describe.skipIf(missing !== '')(`the forms of the demo page${missing}`, { timeou
   })
 
   it.each(['light', 'dark'] as const)('fits a phone, one thing at a time, %s', async (colorScheme) => {
-    const context = await browser.newContext({ colorScheme, viewport: phone, hasTouch: true })
-    const page = await browser.open(context)
+    const context = await site.browser.newContext({ colorScheme, viewport: phone, hasTouch: true })
+    const page = await site.browser.open(context)
     const parts = page.getByRole('navigation', { name: 'Parts of the page' })
     for (const [part, heading] of [
       ['Network', 'The network'],
@@ -85,9 +66,72 @@ describe.skipIf(missing !== '')(`the forms of the demo page${missing}`, { timeou
     await context.close()
   })
 
+  it.each([
+    ['a phone', { width: 390, height: 844 }],
+    ['a wide screen', { width: 1280, height: 800 }],
+  ])('draws a lively lobby on %s so that every name can be read', async (_where, viewport) => {
+    const guests = await Promise.all([1, 2, 3].map(() => site.browser.newContext()))
+    await Promise.all(guests.map((guest) => site.browser.open(guest)))
+    // What moves rests at last; here it does at once.
+    const context = await site.browser.newContext({ viewport, reducedMotion: 'reduce' })
+    const page = await site.browser.open(context)
+    const parts = page.getByRole('navigation', { name: 'Parts of the page' })
+    const isPhone = await parts.isVisible()
+    if (isPhone) await parts.getByRole('button', { name: 'Talk' }).click()
+    await page.getByRole('button', { name: 'Connect to all 5' }).click()
+    await page.getByText('6 will hear you').waitFor()
+    if (isPhone) await parts.getByRole('button', { name: 'Network' }).click()
+    // With this page, the hub and the bridge.
+    await expect.poll(() => page.locator('.node').count(), { timeout }).toBe(9)
+    expect(await page.evaluate(findCovered)).toEqual([])
+    expect(await findFaults(page)).toEqual([])
+    await Promise.all([...guests, context].map((each) => each.close()))
+  })
+
+  it('is walked through by the keyboard in the order in which it is read, and shows where one is', async () => {
+    const context = await site.browser.newContext({ reducedMotion: 'reduce' })
+    const page = await site.browser.open(context)
+    expect(await pressTab(page)).toMatchObject({ part: 'Skip to the conversation', isShown: true })
+    await choose(page, 'desktop')
+    await page.getByText('directly from peer to peer').waitFor()
+    await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
+    const stops: Stop[] = []
+    for (let stop = await pressTab(page); stop !== null; stop = await pressTab(page)) stops.push(stop)
+    expect([...new Set(stops.map(({ part }) => part))]).toEqual([
+      'The network',
+      'Break it',
+      'desktop',
+      'Who is there',
+      'Connect to an address',
+      'You',
+    ])
+    expect(stops.filter(({ isShown }) => !isShown)).toEqual([])
+    // Who wants to talk need not go through all of them.
+    await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('talk')
+    await context.close()
+  })
+
+  it('tells a screen reader what changes: how it stands, what is said, what fails', async () => {
+    const context = await site.browser.newContext()
+    const page = await site.browser.open(context)
+    await page.getByRole('status').getByText('In the lobby').waitFor()
+    await choose(page, 'desktop')
+    await say(page, 'desktop', 'Can you hear me?')
+    await page.getByRole('log', { name: 'Conversation' }).getByText('You said ‘Can you hear me?’').waitFor()
+    const field = page.getByLabel("Somebody's address")
+    await field.fill('What?')
+    await field.press('Enter')
+    await page.getByRole('alert').getByText('That is not an address to dial.').waitFor()
+    expect(await field.getAttribute('aria-invalid')).toBe('true')
+    expect(await field.getAttribute('aria-describedby')).toBe('dial-error')
+    await context.close()
+  })
+
   it('does not move for who does not want that', async () => {
-    const context = await browser.newContext({ reducedMotion: 'reduce' })
-    const page = await browser.open(context)
+    const context = await site.browser.newContext({ reducedMotion: 'reduce' })
+    const page = await site.browser.open(context)
     const flows = () =>
       page.evaluate(() =>
         [...document.querySelectorAll('.edge-flow')].map((flow) => getComputedStyle(flow).animationName),
@@ -140,19 +184,70 @@ describe.skipIf(missing !== '')(`the forms of the demo page${missing}`, { timeou
       ['does not let the page keep anything (IndexedDB)', 'This tab has made one of its own'],
     ],
   ])('says what is missing without %s, and still talks with the server', async (_what, takeAway, words) => {
-    const bare = await browser.newContext()
+    const bare = await site.browser.newContext()
     await bare.addInitScript(takeAway)
     const page = await bare.newPage()
-    await page.goto(await demo.url)
+    await page.goto(await site.demo.url)
     await page.getByText('In the lobby').waitFor()
     for (const each of words) await page.locator('.card-you').getByText(each).waitFor()
+    expect(await findFaults(page)).toEqual([])
     await choose(page, 'server')
     await say(page, 'server', 'Still there?')
     await page.getByText('You said ‘Still there?’').waitFor()
     await bare.close()
   })
-
-  it('does nothing that its content security policy forbids, and throws nothing', () => {
-    expect(browser.problems).toEqual([])
-  })
 })
+
+/** In the page: texts and discs of the drawing that cover one another, or are not in it. */
+function findCovered(): string[] {
+  const parts = [...document.querySelectorAll('.node-name, .node-disc, .edge text')]
+  const frame = document.querySelector('.graph')?.getBoundingClientRect() ?? new DOMRect()
+  const boxes = parts.map((part) => part.getBoundingClientRect())
+  const isInside = ({ left, right, top, bottom }: DOMRect) =>
+    left >= frame.left && right <= frame.right && top >= frame.top && bottom <= frame.bottom
+  const overlap = (a: DOMRect, b: DOMRect) =>
+    a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+  const nameOf = (index: number) => parts[index]?.textContent || 'a disc'
+  return boxes.flatMap((box, index) => [
+    ...(isInside(box) ? [] : [`${nameOf(index)} is outside`]),
+    ...boxes.flatMap((other, at) =>
+      at > index && overlap(box, other) ? [`${nameOf(index)} and ${nameOf(at)}`] : [],
+    ),
+  ])
+}
+
+/** What has the focus. */
+interface Stop {
+  /** The title of the part of the page that it is in, or its own words. */
+  readonly part: string
+  readonly what: string
+  /** Whether one sees that it has the focus. */
+  readonly isShown: boolean
+}
+
+/** Null at the end of the page. */
+async function pressTab(page: Page): Promise<Stop | null> {
+  await page.keyboard.press('Tab')
+  return page.evaluate(() => {
+    const at = document.activeElement
+    if (at === null || at === document.body) return null
+    const words = (element: Element | null) => element?.textContent?.trim() ?? ''
+    const title = at.closest('section')?.getAttribute('aria-labelledby') ?? ''
+    const hasOutline = (element: Element | null) =>
+      element !== null && getComputedStyle(element).outlineStyle !== 'none'
+    const ring = at.querySelector('.node-ring')
+    // A hidden input is shown by the label that stands for it.
+    const seen = at.classList.contains('hidden') ? at.nextElementSibling : at
+    const { width, height } = (seen ?? at).getBoundingClientRect()
+    return {
+      part: title === '' ? words(at) : words(document.querySelector(`#${title}`)),
+      what: at.getAttribute('aria-label') ?? words(at).slice(0, 40),
+      isShown:
+        width > 1 &&
+        height > 1 &&
+        (ring === null
+          ? hasOutline(seen)
+          : getComputedStyle(ring).stroke !== 'rgba(0, 0, 0, 0)' && getComputedStyle(ring).stroke !== 'none'),
+    }
+  })
+}

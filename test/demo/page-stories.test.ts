@@ -1,35 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import type { BrowserContext, Page } from 'playwright'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { chromiumPath, hasChromium } from '../support/chromium.ts'
+import type { Page } from 'playwright'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { choose, DemoBrowser, lobbyWords, say } from './demo-page.ts'
-import { startDemo, type Demo } from './demo-program.ts'
+import { startDemo } from './demo-program.ts'
+import { describePage, missing } from './demo-suite.ts'
 
-const missing = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
 const timeout = 60_000
 
-describe.skipIf(missing !== '')(`the buttons of the demo page${missing}`, { timeout }, () => {
-  let demo: Demo
-  let browser: DemoBrowser
-  let context: BrowserContext
+describePage('the buttons of the demo page', timeout, (site) => {
   let page: Page
 
   beforeAll(async () => {
-    demo = startDemo(['--port', '0'])
-    browser = await DemoBrowser.launch(await demo.url)
-    context = await browser.newContext()
-    page = await browser.open(context)
+    page = await site.browser.open(await site.browser.newContext())
     await page.getByRole('button', { name: /^desktop desktop ·/ }).waitFor()
   }, timeout)
-
-  // What the peers said tells whether one of them died.
-  beforeEach(({ onTestFailed }) => onTestFailed(() => console.error(demo.output())))
-
-  afterAll(async () => {
-    await browser.close()
-    demo.child.kill('SIGTERM')
-    expect(await demo.ended).toBe(0)
-  })
 
   /** Presses the button of a story. @returns what happened, in words, once it is over */
   async function play(title: string, button: string): Promise<string> {
@@ -64,7 +48,7 @@ describe.skipIf(missing !== '')(`the buttons of the demo page${missing}`, { time
   it('restarts the hub under a running transfer, which does not notice', async () => {
     const words = await play('Restart the hub', 'Send and restart')
     expect(words).toMatch(/The hub is gone[^]*The hub is back[^]*both ends have the same SHA-256/)
-    expect(demo.output()).toContain('Somebody at the page wants to see me restart')
+    expect(site.demo.output()).toContain('Somebody at the page wants to see me restart')
     // And everyone is where they were.
     await page.getByText(lobbyWords).waitFor({ timeout })
   })
@@ -81,11 +65,7 @@ describe.skipIf(missing !== '')(`the buttons of the demo page${missing}`, { time
       expect.stringContaining('~shs:'),
       expect.stringContaining('~shs2:'),
     ])
-    expect(demo.output()).toContain('I serve shs2 beside shs now.')
-  })
-
-  it('does nothing that its content security policy forbids, and throws nothing', () => {
-    expect(browser.problems).toEqual([])
+    expect(site.demo.output()).toContain('I serve shs2 beside shs now.')
   })
 })
 

@@ -1,35 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { BrowserContext, Page } from 'playwright'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { generateKeys, keyToString } from '../../plugs/keys.ts'
-import { chromiumPath, hasChromium } from '../support/chromium.ts'
-import { choose, DemoBrowser, lobbyWords, ownAddress, ownName, say } from './demo-page.ts'
-import { startDemo, type Demo } from './demo-program.ts'
+import { choose, lobbyWords, ownAddress, ownName, say } from './demo-page.ts'
+import { describePage } from './demo-suite.ts'
 
-const missing = hasChromium ? '' : ` (skipped: no Chromium at ${chromiumPath})`
 const timeout = 30_000
 
-describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
-  let demo: Demo
-  let browser: DemoBrowser
+describePage('the demo page', timeout, (site) => {
   let context: BrowserContext
   let first: Page
 
   beforeAll(async () => {
-    demo = startDemo(['--port', '0'])
-    browser = await DemoBrowser.launch(await demo.url)
-    context = await browser.newContext()
-    first = await browser.open(context)
+    context = await site.browser.newContext()
+    first = await site.browser.open(context)
   }, timeout)
-
-  // What the peers said tells whether one of them died.
-  beforeEach(({ onTestFailed }) => onTestFailed(() => console.error(demo.output())))
-
-  afterAll(async () => {
-    await browser.close()
-    demo.child.kill('SIGTERM')
-    expect(await demo.ended).toBe(0)
-  })
 
   it('shows who is there and what they are', async () => {
     await first.getByRole('button', { name: /^server server ·/ }).waitFor()
@@ -104,8 +89,8 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
     await first.getByText('You said ‘And now?’').waitFor()
     await first.getByText('Delivered: both ends have the same').waitFor()
     expect(await first.locator('.sha256').innerText()).toBe(`SHA-256 ${sha256}`)
-    expect(demo.output()).toContain(`SHA-256 ${sha256}, as the sender says`)
-    const all = demo.output()
+    expect(site.demo.output()).toContain(`SHA-256 ${sha256}, as the sender says`)
+    const all = site.demo.output()
     expect(all.indexOf('says: “And now?”')).toBeLessThan(all.indexOf(sha256))
   })
 
@@ -123,7 +108,7 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
   })
 
   it('gives a second tab a key of its own, and the two talk and send pictures by drag and drop', async () => {
-    const second = await browser.open(context)
+    const second = await site.browser.open(context)
     await second.getByText('Another tab uses the key that this browser keeps.').waitFor()
     const names = [await ownName(first), await ownName(second)]
     const address = await ownAddress(second)
@@ -150,7 +135,7 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
   })
 
   it('has a room where everyone hears the same, each by its own way', async () => {
-    const second = await browser.open(context)
+    const second = await site.browser.open(context)
     await choose(first, 'Room')
     await choose(second, 'Room')
     await second.getByRole('button', { name: /^Connect to all/ }).click()
@@ -185,7 +170,7 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
     await attempt('rtc:example.com~shs:AAAA', 'Nothing here can dial that.')
     const { publicKey } = await generateKeys()
     await attempt(
-      `rtc:${new URL(await demo.url).host}~shs:${keyToString(publicKey)}`,
+      `rtc:${new URL(await site.demo.url).host}~shs:${keyToString(publicKey)}`,
       'The hub knows no peer with that key now.',
     )
     await attempt(await ownAddress(first), /this is your own address/i)
@@ -198,8 +183,8 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
     const link = await first.evaluate(() => navigator.clipboard.readText())
     await first.getByRole('button', { name: 'QR code' }).click()
     await first.getByRole('img', { name: /as a QR code$/ }).waitFor()
-    const other = await browser.newContext()
-    const guest = await browser.open(other, new URL(link).hash)
+    const other = await site.browser.newContext()
+    const guest = await site.browser.open(other, new URL(link).hash)
     await guest.getByPlaceholder(`Write to ${await ownName(first)}`).waitFor()
     expect(new URL(guest.url()).hash).toBe('')
     await other.close()
@@ -216,18 +201,14 @@ describe.skipIf(missing !== '')(`the demo page${missing}`, { timeout }, () => {
     await first.getByRole('button', { name: 'Export' }).click()
     const file = await (await download).path()
     await first.close()
-    const other = await browser.newContext()
-    const elsewhere = await browser.open(other)
+    const other = await site.browser.newContext()
+    const elsewhere = await site.browser.open(other)
     await elsewhere.getByText('Your key', { exact: true }).click()
     await elsewhere.setInputFiles('#you-import', { name: 'x.json', mimeType: '', buffer: Buffer.from('{}') })
     await elsewhere.getByText('There is no whole Ed25519 key in that file').waitFor()
     await elsewhere.setInputFiles('#you-import', file)
     await expect.poll(() => ownAddress(elsewhere).catch(() => ''), { timeout }).toBe(before)
     await other.close()
-  })
-
-  it('does nothing that its content security policy forbids, and throws nothing', () => {
-    expect(browser.problems).toEqual([])
   })
 })
 

@@ -49,7 +49,7 @@ describe.skipIf(missing !== '')(`A page of Chromium that wakes${missing}`, { tim
   it('goes on as before', async () => {
     await puppet.peer.abort(near)
     expect([await reading, await desktop.ending(far)]).toEqual(['ABORTED', 'PEER_RESET'])
-    expect(puppet.problems).toEqual([])
+    expect(await puppet.problems()).toEqual([])
   })
 })
 

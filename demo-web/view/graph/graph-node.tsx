@@ -6,6 +6,8 @@ import type { Place } from './layout.ts'
 
 export interface GraphNodeProps {
   readonly node: NetworkNode
+  /** What stands under it. */
+  readonly text: string
   readonly place: Place
   /** Undefined for the hub and this page. */
   readonly peer: Peer | undefined
@@ -14,8 +16,8 @@ export interface GraphNodeProps {
 }
 
 /** Somebody in the drawing: a button, when it is somebody to talk to. */
-export function GraphNode({ node, place, peer, isChosen, onChoose }: GraphNodeProps) {
-  const { kind, name, isMe } = node
+export function GraphNode({ node, text, place, peer, isChosen, onChoose }: GraphNodeProps) {
+  const { kind, isMe } = node
   const unread = peer?.conversation.unread.value ?? 0
   const isOpen = peer !== undefined && peer.talks.value.length > 0
   return (
@@ -25,7 +27,7 @@ export function GraphNode({ node, place, peer, isChosen, onChoose }: GraphNodePr
       role={onChoose === undefined ? 'img' : 'button'}
       tabindex={onChoose === undefined ? undefined : 0}
       aria-pressed={onChoose === undefined ? undefined : isChosen}
-      aria-label={labelOf(node, peer)}
+      aria-label={labelOf(node, text, peer)}
       onClick={onChoose}
       onKeyDown={(event) => {
         if (onChoose === undefined || (event.key !== 'Enter' && event.key !== ' ')) return
@@ -40,27 +42,22 @@ export function GraphNode({ node, place, peer, isChosen, onChoose }: GraphNodePr
       </g>
       {unread > 0 && <circle class="node-unread" cx="18" cy="-18" r="7" />}
       <text class="node-name" y="42">
-        {isMe ? 'you' : shorten(name)}
+        {text}
       </text>
     </g>
   )
 }
 
-function labelOf({ kind, name, isMe }: NetworkNode, peer: Peer | undefined): string {
+function labelOf({ kind, name, isMe }: NetworkNode, text: string, peer: Peer | undefined): string {
   if (isMe) return `You, ${name}`
   if (kind === 'hub') return 'The hub, which introduces peers to each other'
   if (kind === 'bridge') return 'A bridge, which passes on what it can’t read'
   const ways = peer?.talks.value.map(overWords).join(', ') ?? ''
   const unread = peer?.conversation.unread.value ?? 0
   return [
-    `${name}, ${kind}`,
+    // Who says what they see, and has it shortened, is understood too.
+    `${text === name ? name : `${text} ${name}`}, ${kind}`,
     ways === '' ? 'not connected' : `connected ${ways}`,
     ...(unread > 0 ? [`${unread} new`] : []),
   ].join(', ')
-}
-
-/** What has room under a node; the list has it whole. */
-function shorten(name: string): string {
-  const characters = Array.from(name)
-  return characters.length > 14 ? `${characters.slice(0, 13).join('')}…` : name
 }

@@ -1,6 +1,5 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
 import {
-  forceCollide,
   forceLink,
   forceManyBody,
   forceSimulation,
@@ -11,46 +10,65 @@ import {
   type SimulationNodeDatum,
 } from 'd3-force'
 import { hubId, type Network } from '../../model/network.ts'
+import { clamp, separate, type Roomy, type Size } from './boxes.ts'
 
 export interface Place {
   readonly x: number
   readonly y: number
 }
 
-interface Body extends SimulationNodeDatum {
-  readonly id: string
+/** The drawing: where everyone stands, and its own size, which is larger than its frame when many are there. */
+export interface Picture extends Size {
+  readonly rooms: ReadonlyMap<string, Roomy>
 }
 
-/** Where the nodes are: they push each other away, and edges pull. The hub stands above them all. */
+interface Body extends SimulationNodeDatum, Roomy {
+  readonly id: string
+  x: number
+  y: number
+}
+
+/** Where the nodes are: they push each other away, and edges pull; none covers another or its name. The hub stands above them all. */
 export class Layout {
-  readonly #places = signal<ReadonlyMap<string, Place>>(new Map())
+  readonly #picture = signal<Picture>({ width: 1, height: 1, rooms: new Map() })
   readonly #simulation: Simulation<Body, SimulationLinkDatum<Body>>
   readonly #isStill: () => boolean
-  #width = 0
-  #height = 0
+  #size: Size = { width: 1, height: 1 }
 
   /** @param isStill whether nobody wants to see it move */
   constructor(isStill: () => boolean) {
     this.#isStill = isStill
     this.#simulation = forceSimulation<Body>([])
-      .force('collide', forceCollide<Body>(nodeSpace))
-      .on('tick', () => this.#show())
+      .alphaMin(restingAlpha)
+      .on('tick', () => {
+        separate(this.#simulation.nodes(), this.#size, sweepsAtOnce)
+        this.#show()
+      })
+      .on('end', () => this.#finish())
       .stop()
   }
 
-  get places(): ReadonlySignal<ReadonlyMap<string, Place>> {
-    return this.#places
+  get picture(): ReadonlySignal<Picture> {
+    return this.#picture
   }
 
-  /** Takes over what has come, gone or been linked. Who was there begins where it was. */
-  arrange({ nodes, edges }: Network, width: number, height: number): void {
-    this.#width = width
-    this.#height = height
-    const [x, y] = [width / 2, margin + height / 2]
+  /**
+   * Takes over what has come, gone or been linked. Who was there begins where it was.
+   *
+   * @param widthOf the pixels that a node's name takes
+   */
+  arrange({ nodes, edges }: Network, widthOf: (id: string) => number, frame: Size): void {
+    const halfWidths = nodes.map(({ id }) => Math.max(discSpace, widthOf(id) / 2 + nameSpace))
+    const needed = halfWidths.reduce((sum, half) => sum + 2 * half * (discSpace + belowDisc), 0) / fullest
+    const zoom = Math.max(1, Math.sqrt(needed / (frame.width * frame.height)))
+    const { width, height } = (this.#size = { width: frame.width * zoom, height: frame.height * zoom })
+    const middle = { x: width / 2, y: (height + discSpace) / 2 }
     const before = new Map(this.#simulation.nodes().map((body) => [body.id, body]))
-    const bodies = nodes.map(({ id }, index) => {
-      const body: Body = before.get(id) ?? { id, ...onCircle(index, nodes.length, { x, y }) }
-      return id === hubId ? Object.assign(body, { fx: x, fy: margin - labelHeight }) : body
+    const bodies = nodes.map(({ id }, index): Body => {
+      const { x, y } = before.get(id) ?? onCircle(index, nodes.length, middle)
+      const halfWidth = halfWidths[index] ?? discSpace
+      const body = { id, halfWidth, above: discSpace, below: belowDisc, isFixed: id === hubId, x, y }
+      return id === hubId ? { ...body, fx: middle.x, fy: discSpace, x: middle.x, y: discSpace } : body
     })
     // Who is behind a bridge stands near it; the hub pulls nobody.
     const leads = nodes.map(({ id, behind = hubId }) => ({ from: behind, to: id }))
@@ -71,29 +89,41 @@ export class Layout {
         forceLink<Body, SimulationLinkDatum<Body>>(links)
           .id(({ id }) => id)
           .distance(150 * scale)
-          .strength(0.25),
+          .strength(0.15),
       )
-      .force('x', forceX<Body>(x).strength(0.07))
-      .force('y', forceY<Body>(y).strength(0.11))
+      // A wide picture is filled in its width.
+      .force('x', forceX<Body>(middle.x).strength((0.05 * height) / width))
+      .force('y', forceY<Body>(middle.y).strength(0.09))
       .alpha(0.9)
-    if (this.#isStill()) {
-      this.#simulation.stop().tick(stillTicks)
-      this.#show()
-    } else this.#simulation.restart()
+    if (!this.#isStill()) return void this.#simulation.restart()
+    this.#simulation.stop()
+    for (let tick = 0; tick < stillTicks; tick++) {
+      separate(this.#simulation.tick().nodes(), this.#size, sweepsAtOnce)
+    }
+    this.#finish()
   }
 
   stop(): void {
     this.#simulation.stop()
   }
 
+  /** Where they can't make room for each other the picture grows until they do: the forces are at rest. */
+  #finish(): void {
+    const bodies = this.#simulation.nodes()
+    for (let grown = 0; grown < mostGrowths && !separate(bodies, this.#size, sweepsAtLast); grown++) {
+      this.#size = { width: growth * this.#size.width, height: growth * this.#size.height }
+      for (const body of bodies) {
+        body.x *= growth
+        if (!body.isFixed) body.y *= growth
+        else body.fx = body.x
+      }
+    }
+    this.#show()
+  }
+
   #show(): void {
-    const places = this.#simulation.nodes().map((body): [string, Place] => {
-      // What is pushed out of the picture stays at its edge.
-      body.x = clamp(body.x ?? 0, margin, this.#width - margin)
-      body.y = clamp(body.y ?? 0, margin - labelHeight, this.#height - margin)
-      return [body.id, { x: body.x, y: body.y }]
-    })
-    this.#places.value = new Map(places)
+    const rooms = new Map(this.#simulation.nodes().map((body): [string, Roomy] => [body.id, { ...body }]))
+    this.#picture.value = { ...this.#size, rooms }
   }
 }
 
@@ -102,15 +132,24 @@ function onCircle(index: number, count: number, { x, y }: Place): Place {
   return { x: x + 120 * Math.cos(angle), y: y + 90 * Math.sin(angle) }
 }
 
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(Math.max(value, least), Math.max(most, least))
-}
-
 /** Square pixels for which the forces were chosen. */
 const roomyArea = 600 * 400
-/** Around a node, with its name. */
-const nodeSpace = 46
-const margin = 54
-const labelHeight = 16
+/** Around the middle of a node: its ring and a little. */
+const discSpace = 31
+/** Down to below its name. */
+const belowDisc = 50
+/** On either side of a name. */
+const nameSpace = 5
+/** The part of the picture that nodes with their names may cover. */
+const fullest = 0.45
 /** Enough to come to rest. */
-const stillTicks = 250
+const stillTicks = 200
+/** Over all pairs, while it moves and once it rests. */
+const sweepsAtOnce = 4
+const sweepsAtLast = 20
+/** What is too small grows by so much at a time. */
+const growth = 1.03
+/** Twenty times the size: far more than was ever needed. */
+const mostGrowths = 100
+/** Where the simulation ends: less moves nothing that one can see. */
+const restingAlpha = 0.01
