@@ -119,13 +119,15 @@ describe('its programs', () => {
   test('listen, dial, and find a peer by its key', async () => {
     const hub = await startOwnHub()
     const key = await serveEcho(hub)
-    const [use = ''] = blocks('Use it', 'js')
+    const [use = '', isolated = ''] = blocks('Use it', 'js')
     const [upgrade = ''] = blocks('Upgrade', 'js')
-    const [main, later] = [use, upgrade].map((code) => hoist(atHub(code, hub)))
+    const [main, other, later] = [use, isolated, upgrade].map((code) => hoist(atHub(code, hub)))
     const source = `
       ${main?.imports}
+      ${other?.imports}
       ${later?.imports}
       ${main?.body.replace('KEY', keyToString(key))}
+      ${other?.body}
       {
         const key = new Uint8Array([${key.join()}])
         ${later?.body}
