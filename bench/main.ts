@@ -25,6 +25,8 @@ if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds is a number from 
 const isWanted = ({ title }: { title: string }) => positionals.every((word) => title.includes(word))
 const wanted = tables.filter(isWanted)
 const wantedLoads = hubLoads.filter(isWanted)
+const isFull = wanted.length === tables.length && wantedLoads.length === hubLoads.length
+const file = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url))
 const startedAt = new Date()
 const startedMs = performance.now()
 const results: Result[] = []
@@ -39,23 +41,30 @@ for (const table of wanted) {
   const result = await resultOf(table)
   results.push(result)
   console.log(printed(result))
+  keep()
 }
 for (const each of wantedLoads) {
   announce(each.title)
   const rows = await load(each)
   hub.push({ title: each.title, rows })
   printRows(each.title, rows)
+  keep()
 }
 
-const tookMs = performance.now() - startedMs
-if (wanted.length === tables.length) {
-  const file = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url))
-  writeFileSync(file, written({ startedAt, tookMs, rounds, results, hub }))
+if (isFull) {
   // Its tables are padded as those of every other document here.
   spawnSync('npx', ['oxfmt', file])
   console.log('\nwritten to bench/RESULTS.md')
 }
 if (results.some(({ hasFailures }) => hasFailures)) process.exitCode = 1
+
+/** What a full run has so far: one that is interrupted leaves what it had, and says how much that is. */
+function keep(): void {
+  if (!isFull) return
+  const tookMs = performance.now() - startedMs
+  const all = wanted.length + wantedLoads.length
+  writeFileSync(file, written({ startedAt, tookMs, rounds, all, results, hub }))
+}
 
 async function resultOf(table: Table): Promise<Result> {
   const result = new Result(table)

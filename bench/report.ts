@@ -12,6 +12,8 @@ export interface Run {
   readonly startedAt: Date
   readonly tookMs: number
   readonly rounds: number
+  /** How many tables a whole run has. */
+  readonly all: number
   readonly results: readonly Result[]
   readonly hub: readonly HubResult[]
 }
@@ -39,10 +41,12 @@ export function written(run: Run): string {
   ].join('\n')
 }
 
-function intro({ startedAt, tookMs, rounds }: Run): string {
+function intro({ startedAt, tookMs, rounds, all, results, hub }: Run): string {
+  const count = results.length + hub.length
   const facts = [
     ['date', `${startedAt.toISOString().slice(0, 10)}, in ${Math.ceil(tookMs / 60_000)} minutes`],
     ['rounds', `${rounds}`],
+    ['tables', count === all ? `${all}` : `${count} of ${all}: the run was interrupted`],
     ...machine(),
     ['beside', versions()],
   ]
