@@ -1,4 +1,5 @@
 // The questions of the benchmark over a stream of js-libp2p, whatever carries it.
+import { multiaddr } from '@multiformats/multiaddr'
 import { Answers } from '../../dist/bench/answers.js'
 
 // It wants Node 22; this is what Node 20 lacks of it.
@@ -8,8 +9,8 @@ Promise.withResolvers ??= () => {
   return { promise, resolve: settle[0], reject: settle[1] }
 }
 
-export const protocol = '/bench/1'
-export const limits = { maxInboundStreams: Infinity, maxOutboundStreams: Infinity }
+const protocol = '/bench/1'
+const limits = { maxInboundStreams: Infinity, maxOutboundStreams: Infinity }
 /** It lets in few at a time by itself, and gives up early where others are at work. */
 export const connectionManager = {
   dialTimeout: 30_000,
@@ -19,7 +20,15 @@ export const connectionManager = {
   maxConnections: Infinity,
 }
 
-export async function serveStream(stream) {
+export async function serveWith(node) {
+  await node.handle(protocol, (stream) => void serveStream(stream), limits)
+}
+
+export async function dialWith(node, address) {
+  return wireOf(await node.dialProtocol(multiaddr(address), protocol, limits), node)
+}
+
+async function serveStream(stream) {
   let asked
   for await (const chunk of stream) {
     asked ??= chunk.subarray(0, 1)[0]
@@ -30,7 +39,7 @@ export async function serveStream(stream) {
   await stream.close()
 }
 
-export function wireOf(stream, node) {
+function wireOf(stream, node) {
   const answers = new Answers()
   void (async () => {
     for await (const _ of stream) answers.arrived()

@@ -1,5 +1,5 @@
 // js-libp2p's webrtc, introduced over a circuit relay, as its documentation puts a peer together; in Node and in a page.
-import { connectionManager, limits, protocol, serveStream, wireOf } from './libp2p-stream.mjs'
+import { connectionManager, dialWith, serveWith } from './libp2p-stream.mjs'
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
@@ -7,17 +7,15 @@ import { webRTC } from '@libp2p/webrtc'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
-import { multiaddr } from '@multiformats/multiaddr'
 
 export async function serve(_link, introducer) {
   const node = await createNode([`${introducer}/p2p-circuit`, '/webrtc'])
-  await node.handle(protocol, (stream) => void serveStream(stream), limits)
+  await serveWith(node)
   return { address: `${introducer}/p2p-circuit/webrtc/p2p/${String(node.peerId)}`, close: () => node.stop() }
 }
 
 export async function dial(address) {
-  const node = await createNode([])
-  return wireOf(await node.dialProtocol(multiaddr(address), protocol, limits), node)
+  return dialWith(await createNode([]), address)
 }
 
 function createNode(listen) {

@@ -6,6 +6,13 @@ const pageNote = 'Each end is a page in a Chromium of its own, on the WebRTC of 
 const dialNote =
   'Every dial is the first of a new client: its socket to the hub, the signaling server or the relay is in it.'
 const pageFigures = ['MB/s']
+const pageRows: Table['rows'] = [
+  'rtc~shs2 in Chromium',
+  'data channel in Chromium',
+  'simple-peer in Chromium',
+  'PeerJS in Chromium',
+  'libp2p webrtc in Chromium',
+]
 
 export const webrtc: readonly Table[] = [
   {
@@ -57,13 +64,7 @@ export const webrtc: readonly Table[] = [
     title: 'WebRTC in Chromium, 64 KiB chunks',
     role: 'send',
     amount: 30,
-    rows: [
-      'rtc~shs2 in Chromium',
-      'data channel in Chromium',
-      'simple-peer in Chromium',
-      'PeerJS in Chromium',
-      'libp2p webrtc in Chromium',
-    ],
+    rows: pageRows,
     control: 'data channel in Chromium',
     goals: [
       { over: 'data channel in Chromium', atLeast: 0.97 },
@@ -77,13 +78,7 @@ export const webrtc: readonly Table[] = [
     title: 'dial to the first byte, WebRTC in Chromium',
     role: 'dial',
     amount: 10,
-    rows: [
-      'rtc~shs2 in Chromium',
-      'data channel in Chromium',
-      'simple-peer in Chromium',
-      'PeerJS in Chromium',
-      'libp2p webrtc in Chromium',
-    ],
+    rows: pageRows,
     control: 'data channel in Chromium',
     goals: [
       { over: 'PeerJS in Chromium', atMost: 1 },

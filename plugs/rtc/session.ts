@@ -43,8 +43,6 @@ export class Session implements ByteStream {
   readonly #incoming: Incoming
   readonly #suspension: Suspension
   readonly #progress: ProgressWatch
-  /** The highest offset that the peer has acknowledged. */
-  #acknowledged = 0
   readonly #over = new AbortController()
   readonly #unwatchPage: () => void
   #resolveOpened: () => void = () => undefined
@@ -77,7 +75,7 @@ export class Session implements ByteStream {
     })
     this.#suspension = new Suspension(options, this)
     this.#progress = new ProgressWatch({
-      isOwed: () => this.#isUsable && this.#outgoing.sentBytes > this.#acknowledged,
+      isOwed: () => this.#isUsable && this.#outgoing.sentBytes > this.#outgoing.acknowledgedBytes,
       onStall: () => this.#paths.current?.check(),
     })
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
@@ -243,14 +241,12 @@ export class Session implements ByteStream {
   /** False when the peer acknowledged what was never sent. */
   #onAcknowledged(received: number, limit: number): boolean {
     const wasDone = this.isDone
+    const before = this.#outgoing.acknowledgedBytes
     if (!this.#outgoing.acknowledge(received, limit)) {
       this.#reset('protocol', 'PROTOCOL', 'the peer acknowledged what was never sent')
       return false
     }
-    if (received > this.#acknowledged) {
-      this.#acknowledged = received
-      this.#progress.progress()
-    }
+    if (this.#outgoing.acknowledgedBytes > before) this.#progress.progress()
     if (!wasDone) this.#finishWhenDone()
     return true
   }

@@ -12,7 +12,6 @@ export class IsolatedChannel extends EventTarget {
   onopen: ((event: Event) => void) | null = null
   onmessage: ((event: MessageEvent) => void) | null = null
   onclose: ((event: Event) => void) | null = null
-  onerror: ((event: Event) => void) | null = null
   onbufferedamountlow: ((event: Event) => void) | null = null
   readonly #line: ChannelLine
   #readyState: RTCDataChannelState = 'connecting'

@@ -30,8 +30,6 @@ export class IsolatedConnection extends EventTarget {
   onicegatheringstatechange: ((event: Event) => void) | null = null
   onsignalingstatechange: ((event: Event) => void) | null = null
   onicecandidate: ((event: Event) => void) | null = null
-  ondatachannel: ((event: Event) => void) | null = null
-  ontrack: ((event: Event) => void) | null = null
   readonly #line: ConnectionLine
   readonly #pending = new Map<number, Pending>()
   #states: States = {
