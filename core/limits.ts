@@ -174,7 +174,7 @@ export const limits = {
   },
   machine: {
     /** How often Node's addresses are looked at: streams are to go on within 5 s of a change, and a look costs some 0.1 ms. */
-    lookMs: 2_000,
+    lookMs: 1_000,
     /** A look this late, with no work meanwhile: the machine slept, or the process was stopped. No connection dies of less. */
     sleptMs: 10_000,
   },

@@ -1,4 +1,5 @@
 import type { ClientRequest } from 'node:http'
+import { networkInterfaces } from 'node:os'
 import { WebSocket } from 'ws'
 import { limits } from '../core/limits.ts'
 import { lookupWithin } from './lookup-within.ts'
@@ -13,6 +14,8 @@ export interface WebSocketLike {
   send(data: Uint8Array | string): Promise<void>
   /** What was sent and has not left yet. */
   readonly queuedBytes: number
+  /** The machine has lost the address that it was dialed from, so that nothing arrives any more. Browsers don't tell. */
+  readonly isStranded: boolean
   /** Stops and restarts the arrival of messages; undefined where that can't be done. */
   readonly pause?: (() => void) | undefined
   readonly resume?: (() => void) | undefined
@@ -68,7 +71,12 @@ function tellConnect(request: ClientRequest, onConnect: () => void): void {
 /** A socket of the package `ws`, dialed or accepted. */
 export function wrapWebSocket(socket: WebSocket): WebSocketLike {
   let error: Error | undefined
+  let dialedFrom: string | undefined
   socket.binaryType = 'arraybuffer'
+  socket.on('upgrade', ({ socket: { localAddress } }) => {
+    // An address that no interface shows tells nothing when none shows it later.
+    if (localAddress !== undefined && isOwnAddress(localAddress)) dialedFrom = localAddress
+  })
   socket.on('error', (cause) => (error ??= cause))
   return {
     send: (data) =>
@@ -77,6 +85,9 @@ export function wrapWebSocket(socket: WebSocket): WebSocketLike {
       }),
     get queuedBytes() {
       return socket.bufferedAmount
+    },
+    get isStranded() {
+      return dialedFrom !== undefined && !isOwnAddress(dialedFrom)
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
@@ -91,4 +102,10 @@ export function wrapWebSocket(socket: WebSocket): WebSocketLike {
       socket.on('close', (code, reason) => onClose({ code, reason: reason.toString(), error }))
     },
   }
+}
+
+/** Whether an interface of this machine has it now. */
+function isOwnAddress(address: string): boolean {
+  const [bare] = address.split('%')
+  return Object.values(networkInterfaces()).some((own) => own?.some((each) => each.address === bare))
 }

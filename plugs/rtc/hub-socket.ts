@@ -145,9 +145,11 @@ export class HubSocket {
     return !this.isOver
   }
 
-  /** Gives the socket up unless the hub says something in this time: any answer will do. */
+  /** Gives the socket up unless the hub says something in this time: any answer will do. At once where none can come. */
   ask(timeoutMs: number): void {
     if (this.#error !== undefined) return
+    if (this.#socket.isStranded)
+      return this.#drop('was dialed from an address that this machine no longer has')
     clearTimeout(this.#silence)
     // There is no such introduction, and the hub says so.
     this.send({ type: 'close', id: randomId(), reason: 'are you there?' })

@@ -87,6 +87,7 @@ function acceptUnpausable() {
   const socket: WebSocketLike = {
     send: () => Promise.resolve(),
     queuedBytes: 0,
+    isStranded: false,
     close: () => undefined,
     terminate,
     on: (given) => (handlers = given),

@@ -1,6 +1,6 @@
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { createServer, type AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { toBase64Url } from '../../../core/bytes.ts'
 import { createIdentity, ready } from '../../../core/ed25519.ts'
 import { type MultiserverError } from '../../../core/errors.ts'
@@ -16,7 +16,17 @@ import { FakeHub, welcome } from './fake-hub.ts'
 import { resources, until, untilOnly } from './leftovers.ts'
 import type { Identity } from '../../../core/types.ts'
 
+vi.mock('node:os', async (load) => {
+  const os = await load<typeof import('node:os')>()
+  return { ...os, networkInterfaces: vi.fn(os.networkInterfaces) }
+})
+
 beforeAll(ready)
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+  vi.mocked(networkInterfaces).mockReset()
+})
 
 describe('a registration', () => {
   it('is made again after its hub was restarted, and each loss is reported once', async () => {
@@ -127,7 +137,6 @@ describe('a registration', () => {
     await hub.peer(1)
     await registration.close()
     await hub.close()
-    vi.useRealTimers()
   })
 
   it('that hurries waits at most 1 s for its next try, after however many failures', async () => {
@@ -148,8 +157,6 @@ describe('a registration', () => {
     await until(() => registration.isRegistered, 'registered again')
     await registration.close()
     await back.close()
-    vi.restoreAllMocks()
-    vi.useRealTimers()
   })
 
   it('that hurries begins anew when the hub says nothing for 4 s', async () => {
@@ -161,7 +168,6 @@ describe('a registration', () => {
     await hub.peer(1)
     await registration.close()
     await hub.close()
-    vi.useRealTimers()
   })
 
   it('waits at most 5 s for its next try while nobody answers or refuses, after however many failures', async () => {
@@ -177,8 +183,6 @@ describe('a registration', () => {
       await until(() => random.mock.calls.length > failures, `failure ${failures + 1}`)
     }
     await registration.close()
-    vi.restoreAllMocks()
-    vi.useRealTimers()
   })
 
   it.each<[boolean, string, (port: number) => string]>([
@@ -203,7 +207,6 @@ describe('a registration', () => {
     await socket.closed
     expect(socket.isUnreached).toBe(false)
     await hub.close()
-    vi.useRealTimers()
   })
 
   it('does not hurry before its hub is back, which has said when that is', async () => {
@@ -250,8 +253,23 @@ describe('a registration', () => {
     await until(() => registration.isRegistered, 'registered again')
     await registration.close()
     await back.close()
-    vi.restoreAllMocks()
-    vi.useRealTimers()
+  })
+
+  it('connects anew without asking when its machine has lost the address that it was dialed from', async () => {
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url })
+    await registration.registered
+    vi.mocked(networkInterfaces).mockReturnValue({})
+    registration.wake()
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+    await hub.peer(1)
+    await until(() => registration.isRegistered, 'registered again')
+    // Of this one nothing is known of the kind: it is asked.
+    registration.wake()
+    await (await hub.peer(1)).heardThat(({ type }) => type === 'close', 1)
+    expect((await hub.peer(0)).heard.map(({ type }) => type)).toEqual(['register'])
+    await registration.close()
+    await hub.close()
   })
 
   it('goes to whoever registers the key anew, and the old one tells HUB_REPLACED and stays away', async () => {
