@@ -1,5 +1,5 @@
 import { paint, print, printable, printJson, say, showStatus } from '../terminal.ts'
-import { formatBytes } from '../words.ts'
+import { countOf, formatBytes } from '../words.ts'
 import type { Report, TransferEvent } from './events.ts'
 import { ProgressMeter } from './progress.ts'
 
@@ -56,7 +56,11 @@ function textOf(event: TransferEvent): string | undefined {
     case 'connected':
       return `${paint('green', 'Connected')}  ${printable(event.peer)}`
     case 'offered':
-      return `${printable(event.peer)} offers ${countOf(event.files, 'file')}, ${formatBytes(event.bytes)}`
+      return `${printable(event.peer)} offers ${countOf(event.files, 'file')}, ${formatBytes(event.bytes)}${alsoFolders(event.folders)}`
+    case 'made':
+      return `${paint('green', 'Made')}  ${event.name}, an empty folder`
+    case 'left-out':
+      return `${paint('yellow', 'Left out')}  ${countOf(event.folders, 'empty folder')}: ${event.why}`
     case 'refused':
       return `${paint('yellow', 'Refused:')} ${event.why}`
     case 'started':
@@ -80,12 +84,12 @@ function textOf(event: TransferEvent): string | undefined {
   }
 }
 
+function alsoFolders(folders: number): string {
+  return folders === 0 ? '' : `, and ${countOf(folders, 'empty folder')}`
+}
+
 function whatNext(againMs: number | undefined): string {
   return againMs === undefined
     ? 'What has come is kept; waiting for it to come back.'
     : `Trying again in ${(againMs / 1000).toFixed(1)} s.`
-}
-
-function countOf(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { chmod, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ProgressMeter } from '../../cli/transfer/progress.ts'
@@ -13,7 +13,7 @@ describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, recei
     const { terminal, inbox, source, address } = await receiveOnTerminal()
     const declined = startSend(source, address)
     await terminal.shows('Take them from')
-    expect(terminal.text()).toContain('source.bin  3.0 MB')
+    expect(terminal.text()).toContain('source.bin  3.0 MB  can be executed')
     terminal.type('n\r')
     expect((await declined.ended).stderr).toContain('DECLINED')
     const accepted = startSend(source, address)
@@ -58,6 +58,7 @@ async function receiveOnTerminal() {
     join(folder, 'address'),
   ]
   await makeFile(source, 3_000_000)
+  await chmod(source, 0o755)
   const command = `stty columns 100; '${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}'`
   const terminal = openTerminal(command)
   await terminal.shows('Listening')
