@@ -1,10 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { chmod, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ProgressMeter } from '../../cli/transfer/progress.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
+import { openTerminal } from './terminal.ts'
 import { makeFile, startSend } from './transfer-processes.ts'
 import { programFile, temporaryFolder } from './command.ts'
 
@@ -63,25 +62,4 @@ async function receiveOnTerminal() {
   const terminal = openTerminal(command)
   await terminal.shows('Listening')
   return { terminal, inbox, source, address: (await readFile(addressFile, 'utf8')).trim() }
-}
-
-/** A command on a terminal of its own. */
-function openTerminal(command: string) {
-  const child: ChildProcess = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  let shown = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (shown += text))
-  const ended = once(child, 'close').then(([code]) => code as number | null)
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return {
-    ended,
-    text: () => shown,
-    type: (keys: string) => child.stdin?.write(keys),
-    shows: (what: string, times = 1) =>
-      vi.waitFor(() => expect(shown.split(what).length).toBeGreaterThan(times), { timeout: 30_000 }),
-  }
 }
