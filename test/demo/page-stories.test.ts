@@ -12,7 +12,7 @@ describePage('the buttons of the demo page', timeout, (site) => {
 
   beforeAll(async () => {
     page = await site.browser.open(await site.browser.newContext())
-    await page.getByRole('button', { name: /^desktop desktop ·/ }).waitFor()
+    await page.getByRole('button', { name: /^desktop \S{8}… / }).waitFor()
   }, timeout)
 
   describeStories(site, () => ({

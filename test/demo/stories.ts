@@ -38,12 +38,12 @@ export function describeStories(site: Site, page: () => StoryPage): void {
     await page().see(
       "You said ‘Still there?’. I am the desktop, and it came over WebRTC (rtc), through the hub's relay.",
     )
-    await page().find('.node[aria-label^="desktop, desktop, connected over rtc, by the relay"]')
+    await page().find('.node[aria-label^="desktop, connected over rtc, by the relay"]')
     const bytes = randomBytes(3 * 1024 * 1024)
     await page().sendFile('relayed.bin', bytes)
     await page().see(`SHA-256 ${createHash('sha256').update(bytes).digest('hex')}`)
     await page().play('Cut the direct path', 'Let direct paths through', 'the desktop is reached by one')
-    await page().find('.node[aria-label^="desktop, desktop, connected over rtc, direct"]')
+    await page().find('.node[aria-label^="desktop, connected over rtc, direct"]')
   })
 
   it('restarts the hub under a running transfer, which does not notice', async () => {
