@@ -1,4 +1,4 @@
-import { paint, print, printable, printJson, say, showStatus } from '../terminal.ts'
+import { paint, printable, printJson, printSaid, say, showStatus } from '../terminal.ts'
 import { countOf, formatBytes } from '../words.ts'
 import type { Report, TransferEvent } from './events.ts'
 import { ProgressMeter } from './progress.ts'
@@ -43,7 +43,7 @@ export function createTextReporter(): Reporter {
       if (text === undefined) return
       makeRoom()
       say(text)
-      if (event.event === 'done' && event.as !== undefined) print(event.as)
+      if (event.event === 'done' && event.as !== undefined) printSaid(event.as)
     },
     makeRoom,
   }
@@ -70,7 +70,7 @@ function textOf(event: TransferEvent): string | undefined {
     case 'restarted':
       return `${event.name}: from its first byte, for ${event.why}`
     case 'done':
-      return `${paint('green', 'Done')}  ${event.name}  ${formatBytes(event.size)}  sha256 ${event.sha256}`
+      return `${paint('green', 'Done')}  ${event.name}${otherName(event)}  ${formatBytes(event.size)}  sha256 ${event.sha256}`
     case 'skipped':
       return `${paint('yellow', 'Not taken')}  ${event.name}: ${printable(event.why)} (${event.code})`
     case 'lost':
@@ -82,6 +82,10 @@ function textOf(event: TransferEvent): string | undefined {
     case 'progress':
       return undefined
   }
+}
+
+function otherName({ name, as = name }: { readonly name: string; readonly as?: string }): string {
+  return as === name ? '' : `, as ${as}`
 }
 
 function alsoFolders(folders: number): string {

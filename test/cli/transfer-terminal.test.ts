@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ProgressMeter } from '../../cli/transfer/progress.ts'
@@ -21,7 +21,20 @@ describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, recei
     expect((await accepted.ended).code).toBe(0)
     expect(await terminal.ended).toBe(0)
     expect(terminal.text()).toMatch(/source\.bin {2}\[=* *\] {2}\d+%/)
+    // It has said so, and need not print it for a script as well.
+    expect(terminal.text()).not.toMatch(/^source\.bin\r?$/m)
     expect(await readdir(inbox)).toEqual(['source.bin'])
+  })
+
+  it('says under which name a file is whose own was taken', async () => {
+    const { terminal, inbox, source, address } = await receiveOnTerminal('--rename')
+    await writeFile(join(inbox, 'source.bin'), 'mine')
+    const sender = startSend(source, address)
+    await terminal.shows('Take them from')
+    terminal.type('y\r')
+    expect((await sender.ended).code).toBe(0)
+    expect(await terminal.ended).toBe(0)
+    expect(terminal.text()).toContain('source.bin, as source (1).bin')
   })
 
   it('ends with Ctrl-C while it asks, and takes nothing', async () => {
@@ -49,7 +62,7 @@ describe('the progress of a file', () => {
   })
 })
 
-async function receiveOnTerminal() {
+async function receiveOnTerminal(flags = '') {
   const folder = temporaryFolder()
   const [inbox, source, addressFile] = [
     join(folder, 'inbox'),
@@ -58,7 +71,7 @@ async function receiveOnTerminal() {
   ]
   await makeFile(source, 3_000_000)
   await chmod(source, 0o755)
-  const command = `stty columns 100; '${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}'`
+  const command = `stty columns 100; '${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}' ${flags}`
   const terminal = openTerminal(command)
   await terminal.shows('Listening')
   return { terminal, inbox, source, address: (await readFile(addressFile, 'utf8')).trim() }
