@@ -222,7 +222,8 @@ describe('a receiver', () => {
 })
 
 describe('a sender', () => {
-  const file = fc.nat(2)
+  // Three files and a folder, and nothing.
+  const file = fc.nat(4)
   const said: fc.Arbitrary<ReceiverMessage> = fc.oneof(
     fc.constant({ type: 'accept' as const }),
     fc.record({ type: fc.constantFrom('want' as const, 'go' as const), file, offset: fc.nat(70_000) }),
@@ -238,26 +239,29 @@ describe('a sender', () => {
   it('comes to an end, with each file settled once at most, whatever it is answered', async () => {
     const folder = temporaryFolder()
     await Promise.all(['a', 'b', 'c'].map((name) => makeFile(join(folder, name), 60_000)))
+    await mkdir(join(folder, 'empty'))
     const sources = await findSources([folder], () => undefined)
     await fc.assert(
-      fc.asyncProperty(fc.array(said, { maxLength: 10 }), async (answers) => {
+      fc.asyncProperty(fc.array(said, { maxLength: 10 }), fc.boolean(), async (answers, folders) => {
         const [sender, receiver] = connect()
         const outcomes: string[] = []
+        const skippedFolders: string[] = []
         const events: TransferEvent[] = []
         const sending = settled(
           sendOver(sender, {
             sources,
-            onFolderSkipped: () => undefined,
+            onFolderSkipped: (name) => skippedFolders.push(name),
             onMoved: () => undefined,
             onSettled: ({ name }) => outcomes.push(name),
             report: (event) => events.push(event),
           }),
         )
-        for (const answer of [{ type: 'accept' as const }, ...answers])
+        for (const answer of [{ type: 'accept' as const, folders }, ...answers])
           void receiver.write(messageFrame(receiverCodec.encode(answer)))
         await receiver.close()
         const failed = await sending
         expect(new Set(outcomes).size).toBe(outcomes.length)
+        expect(skippedFolders.length).toBeLessThanOrEqual(Number(folders))
         expect(failed === undefined).toBe(outcomes.length === sources.files.length)
         expect(await openFilesIn(folder)).toEqual([])
       }),
@@ -296,7 +300,7 @@ describe('both, over connections that break anywhere', () => {
     const folder = temporaryFolder()
     const sizes = [0, 1, 300_000, 700_000]
     const source = join(folder, 'source')
-    await mkdir(source)
+    await mkdir(join(source, 'empty'), { recursive: true })
     const hashes = await Promise.all(sizes.map((size) => makeFile(join(source, String(size)), size)))
     const sources = await findSources([source], () => undefined)
     let runs = 0
@@ -327,7 +331,7 @@ describe('both, over connections that break anywhere', () => {
         expect(events.filter(({ event }) => event === 'restarted')).toEqual([])
         const received = await Promise.all(sizes.map((size) => sha256Of(join(inbox, 'source', String(size)))))
         expect(received).toEqual(hashes)
-        expect((await readdir(join(inbox, 'source'))).length).toBe(sizes.length)
+        expect((await readdir(join(inbox, 'source'))).toSorted()).toEqual([...sizes.map(String), 'empty'])
         expect(await openFilesIn(folder)).toEqual([])
       }),
       { numRuns: 25 },
