@@ -1,5 +1,5 @@
 import type { Page } from 'playwright'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { choose, DemoBrowser, lobbyWords, say } from './demo-page.ts'
 import { startDemo } from './demo-program.ts'
 import { describePage, missing } from './demo-suite.ts'
@@ -36,15 +36,17 @@ describePage('the buttons of the demo page', timeout, (site) => {
 describe.skipIf(missing !== '')(`the demo page when everything is started again${missing}`, () => {
   it('finds the way back', { timeout }, async () => {
     const before = startDemo(['--port', '0'])
+    onTestFinished(() => void before.child.kill('SIGTERM'))
     const port = new URL(await before.url).port
     const browser = await DemoBrowser.launch(await before.url)
+    onTestFinished(() => browser.close())
     const page = await browser.open(await browser.newContext())
     before.child.kill('SIGTERM')
     expect(await before.ended).toBe(0)
     await page.getByText('Trying again…').waitFor()
     const after = startDemo(['--port', port])
+    onTestFinished(() => void after.child.kill('SIGTERM'))
     await page.getByText(lobbyWords).waitFor()
-    await browser.close()
     after.child.kill('SIGTERM')
     expect(await after.ended).toBe(0)
   })
