@@ -91,5 +91,10 @@ function shareableAddress(ms: MultiServer): string {
 /** On stderr: how others reach what has just begun to listen. `command` is what they run. */
 export function sayHowToConnect(command: string, address: string): void {
   say(`${paint('green', 'Listening.')} Others run:`)
-  say(`  multiserver ${command.replace('ADDRESS', shellWord(address))}`)
+  say(`  ${ownCommand()} ${command.replace('ADDRESS', shellWord(address))}`)
+}
+
+/** As this process was started: where npx runs it there need be no `multiserver` to be found. */
+function ownCommand(): string {
+  return process.env['npm_command'] === 'exec' ? 'npx multiserver' : 'multiserver'
 }

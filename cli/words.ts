@@ -28,3 +28,8 @@ export function formatBytes(bytes: number): string {
   const value = bytes / 1000 ** step
   return `${step === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[step]}`
 }
+
+/** `1 file`, `2 files`. */
+export function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}

@@ -9,7 +9,7 @@ import { asCliError, checkComplete } from '../transfer/failure.ts'
 import { Folder } from '../transfer/folder.ts'
 import { Receiver } from '../transfer/receiver.ts'
 import { createJsonReporter, createTextReporter, type Reporter } from '../transfer/reporter.ts'
-import { formatBytes } from '../words.ts'
+import { countOf, formatBytes } from '../words.ts'
 import type { ListenFlags } from '../flags.ts'
 import type { ConsideredOffer } from '../transfer/incoming.ts'
 
@@ -79,9 +79,10 @@ async function ask(
 ): Promise<boolean> {
   reporter.makeRoom()
   for (const { label, file } of offer.placements.slice(0, mostShown))
-    say(`  ${label}  ${formatBytes(file.size)}`)
+    say(`  ${label}  ${formatBytes(file.size)}${file.executable ? '  can be executed' : ''}`)
   const more = offer.placements.length - mostShown
   if (more > 0) say(`  and ${more} more`)
+  if (offer.folders > 0) say(`  and ${countOf(offer.folders, 'empty folder')}`)
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   // While a line is read, Ctrl-C is a key like others.
   terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))

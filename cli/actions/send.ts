@@ -1,11 +1,12 @@
 import { CliError } from '../failures.ts'
 import { onInterruption } from '../interruption.ts'
 import { makeDialer } from '../peer.ts'
-import { printable, say } from '../terminal.ts'
+import { paint, printable, say } from '../terminal.ts'
 import { asCliError, checkComplete } from '../transfer/failure.ts'
 import { createJsonReporter, createTextReporter } from '../transfer/reporter.ts'
 import { sendFiles } from '../transfer/sending.ts'
-import { findSourceFiles } from '../transfer/source-files.ts'
+import { findSources, type LeftOut } from '../transfer/source-files.ts'
+import { countOf } from '../words.ts'
 import type { DialFlags } from '../flags.ts'
 
 interface SendFlags extends DialFlags {
@@ -23,15 +24,27 @@ export async function send(args: readonly string[], flags: SendFlags): Promise<v
   const signal = onInterruption()
   const { report, makeRoom } = flags.json === true ? createJsonReporter() : createTextReporter()
   try {
-    const files = await findSourceFiles(paths, (path, why) => say(`Left out  ${printable(path)}: ${why}`))
+    const leftOut: Record<LeftOut, string[]> = { link: [], special: [] }
+    const sources = await findSources(paths, (path, what) => leftOut[what].push(path))
+    sayLeftOut(leftOut.link, 'link', 'a link may lead out of the folder')
+    sayLeftOut(leftOut.special, 'special file', 'only plain files are sent')
     const { ms } = await makeDialer(flags)
     const timeoutMs = flags.timeout === undefined ? undefined : flags.timeout * 1000
     // Files go to who proves to be the one in the address, and to nobody else.
     const dial = () => ms.client(address, { timeoutMs, signal, minStrength: 1 })
-    checkComplete(await sendFiles({ files, dial, retryMs: flags.retry * 1000, signal, report }))
+    checkComplete(await sendFiles({ sources, dial, retryMs: flags.retry * 1000, signal, report }))
   } catch (thrown) {
     throw asCliError(thrown)
   } finally {
     makeRoom()
   }
+}
+
+/** One line, however many there are. */
+function sayLeftOut([first, ...others]: readonly string[], what: string, why: string): void {
+  if (first === undefined) return
+  const more = others.length === 0 ? '' : ` and ${others.length} more`
+  say(
+    `${paint('yellow', 'Left out')}  ${countOf(others.length + 1, what)}, ${printable(first)}${more}: ${why}`,
+  )
 }

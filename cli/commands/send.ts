@@ -9,7 +9,7 @@ export function addSend(program: Command): void {
     .command('send')
     .summary('send files to who receives them')
     .description(
-      'Sends files, and folders with the files in them, to a peer that runs `multiserver receive`, which prints its ADDRESS. When the connection breaks it goes on by itself where it was, and when this command is run again too. Each file is checked by its SHA-256.',
+      'Sends files, and folders with what is in them except links, to a peer that runs `multiserver receive`, which prints its ADDRESS. When the connection breaks it goes on by itself where it was, and when this command is run again too. Each file is checked by its SHA-256.',
     )
     .usage('[options] <file...> <address>')
     .argument('<file...>', 'the files and folders, and at the end the address, between quotes')

@@ -20,6 +20,10 @@ export function trafficStatus(
 function peerStatus(connection: Connection, traffic: Traffic): string {
   const { up, down } = traffic.rates()
   const who = paint('bold', shortPeer(connection))
-  const rates = `↑ ${formatBytes(up)}/s ↓ ${formatBytes(down)}/s`
-  return `${who} ${paint('cyan', routeOf(connection))} ${traffic.streams} open ${rates}`
+  const leftMs = connection.stats()['suspendedLeftMs']
+  const how =
+    typeof leftMs === 'number'
+      ? paint('yellow', `lost, waiting ${Math.ceil(leftMs / 1000)} s`)
+      : `↑ ${formatBytes(up)}/s ↓ ${formatBytes(down)}/s`
+  return `${who} ${paint('cyan', routeOf(connection))} ${traffic.streams} open ${how}`
 }

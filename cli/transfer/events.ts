@@ -6,8 +6,18 @@ export type TransferEvent =
   | { readonly event: 'listening'; readonly address: string }
   | { readonly event: 'connected'; readonly peer: string }
   /** A list of files came, or was sent. */
-  | { readonly event: 'offered'; readonly peer: string; readonly files: number; readonly bytes: number }
+  | {
+      readonly event: 'offered'
+      readonly peer: string
+      readonly files: number
+      readonly bytes: number
+      readonly folders: number
+    }
   | { readonly event: 'accepted' }
+  /** An empty folder is there, at the receiver. */
+  | { readonly event: 'made'; readonly name: string }
+  /** The receiver is of a version that makes no empty folders. */
+  | { readonly event: 'left-out'; readonly folders: number; readonly why: string }
   /** This receiver does not want what was offered. */
   | { readonly event: 'refused'; readonly code: string; readonly why: string }
   /** Bytes of a file begin to move. `from`: so many were there from an earlier attempt. */

@@ -7,14 +7,16 @@ import { transferLimits } from './limits.ts'
 import type { SkipCode } from './messages.ts'
 import { areOfSameFile, readNotes, type Notes } from './notes.ts'
 import { numbered, type Existing } from './partial-file.ts'
-import { notesSuffix, partSuffix, safePath, sameName } from './safe-path.ts'
+import { notesSuffix, partSuffix, safePath } from './safe-path.ts'
 import { wholeMs } from './source-file.ts'
+import type { TakenNames } from './taken-names.ts'
 
 /** A file that is offered, as its sender says; the name is a stranger's. */
 export interface OfferedFile {
   readonly name: string
   readonly size: number
   readonly modified: number
+  readonly executable: boolean
 }
 
 /** Where a file that is offered goes, and from where on it is wanted. */
@@ -56,6 +58,8 @@ interface Resume {
 export class Folder {
   readonly root: string
   readonly existing: Existing
+  /** What is set in the mode of a file that may be executed: what this user's umask leaves of it. */
+  readonly executeBits = 0o111 & ~readUmask()
 
   /** @param existing what to do where a name is taken */
   constructor(root: string, existing: Existing) {
@@ -68,12 +72,25 @@ export class Folder {
     await mkdir(this.root, { recursive: true })
   }
 
-  /** Looks where each of `files`, from the peer with this key, can go; makes nothing. */
-  async place(files: readonly OfferedFile[], from: Notes['from']): Promise<Placement[]> {
-    const taken = new TakenNames()
+  /**
+   * Looks where each of `files`, from the peer with this key, can go; makes nothing.
+   *
+   * @param taken names of the same offer, to which theirs come
+   */
+  async place(files: readonly OfferedFile[], from: Notes['from'], taken: TakenNames): Promise<Placement[]> {
     const placements: Placement[] = []
     for (const file of files) placements.push(await this.#place(file, from, taken))
     return placements
+  }
+
+  /** Makes a folder, where none is yet. @returns what keeps it from being made, if anything does */
+  async makeFolder(parts: readonly string[], taken: TakenNames): Promise<string | undefined> {
+    if (!taken.takeFolder(parts)) return 'a file of this offer has that name'
+    const path = join(this.root, ...parts)
+    const blocking = await this.#whatBlocks(path)
+    if (blocking !== undefined) return `${blocking} is in the way`
+    await mkdir(path, { recursive: true })
+    return undefined
   }
 
   /** Bytes that can still be written here, less what is always left free. */
@@ -90,10 +107,11 @@ export class Folder {
   async #place(file: OfferedFile, from: Notes['from'], taken: TakenNames): Promise<Placement> {
     const parts = safePath(file.name)
     const [label, path] = [parts.join('/'), join(this.root, ...parts)]
-    const common = { file, label, path, notes: { from, ...file } }
+    const { name, size, modified } = file
+    const common = { file, label, path, notes: { from, name, size, modified } }
     const skip = (code: SkipCode, why: string): Placement => ({ ...common, kind: 'skip', code, why })
-    if (!taken.take(parts)) return skip('EXISTS', 'another file of this offer has that name')
-    const blocking = await this.#whatBlocks(path)
+    if (!taken.takeFile(parts)) return skip('EXISTS', 'another file of this offer has that name')
+    const blocking = await this.#whatBlocks(dirname(path))
     if (blocking !== undefined) return skip('BLOCKED', `${blocking} is in the way`)
     const standing = await this.#standing(path, file)
     if (standing.like !== undefined) {
@@ -136,10 +154,10 @@ export class Folder {
     return { kind: 'begin', offset: 0, drops: 'the file has changed since the last attempt' }
   }
 
-  /** The first of the folders on the way to `path` that is none, a link to one included. */
-  async #whatBlocks(path: string): Promise<string | undefined> {
+  /** The first of the folders down to `innermost` that is none, a link to one included. */
+  async #whatBlocks(innermost: string): Promise<string | undefined> {
     const folders: string[] = []
-    for (let folder = dirname(path); folder !== this.root; folder = dirname(folder)) folders.unshift(folder)
+    for (let folder = innermost; folder !== this.root; folder = dirname(folder)) folders.unshift(folder)
     for (const folder of folders) {
       const stats = await lookAt(folder)
       if (stats === undefined) return undefined
@@ -174,21 +192,11 @@ function leftByAnother({ label }: Place): Start {
   return { kind: 'skip', code: 'BLOCKED', why: `${label}${partSuffix} is what another sender left` }
 }
 
-/** The names of one offer, files and folders, as any file system might compare them. */
-class TakenNames {
-  readonly #files = new Set<string>()
-  readonly #folders = new Set<string>()
-
-  /** False when the name is one that another file has, or has a folder for. */
-  take(parts: readonly string[]): boolean {
-    const name = sameName(parts)
-    const folders = parts.slice(1).map((_part, index) => sameName(parts.slice(0, index + 1)))
-    if (this.#files.has(name) || this.#folders.has(name)) return false
-    if (folders.some((folder) => this.#files.has(folder))) return false
-    this.#files.add(name)
-    for (const folder of folders) this.#folders.add(folder)
-    return true
-  }
+function readUmask(): number {
+  // By setting it: who only asks for it has none for a moment, in which other threads may make files.
+  const umask = process.umask(0o077)
+  process.umask(umask)
+  return umask
 }
 
 function looksLike(stats: Stats, { size, modified }: OfferedFile): boolean {

@@ -117,7 +117,9 @@ export class IncomingFile {
         return this.#skip('DAMAGED', 'its SHA-256 is another than the sender says')
       }
       try {
-        return await this.#done(await partial.keep(this.#folder.existing), sha256)
+        const { existing, executeBits } = this.#folder
+        const path = await partial.keep(existing, this.#placement.file.executable ? executeBits : 0)
+        return await this.#done(path, sha256)
       } catch (thrown) {
         if (!(thrown instanceof TransferError) || thrown.code !== 'EXISTS') throw thrown
         return this.#skip('EXISTS', thrown.message)

@@ -1,14 +1,15 @@
 import type { Connection } from '../../core/connection.ts'
-import { withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import type { Report } from './events.ts'
-import type { Folder, OfferedFile, Placement } from './folder.ts'
+import type { Folder, Placement } from './folder.ts'
 import { FrameReader, protocolError } from './frames.ts'
 import { IncomingFile } from './incoming-file.ts'
-import { transferLimits } from './limits.ts'
-import { receiverCodec, senderCodec, transferVersion } from './messages.ts'
-import type { ReceiverMessage, SenderMessage } from './messages.ts'
+import { readFolders, readOffer, type IncomingOffer } from './incoming-offer.ts'
+import { receiverCodec, senderCodec } from './messages.ts'
+import type { ReceiverMessage, SenderMessage, SkipCode } from './messages.ts'
 import { Outbox } from './outbox.ts'
+import { safePath } from './safe-path.ts'
+import { TakenNames } from './taken-names.ts'
 import { becauseOf, Refusal, systemCode } from './transfer-error.ts'
 
 export interface IncomingOptions {
@@ -26,10 +27,13 @@ export interface IncomingOptions {
 export interface ConsideredOffer {
   readonly placements: readonly Placement[]
   readonly bytes: number
+  /** How many folders with nothing in them. */
+  readonly folders: number
 }
 
 export interface Summary {
   readonly done: number
+  /** Folders among them. */
   readonly skipped: number
   /** Bytes of files that came over this connection. */
   readonly moved: number
@@ -83,42 +87,19 @@ class Incoming {
 
   async run(): Promise<Summary> {
     const { folder, from } = this.#options
-    const files = await withDeadline(this.#readOffer(), transferLimits.offerTimeoutMs, noOffer)
-    const placements = await folder.place(files, from)
+    const offer = await readOffer(this.#frames)
+    const taken = new TakenNames()
+    const placements = await folder.place(offer.files, from, taken)
     this.#checkSize(placements)
-    await this.#askForConsent(placements)
+    await this.#askForConsent(placements, offer.folders)
     // Whom nobody has agreed to learns nothing of the disk.
     await this.#checkRoom(placements)
-    await this.#outbox.post({ type: 'accept' })
+    await this.#outbox.post({ type: 'accept', folders: true })
     for (const [index, placement] of placements.entries()) await this.#plan(index, placement)
+    await this.#makeFolders(offer, taken)
     for (const [index, placement] of placements.entries()) await this.#take(index, placement)
     if ((await this.#frames.next()) !== null) throw protocolError('more than it offered')
     return { done: this.#done, skipped: this.#skipped, moved: this.#moved }
-  }
-
-  async #readOffer(): Promise<readonly OfferedFile[]> {
-    const offer = await this.#frames.message()
-    if (offer.type !== 'offer') throw protocolError('something before its offer')
-    if (offer.version !== transferVersion) {
-      throw new Refusal(
-        'VERSION',
-        `it speaks version ${transferVersion} of the protocol, and the sender ${offer.version}`,
-      )
-    }
-    const most = transferLimits.files
-    if (offer.files > most) throw new Refusal('TOO_MANY', `at most ${most} files are taken at once`)
-    const files: OfferedFile[] = []
-    let characters = 0
-    while (files.length < offer.files) {
-      const file = await this.#frames.message()
-      if (file.type !== 'file') throw protocolError('something within its offer')
-      files.push({ name: file.name, size: file.size, modified: file.modified })
-      characters += file.name.length
-      if (characters > transferLimits.namesCharacters) throw new Refusal('TOO_MANY', 'the names are too long')
-    }
-    const bytes = files.reduce((sum, { size }) => sum + size, 0)
-    if (files.length === 0 || bytes !== offer.bytes) throw protocolError('an offer that does not add up')
-    return files
   }
 
   #checkSize(placements: readonly Placement[]): void {
@@ -141,13 +122,13 @@ class Incoming {
   }
 
   /** The sender says nothing now but that it is alive: whatever else comes ends the question. */
-  async #askForConsent(placements: readonly Placement[]): Promise<void> {
+  async #askForConsent(placements: readonly Placement[], folders: number): Promise<void> {
     const { consent } = this.#options
     const gone = new AbortController()
     const leave = () => gone.abort(new MultiserverError('CONNECTION_LOST', 'the sender has gone'))
     const next = this.#frames.peek()
     next.then(leave, leave)
-    const isWanted = await consent({ placements, bytes: sizeOf(placements) }, gone.signal)
+    const isWanted = await consent({ placements, bytes: sizeOf(placements), folders }, gone.signal)
     if (gone.signal.aborted) {
       await next
       throw protocolError('something before it was asked')
@@ -156,12 +137,26 @@ class Incoming {
   }
 
   async #plan(file: number, placement: Placement): Promise<void> {
-    if (placement.kind === 'skip') {
-      const { label: name, code, why } = placement
-      await this.#outbox.post({ type: 'skip', file, code, why })
-      this.#options.report({ event: 'skipped', name, code, why })
-      this.#skipped += 1
-    } else await this.#outbox.post({ type: 'want', file, offset: placement.offset })
+    if (placement.kind === 'skip') await this.#skip(file, placement.label, placement.code, placement.why)
+    else await this.#outbox.post({ type: 'want', file, offset: placement.offset })
+  }
+
+  async #makeFolders(offer: IncomingOffer, taken: TakenNames): Promise<void> {
+    const { folder, report } = this.#options
+    const names = await readFolders(this.#frames, offer)
+    for (const [index, theirs] of names.entries()) {
+      const parts = safePath(theirs)
+      const name = parts.join('/')
+      const why = await folder.makeFolder(parts, taken)
+      if (why === undefined) report({ event: 'made', name })
+      else await this.#skip(offer.files.length + index, name, 'BLOCKED', why)
+    }
+  }
+
+  async #skip(file: number, name: string, code: SkipCode, why: string): Promise<void> {
+    await this.#outbox.post({ type: 'skip', file, code, why })
+    this.#options.report({ event: 'skipped', name, code, why })
+    this.#skipped += 1
   }
 
   async #take(index: number, placement: Placement): Promise<void> {
@@ -184,10 +179,6 @@ class Incoming {
 
 function sizeOf(placements: readonly Placement[]): number {
   return placements.reduce((sum, { file }) => sum + file.size, 0)
-}
-
-function noOffer(): MultiserverError {
-  return new MultiserverError('TIMEOUT', 'the far side did not offer anything in time')
 }
 
 /** That a disk fails is told to the sender; what the connection says is not. */

@@ -2,11 +2,13 @@
  * What sender and receiver of files say to each other over one connection whose ends have proved their keys.
  *
  *   sender                                             receiver
- *     offer {version, files, bytes}
- *     file {name, size, modified} × files  ->
- *                                              <-  accept {}            or refuse {code, why}, here and later: it is over
+ *     offer {version, files, bytes, folders?}
+ *     file {name, size, modified, executable?} × files  ->
+ *                                              <-  accept {folders?}    or refuse {code, why}, here and later: it is over
  *                              for each file, in order:
  *                                              <-  want {file, offset}  or skip {file, code, why}
+ *     folder {name} × folders              ->      only if the receiver takes them: with nothing in them
+ *                                              <-  skip {file, code, why}, for those in whose place something is
  *                     for each wanted file, in order:
  *     prefix {file, sha256}                ->      if offset > 0: of the first `offset` bytes
  *                                              <-  go {file, offset}    0 if they are others; or skip
@@ -14,10 +16,10 @@
  *                                              <-  done {file}          it is on the disk under its name; or skip
  *     ends the stream                              once every file is done, skipped or gone
  *
- * Either side says alive {} when it has said nothing else for a while. `file` counts from 0. Fields that are not in the
- * tables below are ignored.
+ * Either side says alive {} when it has said nothing else for a while. `file` counts from 0, and folders on from the last
+ * file. Fields that are not in the tables below are ignored: those with a question mark are younger than the others.
  */
-import { bytes, type Field, oneOf, text, whole } from '../../core/hub-fields.ts'
+import { bytes, type Field, flag, oneOf, optional, text, whole } from '../../core/hub-fields.ts'
 import { decodeBy, encodeBy, type MessageOf } from '../../core/hub-protocol.ts'
 import { transferLimits } from './limits.ts'
 
@@ -62,8 +64,20 @@ const why = text(256)
 const sha256 = bytes(32)
 
 const senderMessages = {
-  offer: { version: whole(2 ** 31), files: whole(2 ** 31), bytes: whole(Number.MAX_SAFE_INTEGER) },
-  file: { name: rawName, size, modified: whole(transferLimits.latestMs) },
+  offer: {
+    version: whole(2 ** 31),
+    files: whole(2 ** 31),
+    bytes: whole(Number.MAX_SAFE_INTEGER),
+    folders: optional(whole(2 ** 31)),
+  },
+  file: {
+    name: rawName,
+    size,
+    modified: whole(transferLimits.latestMs),
+    /** All that crosses of its mode: its owner may execute it. */
+    executable: optional(flag()),
+  },
+  folder: { name: rawName },
   prefix: { file, sha256 },
   end: { file, sha256 },
   gone: { file, code: oneOf(goneCodes, 'UNREADABLE'), why },
@@ -71,7 +85,8 @@ const senderMessages = {
 }
 
 const receiverMessages = {
-  accept: {},
+  /** `folders`: whether those are taken that have nothing in them. */
+  accept: { folders: optional(flag()) },
   refuse: { code: oneOf(refusalCodes, 'FAILED'), why },
   want: { file, offset: size },
   skip: { file, code: oneOf(skipCodes, 'BLOCKED'), why },

@@ -24,6 +24,10 @@ export interface Item {
 }
 
 interface OfferOptions {
+  /** Names of folders with nothing in them. */
+  readonly emptyFolders: readonly string[]
+  /** Hears of each of those once at most, when the receiver can't make it. */
+  readonly onFolderSkipped: (name: string) => void
   readonly onSettled: (file: SourceFile, outcome: Outcome) => void
   readonly report: Report
 }
@@ -34,6 +38,10 @@ export class Offer {
   /** Files to send, in order. */
   readonly wants = new Mailbox<{ readonly item: Item; readonly offset: number }>()
   readonly #options: OfferOptions
+  /** Whether folders are taken, once the offer is. */
+  readonly #consents = new Mailbox<'folders' | 'files'>()
+  /** Those whose fate the receiver may still tell. */
+  readonly #folders = new Set<number>()
   readonly #answers = new Mailbox<number | 'skipped'>()
   #isAccepted = false
   /** Files that the receiver has said something about. */
@@ -50,6 +58,11 @@ export class Offer {
     this.#options = options
   }
 
+  /** How many there are with nothing in them. */
+  get folders(): number {
+    return this.#options.emptyFolders.length
+  }
+
   /** Whether nothing more can happen to any file. */
   get isSettled(): boolean {
     return this.#unsettled === 0
@@ -63,6 +76,7 @@ export class Offer {
       case 'accept':
         if (this.#isAccepted) throw protocolError('a second consent')
         this.#isAccepted = true
+        this.#consents.put(message.folders === true ? 'folders' : 'files')
         return this.#options.report({ event: 'accepted' })
       case 'refuse':
         throw new TransferError(message.code, `the receiver refuses: ${message.why}`)
@@ -75,6 +89,22 @@ export class Offer {
       case 'done':
         return this.#done(this.#itemIn(message.file, 'sent'))
     }
+  }
+
+  /** The folders to be told to the receiver, which has agreed: none to one that does not know of them. */
+  async foldersToSend(): Promise<readonly string[]> {
+    const { emptyFolders, report } = this.#options
+    if (emptyFolders.length === 0) return []
+    if ((await this.#consents.take()) === 'folders') {
+      for (const index of emptyFolders.keys()) this.#folders.add(this.items.length + index)
+      return emptyFolders
+    }
+    report({
+      event: 'left-out',
+      folders: emptyFolders.length,
+      why: 'the receiver is of a version that makes no empty folders',
+    })
+    return []
   }
 
   /** The prefix of `item` is sent next. */
@@ -94,6 +124,7 @@ export class Offer {
   }
 
   fail(error: Error): void {
+    this.#consents.fail(error)
     this.wants.fail(error)
     this.#answers.fail(error)
   }
@@ -104,14 +135,21 @@ export class Offer {
     this.wants.put({ item, offset })
   }
 
-  /** Instead of a `want`, of a `go` or of a `done`. */
+  /** Instead of a `want`, of a `go` or of a `done`; of a folder, where something is in its way. */
   #skip(index: number, code: SkipCode, why: string): void {
+    if (this.#folders.delete(index)) return this.#skipFolder(index - this.items.length, code, why)
     const item = this.items[index]
     if (item?.stage === 'checking') {
       this.#checking = undefined
       this.#answers.put('skipped')
     } else if (item?.stage !== 'sent') this.#nextPlanned(index)
     if (item !== undefined) this.#settleSkipped(item, code, why)
+  }
+
+  #skipFolder(index: number, code: SkipCode, why: string): void {
+    const name = this.#options.emptyFolders[index] ?? ''
+    this.#options.report({ event: 'skipped', name: safePath(name).join('/'), code, why })
+    this.#options.onFolderSkipped(name)
   }
 
   #go(item: Item, offset: number): void {

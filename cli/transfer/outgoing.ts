@@ -7,26 +7,30 @@ import { isGoneCode, receiverCodec, senderCodec, transferVersion, type SenderMes
 import { Offer, type Item, type Outcome } from './offer.ts'
 import { Outbox } from './outbox.ts'
 import { OpenSource, type SourceFile } from './source-file.ts'
+import type { Sources } from './source-files.ts'
 import { TransferError } from './transfer-error.ts'
 
 export interface OutgoingOptions {
-  readonly files: readonly SourceFile[]
+  readonly sources: Sources
   /** Hears of bytes of files that were handed to the connection. */
   readonly onMoved: (bytes: number) => void
+  /** Hears of each empty folder, by its name, that the receiver can't make. */
+  readonly onFolderSkipped: (name: string) => void
   /** Hears of each file once, when nothing more will happen to it. */
   readonly onSettled: (file: SourceFile, outcome: Outcome) => void
   readonly report: Report
 }
 
 /**
- * Offers `files` over `connection` and sends what the receiver wants of them. Resolves once each is settled and the
+ * Offers what there is over `connection` and sends what the receiver wants of it. Resolves once each file is settled and the
  * connection has ended in peace.
  *
  * @throws TransferError when the receiver refuses; whatever broke the connection, which is aborted then
  */
 export async function sendOver(connection: Connection, options: OutgoingOptions): Promise<void> {
-  const { files, onMoved, onSettled, report } = options
-  const offer = new Offer(files, { onSettled, report })
+  const { sources, onMoved, onSettled, onFolderSkipped, report } = options
+  const { files, emptyFolders } = sources
+  const offer = new Offer(files, { emptyFolders, onFolderSkipped, onSettled, report })
   const outbox = new Outbox<SenderMessage>(connection, senderCodec, { type: 'alive' })
   let failure: Error | undefined
   const giveUp = (thrown: unknown) => {
@@ -75,14 +79,21 @@ class Sender {
   }
 
   async run(): Promise<void> {
-    const { items, wants } = this.#offer
-    const bytes = items.reduce((sum, { file }) => sum + file.size, 0)
-    await this.#outbox.post({ type: 'offer', version: transferVersion, files: items.length, bytes })
-    for (const { file } of items) {
-      await this.#outbox.post({ type: 'file', name: file.name, size: file.size, modified: file.modified })
-    }
+    const { wants } = this.#offer
+    await this.#sendOffer()
+    for (const name of await this.#offer.foldersToSend()) await this.#outbox.post({ type: 'folder', name })
     for (let want = await wants.take(); want !== null; want = await wants.take()) {
       await this.#sendFile(want.item, want.offset)
+    }
+  }
+
+  async #sendOffer(): Promise<void> {
+    const { items, folders } = this.#offer
+    const bytes = items.reduce((sum, { file }) => sum + file.size, 0)
+    await this.#outbox.post({ type: 'offer', version: transferVersion, files: items.length, bytes, folders })
+    for (const { file } of items) {
+      const { name, size, modified, executable } = file
+      await this.#outbox.post({ type: 'file', name, size, modified, executable })
     }
   }
 

@@ -85,11 +85,13 @@ export class PartialFile {
   /**
    * Gives it its name, once it is on the disk for good.
    *
+   * @param executeBits what is added to its mode
    * @returns where it is
    * @throws TransferError EXISTS when the name is taken meanwhile: it stays as it was
    */
-  async keep(existing: Existing): Promise<string> {
+  async keep(existing: Existing, executeBits: number): Promise<string> {
     const modified = new Date(this.#modified)
+    if (executeBits !== 0) await this.#addToMode(executeBits)
     await this.#handle.utimes(modified, modified)
     await this.#handle.sync()
     await this.#handle.close()
@@ -107,6 +109,12 @@ export class PartialFile {
   async discard(): Promise<void> {
     await this.#handle.close()
     await removeTraces(this.#path)
+  }
+
+  async #addToMode(bits: number): Promise<void> {
+    const { mode } = await this.#handle.stat()
+    // FAT and some others know no such bits: there it is what it is.
+    await this.#handle.chmod((mode & 0o777) | bits).catch(() => undefined)
   }
 
   async #publish(existing: Existing): Promise<string> {

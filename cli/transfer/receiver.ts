@@ -96,9 +96,10 @@ export class Receiver {
   async #consent(peer: string, offer: ConsideredOffer, signal: AbortSignal): Promise<boolean> {
     const { ask, report } = this.#options
     const files = offer.placements.length
-    report({ event: 'offered', peer, files, bytes: offer.bytes })
+    const { bytes, folders } = offer
+    report({ event: 'offered', peer, files, bytes, folders })
     const keys = offer.placements.map(({ file }) =>
-      JSON.stringify([peer, file.size, file.modified, file.name]),
+      JSON.stringify([peer, folders, file.size, file.modified, file.executable, file.name]),
     )
     const isExpected = keys.every((key) => this.#taken.has(key))
     if (!isExpected && ask !== undefined && !(await ask(peer, offer, signal))) return false

@@ -1,5 +1,5 @@
-import { paint, print, printable, printJson, say, showStatus } from '../terminal.ts'
-import { formatBytes } from '../words.ts'
+import { paint, printable, printJson, printSaid, say, showStatus } from '../terminal.ts'
+import { countOf, formatBytes } from '../words.ts'
 import type { Report, TransferEvent } from './events.ts'
 import { ProgressMeter } from './progress.ts'
 
@@ -43,7 +43,7 @@ export function createTextReporter(): Reporter {
       if (text === undefined) return
       makeRoom()
       say(text)
-      if (event.event === 'done' && event.as !== undefined) print(event.as)
+      if (event.event === 'done' && event.as !== undefined) printSaid(event.as)
     },
     makeRoom,
   }
@@ -56,7 +56,11 @@ function textOf(event: TransferEvent): string | undefined {
     case 'connected':
       return `${paint('green', 'Connected')}  ${printable(event.peer)}`
     case 'offered':
-      return `${printable(event.peer)} offers ${countOf(event.files, 'file')}, ${formatBytes(event.bytes)}`
+      return `${printable(event.peer)} offers ${countOf(event.files, 'file')}, ${formatBytes(event.bytes)}${alsoFolders(event.folders)}`
+    case 'made':
+      return `${paint('green', 'Made')}  ${event.name}, an empty folder`
+    case 'left-out':
+      return `${paint('yellow', 'Left out')}  ${countOf(event.folders, 'empty folder')}: ${event.why}`
     case 'refused':
       return `${paint('yellow', 'Refused:')} ${event.why}`
     case 'started':
@@ -66,7 +70,7 @@ function textOf(event: TransferEvent): string | undefined {
     case 'restarted':
       return `${event.name}: from its first byte, for ${event.why}`
     case 'done':
-      return `${paint('green', 'Done')}  ${event.name}  ${formatBytes(event.size)}  sha256 ${event.sha256}`
+      return `${paint('green', 'Done')}  ${event.name}${otherName(event)}  ${formatBytes(event.size)}  sha256 ${event.sha256}`
     case 'skipped':
       return `${paint('yellow', 'Not taken')}  ${event.name}: ${printable(event.why)} (${event.code})`
     case 'lost':
@@ -80,12 +84,16 @@ function textOf(event: TransferEvent): string | undefined {
   }
 }
 
+function otherName({ name, as = name }: { readonly name: string; readonly as?: string }): string {
+  return as === name ? '' : `, as ${as}`
+}
+
+function alsoFolders(folders: number): string {
+  return folders === 0 ? '' : `, and ${countOf(folders, 'empty folder')}`
+}
+
 function whatNext(againMs: number | undefined): string {
   return againMs === undefined
     ? 'What has come is kept; waiting for it to come back.'
     : `Trying again in ${(againMs / 1000).toFixed(1)} s.`
-}
-
-function countOf(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

@@ -6,11 +6,12 @@ import { transferLimits } from './limits.ts'
 import type { Outcome } from './offer.ts'
 import { sendOver } from './outgoing.ts'
 import type { SourceFile } from './source-file.ts'
+import type { Sources } from './source-files.ts'
 import { reasonOf, TransferError } from './transfer-error.ts'
 import type { Summary } from './incoming.ts'
 
 export interface SendingOptions {
-  readonly files: readonly SourceFile[]
+  readonly sources: Sources
   readonly dial: () => Promise<Connection>
   /** How long it goes on trying after the last byte that got away, when the connection breaks. */
   readonly retryMs: number
@@ -19,7 +20,7 @@ export interface SendingOptions {
 }
 
 /**
- * Sends `files`; when the connection breaks, dials again and goes on where it was. A first dial that fails is the end:
+ * Sends `sources`; when the connection breaks, dials again and goes on where it was. A first dial that fails is the end:
  * most likely the address is wrong.
  *
  * @throws TransferError when the receiver refuses; what the dial, or the connection in the end, failed with
@@ -31,6 +32,7 @@ export async function sendFiles(options: SendingOptions): Promise<Summary> {
 class Sending {
   readonly #options: SendingOptions
   readonly #outcomes = new Map<SourceFile, Outcome>()
+  readonly #skippedFolders = new Set<string>()
   #hasConnected = false
   #moved = 0
   #tries = 0
@@ -41,13 +43,14 @@ class Sending {
   }
 
   async run(): Promise<Summary> {
-    const { files, retryMs, report, signal } = this.#options
+    const { sources, retryMs, report, signal } = this.#options
     for (;;) {
       try {
         await this.#attempt()
         const outcomes = [...this.#outcomes.values()]
         const done = outcomes.filter((outcome) => outcome === 'done').length
-        const summary = { done, skipped: files.length - done, moved: this.#moved }
+        const skipped = sources.files.length - done + this.#skippedFolders.size
+        const summary = { done, skipped, moved: this.#moved }
         report({ event: 'finished', ...summary })
         return summary
       } catch (thrown) {
@@ -61,7 +64,7 @@ class Sending {
   }
 
   async #attempt(): Promise<void> {
-    const { files, dial, report, signal } = this.#options
+    const { sources, dial, report, signal } = this.#options
     const connection = await dial()
     const stop = () => connection.abort(signal.reason as Error)
     signal.addEventListener('abort', stop, { once: true })
@@ -69,11 +72,12 @@ class Sending {
       this.#hasConnected = true
       report({ event: 'connected', peer: connection.address })
       await sendOver(connection, {
-        files: files.filter((file) => !this.#outcomes.has(file)),
+        sources: { ...sources, files: sources.files.filter((file) => !this.#outcomes.has(file)) },
         onMoved: (bytes) => {
           this.#moved += bytes
           this.#noteProgress()
         },
+        onFolderSkipped: (name) => this.#skippedFolders.add(name),
         onSettled: (file, outcome) => {
           this.#outcomes.set(file, outcome)
           this.#noteProgress()

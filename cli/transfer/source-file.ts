@@ -16,6 +16,8 @@ export interface SourceFile {
   readonly size: number
   /** Milliseconds since 1970, whole. */
   readonly modified: number
+  /** By its owner. */
+  readonly executable: boolean
 }
 
 /** An open {@link SourceFile}, read once from the front to the end and hashed on the way. To be closed. */

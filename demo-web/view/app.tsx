@@ -10,7 +10,7 @@ import { YouCard } from './you-card.tsx'
 export function App({ model }: { model: PageModel }) {
   return (
     <>
-      <a class="skip" href="#talk">
+      <a class="skip" href="#talk" onClick={() => model.show('talk')}>
         Skip to the conversation
       </a>
       <Header model={model} />

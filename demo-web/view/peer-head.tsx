@@ -1,11 +1,10 @@
-import { shortKey } from '../../cli/demo/words.ts'
 import { isNarrow } from '../model/page-model.ts'
 import type { Peer } from '../model/peer.ts'
 import { ConnectionCard } from './connection-card.tsx'
 import { DialStages } from './dial-stages.tsx'
 import { ErrorBox } from './error-box.tsx'
 import { Icon } from './icons.tsx'
-import { kindWords } from './kind-words.ts'
+import { aboutWords } from './kind-words.ts'
 
 /** Who the chosen peer is and what is known of each connection to it. */
 export function PeerHead({ peer, onConnect }: { peer: Peer; onConnect: () => void }) {
@@ -23,7 +22,7 @@ export function PeerHead({ peer, onConnect }: { peer: Peer; onConnect: () => voi
             {name}
           </h2>
           <p class="quiet">
-            {kindWords[kind]} · {shortKey(peer.key)}
+            {aboutWords({ kind, name, key: peer.key })}
             {isListed ? '' : ' · not in the lobby'}
           </p>
         </div>

@@ -1,8 +1,7 @@
-import { shortKey } from '../../cli/demo/words.ts'
 import type { PageModel } from '../model/page-model.ts'
 import type { Peer } from '../model/peer.ts'
 import { Icon } from './icons.tsx'
-import { kindWords } from './kind-words.ts'
+import { aboutWords } from './kind-words.ts'
 
 /** Who is there, and the room of all: also the way to them by keyboard. */
 export function PeerList({ model }: { model: PageModel }) {
@@ -54,7 +53,7 @@ function PeerRow({ model, peer }: { model: PageModel; peer: Peer }) {
         </span>
         <span class="peer-words">
           <strong title={name}>{name}</strong>{' '}
-          <span class="quiet">{`${kindWords[kind]} · ${shortKey(peer.key)}`}</span>
+          <span class="quiet">{aboutWords({ kind, name, key: peer.key })}</span>
         </span>{' '}
         <span class={unread > 0 ? 'pill pill-full' : 'pill'}>{pillWords(peer)}</span>
       </button>

@@ -59,7 +59,7 @@ export function TalkPane({ model }: { model: PageModel }) {
 }
 
 const roomEmpty =
-  'What you write here goes to everyone you are connected to, each over a connection of its own: a server by WebSocket, a desktop that can’t be dialed over WebRTC, an old program through a bridge.'
+  'What you write here goes to everyone you are connected to, each in the way that works: by WebSocket to a server, by WebRTC to a desktop that has no open port, through a bridge to an old program.'
 
 const peerEmpty = 'Nothing was said yet. Write a line, or drop a file here.'
 

@@ -46,6 +46,8 @@ export type RtcStats = {
   readonly resumes: number
   /** There is no path now, and another one may come. */
   readonly isSuspended: boolean
+  /** How much longer that is waited for, until the connection fails with PATH_LOST; undefined while it is not suspended. */
+  readonly suspendedLeftMs: number | undefined
 }
 
 /** What a session tells of itself: its path, and figures for people. */
@@ -76,6 +78,7 @@ export function describeSession({ address, source, ...parts }: SessionParts): St
       pathChanges: paths.changes,
       resumes: suspension.resumes,
       isSuspended: suspension.isOn,
+      suspendedLeftMs: suspension.leftMs,
     }),
   }
 }

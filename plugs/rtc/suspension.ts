@@ -1,5 +1,5 @@
 import { limits } from '../../core/limits.ts'
-import { startAwakeTimer } from './awake-timer.ts'
+import { startAwakeTimer, type AwakeTimer } from './awake-timer.ts'
 
 const { lingerMs, serverGraceMs } = limits.resume
 
@@ -31,7 +31,7 @@ export interface Suspended {
 export class Suspension {
   readonly #options: SuspensionOptions
   readonly #session: Suspended
-  #stopWaiting: (() => void) | undefined
+  #waiting: AwakeTimer | undefined
   #search: Promise<void> | undefined
   /** Ends the search that is under way. */
   #stopSearch = new AbortController()
@@ -43,7 +43,12 @@ export class Suspension {
   }
 
   get isOn(): boolean {
-    return this.#stopWaiting !== undefined
+    return this.#waiting !== undefined
+  }
+
+  /** How much longer another path is waited for, while there is none. */
+  get leftMs(): number | undefined {
+    return this.#waiting?.leftMs
   }
 
   /** How often it ended with a path. */
@@ -66,7 +71,7 @@ export class Suspension {
     if (!this.isOn) {
       const clientMs = isDone ? Math.min(lingerMs, resumeMs) : resumeMs
       const waitMs = role === 'client' ? clientMs : resumeMs + serverGraceMs
-      this.#stopWaiting = startAwakeTimer(waitMs, () => this.#session.fail())
+      this.#waiting = startAwakeTimer(waitMs, () => this.#session.fail())
       onSuspension?.(true)
     }
     this.look()
@@ -74,9 +79,9 @@ export class Suspension {
   }
 
   end({ hasPath }: { hasPath: boolean }): void {
-    if (this.#stopWaiting === undefined) return
-    this.#stopWaiting()
-    this.#stopWaiting = undefined
+    if (this.#waiting === undefined) return
+    this.#waiting.stop()
+    this.#waiting = undefined
     if (hasPath) this.#resumes += 1
     this.#options.onSuspension?.(false)
   }

@@ -13,6 +13,14 @@ beforeAll(async () => {
 })
 afterAll(() => hub.close())
 
+test.each([
+  ['multiserver', {}],
+  ['npx multiserver', { npm_command: 'exec' }],
+])('who listens says what others run: %s', async (command, environment) => {
+  const listening = start(['listen', '--net', '0'], environment)
+  await listening.said(new RegExp(`Others run:\n {2}${command} connect 'net:`))
+})
+
 /** How to listen, by the name of the transport. */
 const places = () => ({
   net: ['--net', '0'],

@@ -21,7 +21,7 @@ import { sendOver } from '../../cli/transfer/outgoing.ts'
 import type { Existing } from '../../cli/transfer/partial-file.ts'
 import { Receiver } from '../../cli/transfer/receiver.ts'
 import { sendFiles } from '../../cli/transfer/sending.ts'
-import { findSourceFiles } from '../../cli/transfer/source-files.ts'
+import { findSources } from '../../cli/transfer/source-files.ts'
 import { makeFile, sha256Of } from './transfer-processes.ts'
 import { temporaryFolder } from './command.ts'
 
@@ -102,6 +102,7 @@ describe('a receiver', () => {
     fc.record({ type: fc.constantFrom('end', 'prefix'), file, sha256: fc.constant(zeros) }),
     fc.record({ type: fc.constant('gone'), file, code: fc.constant('CHANGED'), why: fc.constant('') }),
     fc.constant({ type: 'offer', version: 1, files: 0, bytes: 0 }),
+    fc.record({ type: fc.constant('folder'), name: fc.constantFrom(...names) }),
   )
   const said = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 4 }).map(data), stray.map(messageOf))
   // What becomes of the files that are wanted, one by one, with something stray among it.
@@ -121,14 +122,24 @@ describe('a receiver', () => {
         steps,
         fc.constantFrom<Existing>('refuse', 'rename'),
         fc.boolean(),
-        async (files, conversation, existing, isPatient) => {
+        fc.array(fc.constantFrom(...names), { maxLength: 3 }),
+        async (files, conversation, existing, isPatient, folders) => {
           const place = await makeInbox()
           const [sender, receiver] = connect()
           const receiving = settled(receive(receiver, place.inbox, existing))
           const bytes = files.reduce((sum, { size }) => sum + size, 0)
-          void sender.write(messageOf({ type: 'offer', version: 1, files: files.length, bytes }))
+          void sender.write(
+            messageOf({
+              type: 'offer',
+              version: 1,
+              files: files.length,
+              bytes,
+              folders: folders.length,
+            }),
+          )
           for (const { name, size } of files)
             void sender.write(messageOf({ type: 'file', name, size, modified: 0 }))
+          if (isPatient) for (const name of folders) void sender.write(messageOf({ type: 'folder', name }))
           const wanted = isPatient ? await readWanted(sender, files.length) : []
           for (const [index, step] of conversation.entries()) {
             for (const frame of typeof step === 'string' ? framesOf(step, wanted[index], files) : [step]) {
@@ -158,6 +169,7 @@ describe('a receiver', () => {
             ['whole', 'whole'],
             'rename',
             true,
+            ['../y', 'out', 'out/y', 'mine'],
           ],
         ],
       },
@@ -210,7 +222,8 @@ describe('a receiver', () => {
 })
 
 describe('a sender', () => {
-  const file = fc.nat(2)
+  // Three files and a folder, and nothing.
+  const file = fc.nat(4)
   const said: fc.Arbitrary<ReceiverMessage> = fc.oneof(
     fc.constant({ type: 'accept' as const }),
     fc.record({ type: fc.constantFrom('want' as const, 'go' as const), file, offset: fc.nat(70_000) }),
@@ -226,26 +239,30 @@ describe('a sender', () => {
   it('comes to an end, with each file settled once at most, whatever it is answered', async () => {
     const folder = temporaryFolder()
     await Promise.all(['a', 'b', 'c'].map((name) => makeFile(join(folder, name), 60_000)))
-    const files = await findSourceFiles([folder], () => undefined)
+    await mkdir(join(folder, 'empty'))
+    const sources = await findSources([folder], () => undefined)
     await fc.assert(
-      fc.asyncProperty(fc.array(said, { maxLength: 10 }), async (answers) => {
+      fc.asyncProperty(fc.array(said, { maxLength: 10 }), fc.boolean(), async (answers, folders) => {
         const [sender, receiver] = connect()
         const outcomes: string[] = []
+        const skippedFolders: string[] = []
         const events: TransferEvent[] = []
         const sending = settled(
           sendOver(sender, {
-            files,
+            sources,
+            onFolderSkipped: (name) => skippedFolders.push(name),
             onMoved: () => undefined,
             onSettled: ({ name }) => outcomes.push(name),
             report: (event) => events.push(event),
           }),
         )
-        for (const answer of [{ type: 'accept' as const }, ...answers])
+        for (const answer of [{ type: 'accept' as const, folders }, ...answers])
           void receiver.write(messageFrame(receiverCodec.encode(answer)))
         await receiver.close()
         const failed = await sending
         expect(new Set(outcomes).size).toBe(outcomes.length)
-        expect(failed === undefined).toBe(outcomes.length === files.length)
+        expect(skippedFolders.length).toBeLessThanOrEqual(Number(folders))
+        expect(failed === undefined).toBe(outcomes.length === sources.files.length)
         expect(await openFilesIn(folder)).toEqual([])
       }),
       { numRuns: 300 },
@@ -255,11 +272,12 @@ describe('a sender', () => {
   it('says nothing of a file before the receiver has agreed', async () => {
     const folder = temporaryFolder()
     await makeFile(join(folder, 'a'), 10)
-    const files = await findSourceFiles([join(folder, 'a')], () => undefined)
+    const sources = await findSources([join(folder, 'a')], () => undefined)
     const [sender, receiver] = connect()
     const sending = settled(
       sendOver(sender, {
-        files,
+        sources,
+        onFolderSkipped: () => undefined,
         onMoved: () => undefined,
         onSettled: () => undefined,
         report: () => undefined,
@@ -282,9 +300,9 @@ describe('both, over connections that break anywhere', () => {
     const folder = temporaryFolder()
     const sizes = [0, 1, 300_000, 700_000]
     const source = join(folder, 'source')
-    await mkdir(source)
+    await mkdir(join(source, 'empty'), { recursive: true })
     const hashes = await Promise.all(sizes.map((size) => makeFile(join(source, String(size)), size)))
-    const files = await findSourceFiles([source], () => undefined)
+    const sources = await findSources([source], () => undefined)
     let runs = 0
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(600_000), { maxLength: 6 }), async (cuts) => {
@@ -298,7 +316,7 @@ describe('both, over connections that break anywhere', () => {
         })
         const left = [...cuts]
         const summary = await sendFiles({
-          files,
+          sources,
           retryMs: 60_000,
           signal: new AbortController().signal,
           report: () => undefined,
@@ -313,7 +331,7 @@ describe('both, over connections that break anywhere', () => {
         expect(events.filter(({ event }) => event === 'restarted')).toEqual([])
         const received = await Promise.all(sizes.map((size) => sha256Of(join(inbox, 'source', String(size)))))
         expect(received).toEqual(hashes)
-        expect((await readdir(join(inbox, 'source'))).length).toBe(sizes.length)
+        expect((await readdir(join(inbox, 'source'))).toSorted()).toEqual([...sizes.map(String), 'empty'])
         expect(await openFilesIn(folder)).toEqual([])
       }),
       { numRuns: 25 },

@@ -32,17 +32,31 @@ const plain = { noNullPrototype: true } as const
 
 const senderMessage: fc.Arbitrary<SenderMessage> = fc.oneof(
   fc.record(
-    { type: fc.constant('offer' as const), version: fc.nat(), files: fc.nat(), bytes: fc.maxSafeNat() },
-    plain,
+    {
+      type: fc.constant('offer' as const),
+      version: fc.nat(),
+      files: fc.nat(),
+      bytes: fc.maxSafeNat(),
+      folders: fc.nat(),
+    },
+    { ...plain, requiredKeys: ['type', 'version', 'files', 'bytes'] },
   ),
-  fc.record({ type: fc.constant('file' as const), name, size, modified: size }, plain),
+  fc.record(
+    { type: fc.constant('file' as const), name, size, modified: size, executable: fc.boolean() },
+    { ...plain, requiredKeys: ['type', 'name', 'size', 'modified'] },
+  ),
+  fc.record({ type: fc.constant('folder' as const), name }, plain),
   fc.record({ type: fc.constantFrom('prefix' as const, 'end' as const), file, sha256 }, plain),
   fc.record({ type: fc.constant('gone' as const), file, code: fc.constantFrom(...goneCodes), why }, plain),
   fc.constant({ type: 'alive' as const }),
 )
 
 const receiverMessage: fc.Arbitrary<ReceiverMessage> = fc.oneof(
-  fc.constantFrom({ type: 'accept' as const }, { type: 'alive' as const }),
+  fc.constantFrom(
+    { type: 'accept' as const },
+    { type: 'accept' as const, folders: true },
+    { type: 'alive' as const },
+  ),
   fc.record({ type: fc.constant('refuse' as const), code: fc.constantFrom(...refusalCodes), why }, plain),
   fc.record({ type: fc.constantFrom('want' as const, 'go' as const), file, offset: size }, plain),
   fc.record({ type: fc.constant('skip' as const), file, code: fc.constantFrom(...skipCodes), why }, plain),
@@ -99,6 +113,8 @@ describe('the messages of a transfer', () => {
   })
 
   it.each([
+    ['a folder without a name', '{"type":"folder","name":""}'],
+    ['a mode in place of a yes or no', '{"type":"file","name":"x","size":0,"modified":0,"executable":2541}'],
     ['no name', '{"type":"file","name":"","size":0,"modified":0}'],
     ['too long a name', JSON.stringify({ type: 'file', name: 'x'.repeat(1025), size: 0, modified: 0 })],
     ['a time that no Date can hold', '{"type":"file","name":"x","size":0,"modified":8640000000000001}'],

@@ -8,7 +8,7 @@ import { sendOver } from '../../cli/transfer/outgoing.ts'
 import type { Existing } from '../../cli/transfer/partial-file.ts'
 import { Receiver } from '../../cli/transfer/receiver.ts'
 import type { SourceFile } from '../../cli/transfer/source-file.ts'
-import { findSourceFiles } from '../../cli/transfer/source-files.ts'
+import { findSources } from '../../cli/transfer/source-files.ts'
 import { Connection } from '../../core/connection.ts'
 import { createPair } from '../../core/pair.ts'
 import { temporaryFolder } from './command.ts'
@@ -169,7 +169,8 @@ async function sendFilesTo(
   const met = receiver.meet(far)
   const nothing = () => undefined
   try {
-    await sendOver(near, { files, onMoved: nothing, onSettled: nothing, report })
+    const sources = { files, emptyFolders: [] }
+    await sendOver(near, { sources, onFolderSkipped: nothing, onMoved: nothing, onSettled: nothing, report })
   } finally {
     await met
   }
@@ -182,8 +183,8 @@ async function hugeFileIn(path: string): Promise<SourceFile> {
   return { ...file, size: 2 ** 50 }
 }
 
-function filesAt(path: string): Promise<readonly SourceFile[]> {
-  return findSourceFiles([path], () => undefined)
+async function filesAt(path: string): Promise<readonly SourceFile[]> {
+  return (await findSources([path], () => undefined)).files
 }
 
 function connect(): [Connection, Connection] {

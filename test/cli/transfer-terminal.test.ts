@@ -1,10 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ProgressMeter } from '../../cli/transfer/progress.ts'
 import { canRun, titleOf } from '../support/can-run.ts'
+import { openTerminal } from './terminal.ts'
 import { makeFile, startSend } from './transfer-processes.ts'
 import { programFile, temporaryFolder } from './command.ts'
 
@@ -13,7 +12,7 @@ describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, recei
     const { terminal, inbox, source, address } = await receiveOnTerminal()
     const declined = startSend(source, address)
     await terminal.shows('Take them from')
-    expect(terminal.text()).toContain('source.bin  3.0 MB')
+    expect(terminal.text()).toContain('source.bin  3.0 MB  can be executed')
     terminal.type('n\r')
     expect((await declined.ended).stderr).toContain('DECLINED')
     const accepted = startSend(source, address)
@@ -22,7 +21,20 @@ describe.skipIf(!canRun('script'))(`on a terminal of ${titleOf('script')}, recei
     expect((await accepted.ended).code).toBe(0)
     expect(await terminal.ended).toBe(0)
     expect(terminal.text()).toMatch(/source\.bin {2}\[=* *\] {2}\d+%/)
+    // It has said so, and need not print it for a script as well.
+    expect(terminal.text()).not.toMatch(/^source\.bin\r?$/m)
     expect(await readdir(inbox)).toEqual(['source.bin'])
+  })
+
+  it('says under which name a file is whose own was taken', async () => {
+    const { terminal, inbox, source, address } = await receiveOnTerminal('--rename')
+    await writeFile(join(inbox, 'source.bin'), 'mine')
+    const sender = startSend(source, address)
+    await terminal.shows('Take them from')
+    terminal.type('y\r')
+    expect((await sender.ended).code).toBe(0)
+    expect(await terminal.ended).toBe(0)
+    expect(terminal.text()).toContain('source.bin, as source (1).bin')
   })
 
   it('ends with Ctrl-C while it asks, and takes nothing', async () => {
@@ -50,7 +62,7 @@ describe('the progress of a file', () => {
   })
 })
 
-async function receiveOnTerminal() {
+async function receiveOnTerminal(flags = '') {
   const folder = temporaryFolder()
   const [inbox, source, addressFile] = [
     join(folder, 'inbox'),
@@ -58,29 +70,9 @@ async function receiveOnTerminal() {
     join(folder, 'address'),
   ]
   await makeFile(source, 3_000_000)
-  const command = `stty columns 100; '${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}'`
+  await chmod(source, 0o755)
+  const command = `stty columns 100; '${process.execPath}' '${programFile}' receive '${inbox}' --net 0 --address-file '${addressFile}' ${flags}`
   const terminal = openTerminal(command)
   await terminal.shows('Listening')
   return { terminal, inbox, source, address: (await readFile(addressFile, 'utf8')).trim() }
-}
-
-/** A command on a terminal of its own. */
-function openTerminal(command: string) {
-  const child: ChildProcess = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  let shown = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (shown += text))
-  const ended = once(child, 'close').then(([code]) => code as number | null)
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return {
-    ended,
-    text: () => shown,
-    type: (keys: string) => child.stdin?.write(keys),
-    shows: (what: string, times = 1) =>
-      vi.waitFor(() => expect(shown.split(what).length).toBeGreaterThan(times), { timeout: 30_000 }),
-  }
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { generateKeys, keyToString, loadOrCreateKeys } from '../../plugs/keys.ts'
@@ -25,18 +25,12 @@ describe('multiserver send and receive', () => {
       const innerSha256 = await makeFile(join(photos, 'inner', 'a b ü.bin'), 70_000)
       await writeFile(join(photos, '.hidden'), 'dots do not hide')
       await writeFile(join(photos, 'empty'), '')
-      await symlink('/etc/passwd', join(photos, 'link'))
-      await mkdir(join(photos, 'nothing'))
-      await chmod(join(photos, 'empty'), 0o755)
       await utimes(source, 1_000_000_000, 1_000_000_000)
       const receiver = startReceive(inbox, '--hub', hub.url, '--yes')
       const { address } = await receiver.first('listening')
       expect(address).toMatch(/^rtc:/)
       const sender = startSend(source, photos, address)
-      const { code, stderr } = await sender.ended
-      expect(code).toBe(0)
-      expect(stderr).toContain('link: it is a link')
-      expect(stderr).toContain('nothing: there is nothing in it')
+      expect((await sender.ended).code).toBe(0)
       expect((await receiver.ended).code).toBe(0)
       expect((await readdir(inbox, { recursive: true })).toSorted()).toEqual([
         'photos',
@@ -49,7 +43,6 @@ describe('multiserver send and receive', () => {
       expect(await sha256Of(join(inbox, 'source.bin'))).toBe(sha256)
       expect(await sha256Of(join(inbox, 'photos/inner/a b ü.bin'))).toBe(innerSha256)
       expect((await stat(join(inbox, 'source.bin'))).mtimeMs).toBe(1_000_000_000_000)
-      expect((await stat(join(inbox, 'photos/empty'))).mode & 0o111).toBe(0)
       const hashes = receiver.events.flatMap((event) => (event.event === 'done' ? [event.sha256] : []))
       expect(hashes).toEqual(sender.events.flatMap((event) => (event.event === 'done' ? [event.sha256] : [])))
       expect(hashes).toContain(sha256)

@@ -1,7 +1,7 @@
 import type { BrowserContextOptions, Page } from 'playwright'
 import { expect, it } from 'vitest'
 import { findFaults } from '../support/axe.ts'
-import { choose, say } from './demo-page.ts'
+import { choose, ownName, say } from './demo-page.ts'
 import { describePage } from './demo-suite.ts'
 
 const timeout = 60_000
@@ -113,6 +113,50 @@ describePage('the forms of the demo page', timeout, (site) => {
     await context.close()
   })
 
+  it('is walked through on a phone in the order in which it is seen, and the way to the conversation is short', async () => {
+    const context = await site.browser.newContext({ viewport: phone, reducedMotion: 'reduce' })
+    const page = await site.browser.open(context)
+    const tabs = ['Network', 'Talk', 'Try', 'You']
+    for (const [tab, parts] of [
+      ['Network', ['The network', 'Who is there', 'Connect to an address']],
+      ['Talk', ['Room']],
+      ['Try', ['Break it']],
+      ['You', ['You']],
+    ] as const) {
+      await page.getByRole('navigation').getByRole('button', { name: tab }).click()
+      await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
+      const stops: Stop[] = []
+      for (let stop = await pressTab(page); stop !== null; stop = await pressTab(page)) stops.push(stop)
+      // The number of what is new stands behind a name.
+      const walked = stops.map(({ part }) => part.replace(/\d+$/, ''))
+      expect([...new Set(walked.slice(0, -tabs.length))]).toEqual(parts)
+      expect(walked.slice(-tabs.length)).toEqual(tabs)
+      expect(stops.filter(({ isShown }) => !isShown)).toEqual([])
+    }
+    await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('talk')
+    await context.close()
+  })
+
+  it('says to a screen reader once what somebody is', async () => {
+    const context = await site.browser.newContext()
+    const page = await site.browser.open(context)
+    const guest = await site.browser.open(await site.browser.newContext())
+    const guestName = await ownName(guest)
+    await page.getByRole('button', { name: new RegExp(`^${guestName} browser · `) }).waitFor()
+    const [list, drawing] = [
+      page.getByRole('region', { name: 'Who is there' }),
+      page.getByRole('group', { name: 'The network, drawn' }),
+    ]
+    for (const name of ['server', 'desktop', 'veteran']) {
+      await list.getByRole('button', { name: new RegExp(`^${name} (?!.*${name})`) }).waitFor()
+      await drawing.getByRole('button', { name: new RegExp(`^${name}, (?!.*${name})`) }).waitFor()
+    }
+    expect(await page.locator('.peer').allInnerTexts()).toContainEqual(expect.stringContaining('on 3.8.2'))
+    await Promise.all([context, guest.context()].map((each) => each.close()))
+  })
+
   it('tells a screen reader what changes: how it stands, what is said, what fails', async () => {
     const context = await site.browser.newContext()
     const page = await site.browser.open(context)
@@ -149,7 +193,7 @@ describePage('the forms of the demo page', timeout, (site) => {
           places: all('.node').map((node) => node.getAttribute('transform')),
         }
       })
-    await page.getByRole('button', { name: 'desktop, desktop, not connected' }).waitFor()
+    await page.getByRole('button', { name: 'desktop, not connected' }).waitFor()
     let before = await draw()
     let after = before
     // With the same parts for a few frames, nothing moves any more.

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { exitCodes } from '../../cli/failures.ts'
 import { createProgram } from '../../cli/program.ts'
 import { shellWord } from '../../cli/terminal.ts'
+import { limits } from '../../core/limits.ts'
 import { loadOrCreateKeys, keyToString } from '../../plugs/keys.ts'
 import { startHub } from '../../signal-server/index.ts'
 import { startShell, temporaryFolder, type Running } from '../cli/command.ts'
@@ -90,6 +91,13 @@ test('every command is on the page', () => {
 test('the table has every exit code', () => {
   const rows = [...page.matchAll(/^\| (\d) +\| `(\w+)`/gm)].map(([, code, name]) => [name, Number(code)])
   expect(rows).toEqual(Object.entries(exitCodes))
+})
+
+test('it says how long who is lost is waited for', () => {
+  const { resumeMs, serverGraceMs } = limits.resume
+  expect(page.replaceAll(/\s+/g, ' ')).toContain(
+    `for ${(resumeMs + serverGraceMs) / 1000} s that the status line`,
+  )
 })
 
 /** Of the user, who has made it on the page. */

@@ -12,11 +12,9 @@ export interface Installed {
   readonly folder: string
   /** In the tarball. */
   readonly files: readonly string[]
+  /** What npm has said on stderr. */
+  readonly warnings: string
   remove(): Promise<void>
-}
-
-interface Packument {
-  readonly overrides: object
 }
 
 interface Lock {
@@ -32,7 +30,6 @@ export async function installPackage(): Promise<Installed> {
   const { stdout } = await npm(root, ['pack', '--json', '--pack-destination', folder])
   const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }]
   const source = `file:${packed.filename}`
-  const { overrides } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Packument
   const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as Lock
   const { '': own, ...others } = packages
   const needed = Object.entries(others).filter(([, { dev }]) => dev !== true)
@@ -46,17 +43,18 @@ export async function installPackage(): Promise<Installed> {
       ...Object.fromEntries(needed),
     },
   }
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies, overrides }))
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }))
   await writeFile(join(folder, 'package-lock.json'), JSON.stringify(lock))
-  await npm(folder, ['ci', '--prefer-offline', '--no-audit', '--no-fund'])
+  const { stderr } = await npm(folder, ['ci', '--prefer-offline', '--no-audit', '--no-fund'])
   return {
     folder,
     files: packed.files.map(({ path }) => path),
+    warnings: stderr,
     remove: () => rm(folder, { recursive: true }),
   }
 }
 
 /** No script is run: what is built is there, and nothing that is installed needs one. */
-function npm(cwd: string, args: readonly string[]): Promise<{ stdout: string }> {
+function npm(cwd: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
   return promisify(execFile)('npm', [...args, '--ignore-scripts'], { cwd, maxBuffer: 16 * 1024 * 1024 })
 }

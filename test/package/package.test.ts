@@ -39,6 +39,10 @@ test('what is only for work on it stays at home', () => {
   expect(tests.filter((file) => !file.startsWith('dist/test/conformance/'))).toEqual([])
 })
 
+test('nothing that comes with it wants another Node than it does itself', () => {
+  expect(installed.warnings).not.toContain('EBADENGINE')
+})
+
 test('every export can be imported and required from plain JavaScript, and is the same', async () => {
   // What is a function to `import` is that to `require` too, as in 3.8.2.
   const program = `

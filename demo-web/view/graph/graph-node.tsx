@@ -56,7 +56,8 @@ function labelOf({ kind, name, isMe }: NetworkNode, text: string, peer: Peer | u
   const unread = peer?.conversation.unread.value ?? 0
   return [
     // Who says what they see, and has it shortened, is understood too.
-    `${text === name ? name : `${text} ${name}`}, ${kind}`,
+    text === name ? name : `${text} ${name}`,
+    ...(kind === name ? [] : [kind]),
     ways === '' ? 'not connected' : `connected ${ways}`,
     ...(unread > 0 ? [`${unread} new`] : []),
   ].join(', ')

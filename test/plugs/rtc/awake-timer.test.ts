@@ -5,6 +5,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
 })
 afterEach(() => {
+  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 
@@ -19,19 +20,31 @@ describe('a timer that counts the time awake', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('tells what is left, of which a sleep takes a tick at most', () => {
+    const timer = startAwakeTimer(60_000, () => expect.fail())
+    vi.advanceTimersByTime(11_000)
+    expect(timer.leftMs).toBe(49_000)
+    // The clock goes on, and nothing is called.
+    const wakesAt = performance.now() + 3_600_000
+    vi.spyOn(performance, 'now').mockReturnValue(wakesAt)
+    expect(timer.leftMs).toBe(45_000)
+    timer.stop()
+  })
+
   it('can be stopped, and never calls back then', () => {
     const onElapsed = vi.fn()
-    const stop = startAwakeTimer(60_000, onElapsed)
+    const timer = startAwakeTimer(60_000, onElapsed)
     vi.advanceTimersByTime(30_000)
-    stop()
+    timer.stop()
     expect(vi.getTimerCount()).toBe(0)
     vi.advanceTimersByTime(60_000)
     expect(onElapsed).not.toHaveBeenCalled()
   })
 
   it('never ends when there is no end', () => {
-    const stop = startAwakeTimer(Infinity, () => expect.fail())
+    const timer = startAwakeTimer(Infinity, () => expect.fail())
     vi.advanceTimersByTime(100_000_000)
-    stop()
+    expect(timer.leftMs).toBe(Infinity)
+    timer.stop()
   })
 })

@@ -54,8 +54,10 @@ describe('a session without a path', () => {
   ] as const)('of the %s waits %i ms, and then fails with PATH_LOST', async (role, waitMs) => {
     const { session, path, suspensions } = open({ role })
     path.close()
+    expect(session.info.stats?.()).toMatchObject({ suspendedLeftMs: waitMs })
     await vi.advanceTimersByTimeAsync(waitMs - 1)
     expect(session.isSuspended).toBe(true)
+    expect(session.info.stats?.()).toMatchObject({ suspendedLeftMs: 1 })
     await vi.advanceTimersByTimeAsync(1)
     await expect(session.read()).rejects.toMatchObject({ code: 'PATH_LOST' })
     await expect(session.write(new Uint8Array(1))).rejects.toMatchObject({ code: 'PATH_LOST' })
@@ -72,7 +74,11 @@ describe('a session without a path', () => {
       await vi.advanceTimersByTimeAsync(resumeMs - 1000)
       last = openPath(session)
     }
-    expect(session.info.stats?.()).toMatchObject({ resumes: 5, isSuspended: false })
+    expect(session.info.stats?.()).toMatchObject({
+      resumes: 5,
+      isSuspended: false,
+      suspendedLeftMs: undefined,
+    })
     session.abort()
   })
 
