@@ -34,7 +34,10 @@ export class UnitCutter {
     cut.set(rest, this.#cutBytes)
     this.#cutBytes += rest.length
     this.#at += rest.length
-    if (this.#cutBytes < bytes) return null
+    if (this.#cutBytes < bytes) {
+      this.push(noBytes)
+      return null
+    }
     this.#cut = undefined
     return cut
   }
