@@ -10,7 +10,7 @@ export const programs = ['multiserver', 'data-channel', 'simple-peer', 'peerjs',
 /** Who is called what in the tables: the stacks of this package go by their protocols. A process loads only what it needs. */
 export async function entrant(name: string): Promise<End> {
   const make = others[name]
-  if (make === undefined) return here((await import('./contestants/multiserver.ts')).multiserver(name))
+  if (make === undefined) return here(await (await import('./contestants/multiserver.ts')).multiserver(name))
   const made = await make()
   return 'perform' in made ? made : here(made)
 }

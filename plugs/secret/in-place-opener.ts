@@ -11,8 +11,6 @@ export interface FrameSizes {
   readonly headBytes: number
   /** What a sealed body has behind its plaintext. */
   readonly tagBytes: number
-  /** Of plaintext. */
-  readonly largestBodyBytes: number
 }
 
 /** How much plaintext is joined at a time. */
@@ -25,7 +23,7 @@ const noBytes: Bytes = new Uint8Array(0)
  */
 export abstract class InPlaceOpener implements FrameOpener {
   readonly #sizes: FrameSizes
-  readonly #cutter: UnitCutter
+  readonly #cutter = new UnitCutter()
   /** The chunk that the cutter is at, to see what lies in it. */
   #chunk: Bytes = noBytes
   /** Of the body that comes next, undefined when a head does. */
@@ -34,7 +32,6 @@ export abstract class InPlaceOpener implements FrameOpener {
 
   constructor(sizes: FrameSizes) {
     this.#sizes = sizes
-    this.#cutter = new UnitCutter(sizes.largestBodyBytes + sizes.tagBytes)
   }
 
   get ending(): FrameEnding | undefined {
@@ -56,8 +53,8 @@ export abstract class InPlaceOpener implements FrameOpener {
       if (end > start && end - start + bodyBytes > batchBytes) break
       const body = this.#takeBody(bodyBytes)
       if (body === null) break
-      // One that was cut lies apart from the chunk, in memory of the cutter's, and comes before all that is in it.
-      if (body.buffer !== chunk.buffer) return body.slice()
+      // One that was cut lies apart from the chunk, in memory of its own, and comes before all that is in it.
+      if (body.buffer !== chunk.buffer) return body
       const at = body.byteOffset - chunk.byteOffset
       if (end === start) start = end = at
       chunk.copyWithin(end, at, at + bodyBytes)

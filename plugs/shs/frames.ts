@@ -106,7 +106,7 @@ export class FrameOpener extends InPlaceOpener {
   readonly #bodyMac = new Uint8Array(16)
 
   constructor(crypto: ShsCrypto, { key, nonce }: FrameKey) {
-    super({ headBytes: boxedHeadBytes, tagBytes: 0, largestBodyBytes: maxBodyBytes })
+    super({ headBytes: boxedHeadBytes, tagBytes: 0 })
     this.#crypto = crypto
     this.#key = key
     this.#nonce = nonce

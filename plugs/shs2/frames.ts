@@ -96,7 +96,7 @@ export class Shs2Opener extends InPlaceOpener {
   readonly #length = new Uint8Array(lengthBytes)
 
   constructor(cipher: CipherState) {
-    super({ headBytes: sealedLengthBytes, tagBytes: TAG_BYTES, largestBodyBytes: maxBodyBytes })
+    super({ headBytes: sealedLengthBytes, tagBytes: TAG_BYTES })
     this.#cipher = cipher
   }
 

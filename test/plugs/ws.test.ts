@@ -320,9 +320,21 @@ describe('a connection over ws', () => {
     const { stream, peer } = await dialPlain()
     const sizes: number[] = []
     peer.on('message', (data: Buffer) => sizes.push(data.length))
-    await stream.write(new Uint8Array(200_000))
-    await vi.waitFor(() => expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(200_000))
-    expect(Math.max(...sizes)).toBeLessThanOrEqual(64 * 1024)
+    await stream.write(new Uint8Array(300_000))
+    await vi.waitFor(() => expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300_000))
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(128 * 1024)
+    stream.abort()
+  })
+
+  it.each([
+    ['shs', 16 * (4096 + 34)],
+    ['shs2', 4 * (16_384 + 34)],
+  ])('sends a batch of frames of %s, %i bytes, in one message', async (_name, batchBytes) => {
+    const { stream, peer } = await dialPlain()
+    const message = once(peer, 'message')
+    await stream.write(new Uint8Array(batchBytes))
+    const [data] = (await message) as [Buffer]
+    expect(data).toHaveLength(batchBytes)
     stream.abort()
   })
 
