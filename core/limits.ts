@@ -217,6 +217,12 @@ export const limits = {
     /** The last few are for what is not data: acknowledgements, END, RESET. */
     earlyDataFrames: 16,
     earlyFrames: 24,
+    /**
+     * What the first frames go ahead of the other paths by: sockets to the relay, ICE and DTLS take some 30 ms of a processor at
+     * either end, for which the handshakes above would wait. A pause this long ends it, as any does where the way is long.
+     */
+    headStartMs: 60,
+    headStartPauseMs: 15,
     /** With a circuit open, a direct path has this long to come: the introduction costs hub and peer something. */
     directTimeoutMs: 15_000,
     /** A session that has only its circuit looks for a direct path after these, the last again and again: each look costs both an introduction. */

@@ -51,19 +51,22 @@ export class WebRtcLink {
   readonly #isOffered: Promise<void>
   #peerMessageBytes = 0
   #closeTimer: ReturnType<typeof setTimeout> | undefined
-  /** When the last large message came. */
+  /** When the last large message came, or the channel opened: then the far side says HELLO and asks, and may be about to. */
   #loadedAt = -Infinity
 
   /** @throws RTC_LIMIT */
   constructor(options: WebRtcLinkOptions) {
-    if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
+    requireRoom()
     this.#initiator = options.initiator
     this.#onStage = options.onStage
     let describe: (sdp: string | undefined) => void = () => undefined
     if (options.iceServers instanceof Promise) options.iceServers.catch(() => undefined)
     const kept = keepConnection(options, {
       onDescription: (sdp) => describe(sdp),
-      onChannelOpen: () => this.#reach('dtls'),
+      onChannelOpen: () => {
+        this.#loadedAt = performance.now()
+        this.#reach('dtls')
+      },
     })
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
@@ -211,6 +214,11 @@ export class WebRtcLink {
       closed: this.closed,
     }
   }
+}
+
+/** @throws RTC_LIMIT when this process has as many connections as it may */
+export function requireRoom(): void {
+  if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
 }
 
 function createPeer(options: WebRtcLinkOptions, webRtc: WebRtc): Peer.Instance {

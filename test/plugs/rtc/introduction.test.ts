@@ -336,7 +336,7 @@ describe('a server peer at a real hub', () => {
     const { channel, signals, answered } = introduce(socket, { sdp: await link.description })
     const answer = await answered
     if (answer.kind !== 'answer') throw new Error(`it said ${answer.kind}`)
-    link.accept(answer.sdp)
+    link.accept(answer.sdp ?? '')
     links.push(link)
     return { socket, channel, signals, link }
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { limits } from '../../../core/limits.ts'
 import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
 import { loadWebRtc } from '../../../plugs/rtc/wrtc.ts'
@@ -78,16 +78,21 @@ describe('WebRtcLink', () => {
   })
 
   it.each([
-    ['at once when little has come', 100, false],
-    ['only after a pause when the far side was sending', 10_000, true],
-  ])('ends its data channel %s', async (_when, bytes, isOpen) => {
+    ['at once when little has come', 1000, 100, false],
+    ['only after a pause when the far side was sending', 1000, 10_000, true],
+    ['only after a pause when it has just opened, for the far side says HELLO and asks', 0, 100, true],
+  ])('ends its data channel %s', async (_when, ageMs, bytes, isOpen) => {
+    const now = performance.now()
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now)
     const { near, far, nearWebRtc } = await linkPair()
+    clock.mockReturnValue(now + ageMs)
     const heard = new Promise((resolve) => near.path.start({ ...ignored, onMessage: resolve }))
     far.path.send(new Uint8Array(bytes))
     await heard
     near.path.close()
     near.path.close()
     expect(nearWebRtc.channels[0]?.readyState === 'open').toBe(isOpen)
+    clock.mockRestore()
     await Promise.all([near.link.closed, far.link.closed])
   })
 
