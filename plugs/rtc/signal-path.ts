@@ -84,8 +84,8 @@ export class SignalPath implements FramePath {
   /** Something passes: what follows may wait a little longer. */
   #keepHeadStart(): void {
     if (this.#isOver || this.#headStartUntil === undefined) return
-    if (this.#isFull) return this.#endHeadStart()
     clearTimeout(this.#headStartTimer)
+    if (this.#isFull) return this.#endHeadStart()
     const leftMs = Math.max(0, this.#headStartUntil - performance.now())
     this.#headStartTimer = setTimeout(this.#endHeadStart, Math.min(headStartPauseMs, leftMs))
   }
