@@ -147,7 +147,14 @@ export class WebRtcLink {
 
   #closeWhenQuiet(latestAt: number): void {
     const channel = this.#kept.channel()
-    if (channel?.readyState !== 'open') return void this.#peer.destroy()
+    if (channel?.readyState !== 'open') {
+      // The far side's may be open before mine, and it sends then.
+      const ice = this.#kept.connection()?.iceConnectionState
+      const isOpening = channel?.readyState === 'connecting' && (ice === 'connected' || ice === 'completed')
+      if (!isOpening || performance.now() >= latestAt) return void this.#peer.destroy()
+      this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), quietMs)
+      return
+    }
     const leftMs = Math.min(this.#loadedAt + quietMs, latestAt) - performance.now()
     if (leftMs > 0) {
       this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), leftMs)
