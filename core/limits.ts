@@ -142,9 +142,8 @@ export const limits = {
     worseCloseMs: 5_000,
     /** From the end of a data channel here to the far side's word that it knows: a round trip, or nobody is there. */
     channelCloseMs: 1_000,
-    /** A far side that has sent no large message for this long has stopped; larger than this is DATA in earnest. */
+    /** Where no message has come or left for this long, none is on its way, and none is being answered. */
     quietMs: 50,
-    smallBytes: 1024,
     /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */
     earlyFrames: 8,
   },

@@ -26,7 +26,7 @@ export interface WebRtcLinkOptions {
 
 export type LinkStage = Exclude<PathStage, 'relay'>
 
-const { channelCloseMs, quietMs, smallBytes } = limits.session
+const { channelCloseMs, quietMs } = limits.session
 
 /** WebRTC connections of this process: each costs threads and sockets that only the process as a whole can bound. */
 let connections = 0
@@ -51,8 +51,8 @@ export class WebRtcLink {
   readonly #isOffered: Promise<void>
   #peerMessageBytes = 0
   #closeTimer: ReturnType<typeof setTimeout> | undefined
-  /** When the last large message came, or the channel opened: then the far side says HELLO and asks, and may be about to. */
-  #loadedAt = -Infinity
+  /** When the last message came or left, or the channel opened: what came is about to be answered, with HELLO first. */
+  #busyAt = -Infinity
 
   /** @throws RTC_LIMIT */
   constructor(options: WebRtcLinkOptions) {
@@ -64,7 +64,7 @@ export class WebRtcLink {
     const kept = keepConnection(options, {
       onDescription: (sdp) => describe(sdp),
       onChannelOpen: () => {
-        this.#loadedAt = performance.now()
+        this.#busyAt = performance.now()
         this.#reach('dtls')
       },
     })
@@ -77,7 +77,7 @@ export class WebRtcLink {
     // For life: an 'error' event that nobody hears would end the process.
     peer.on('error', (error: Error) => (failure ??= error))
     peer.on('data', (message: Uint8Array<ArrayBuffer> | string) => {
-      if (message.length > smallBytes) this.#loadedAt = performance.now()
+      this.#busyAt = performance.now()
       // Text is no frame: an empty message is refused as such.
       early.deliver(typeof message === 'string' ? new Uint8Array(0) : view(message))
     })
@@ -155,7 +155,7 @@ export class WebRtcLink {
       this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), quietMs)
       return
     }
-    const leftMs = Math.min(this.#loadedAt + quietMs, latestAt) - performance.now()
+    const leftMs = Math.min(this.#busyAt + quietMs, latestAt) - performance.now()
     if (leftMs > 0) {
       this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), leftMs)
       return
@@ -207,6 +207,7 @@ export class WebRtcLink {
       send: (frame) => {
         if (this.#closeTimer !== undefined) return
         look.add(frame.length)
+        this.#busyAt = performance.now()
         try {
           peer.send(frame)
         } catch {

@@ -78,17 +78,20 @@ describe('WebRtcLink', () => {
   })
 
   it.each([
-    ['at once when little has come', 1000, 100, false],
-    ['only after a pause when the far side was sending', 1000, 10_000, true],
-    ['only after a pause when it has just opened, for the far side says HELLO and asks', 0, 100, true],
-  ])('ends its data channel %s', async (_when, ageMs, bytes, isOpen) => {
+    ['at once when nothing has passed for a while', limits.session.quietMs, false],
+    [
+      'only after a pause when something has: the far side may be answering',
+      limits.session.quietMs - 1,
+      true,
+    ],
+  ])('ends its data channel %s', async (_when, laterMs, isOpen) => {
     const now = performance.now()
     const clock = vi.spyOn(performance, 'now').mockReturnValue(now)
     const { near, far, nearWebRtc } = await linkPair()
-    clock.mockReturnValue(now + ageMs)
     const heard = new Promise((resolve) => near.path.start({ ...ignored, onMessage: resolve }))
-    far.path.send(new Uint8Array(bytes))
+    far.path.send(new Uint8Array(100))
     await heard
+    clock.mockReturnValue(now + laterMs)
     near.path.close()
     near.path.close()
     expect(nearWebRtc.channels[0]?.readyState === 'open').toBe(isOpen)
