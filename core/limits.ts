@@ -142,9 +142,8 @@ export const limits = {
     worseCloseMs: 5_000,
     /** From the end of a data channel here to the far side's word that it knows: a round trip, or nobody is there. */
     channelCloseMs: 1_000,
-    /** A far side that has sent no large message for this long has stopped; larger than this is DATA in earnest. */
+    /** Where no message has come or left for this long, none is on its way, and none is being answered. */
     quietMs: 50,
-    smallBytes: 1024,
     /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */
     earlyFrames: 8,
   },
@@ -217,6 +216,12 @@ export const limits = {
     /** The last few are for what is not data: acknowledgements, END, RESET. */
     earlyDataFrames: 16,
     earlyFrames: 24,
+    /**
+     * What the first frames go ahead of the other paths by: sockets to the relay, ICE and DTLS take some 30 ms of a processor at
+     * either end, for which the handshakes above would wait. A pause this long ends it, as any does where the way is long.
+     */
+    headStartMs: 60,
+    headStartPauseMs: 15,
     /** With a circuit open, a direct path has this long to come: the introduction costs hub and peer something. */
     directTimeoutMs: 15_000,
     /** A session that has only its circuit looks for a direct path after these, the last again and again: each look costs both an introduction. */

@@ -6,6 +6,7 @@ import { openPaths } from './open-paths.ts'
 import { refusedError } from './refusal.ts'
 import { rebuildSdp } from './sdp.ts'
 import { createClientSignals } from './signals.ts'
+import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes, DialStage, PathStage, Scope } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
@@ -33,48 +34,62 @@ export interface ClientIntroduction {
   readonly onPathStage?: ((stage: PathStage) => void) | undefined
 }
 
+/** The hub that a client goes through. */
+export interface HubForClient {
+  /** Resolves when its machine has answered: from then on it is worth while to make something. Rejects as `signal` aborts. */
+  readonly reached: Promise<void>
+  /** Resolves when it has said welcome. Rejects as `signal` aborts. */
+  readonly welcomed: Promise<void>
+  openChannel(): IntroductionChannel
+}
+
 /**
  * The client's side: asks the hub for the server, offers, and gives each path as it opens. Resolves when no more come.
+ * The offer is made while the hub's socket opens.
  * @throws PEER_NOT_FOUND, BUSY, HUB_REFUSED, SIGNAL_INVALID, CONNECT_FAILED, RTC_LIMIT; PATH_LOST when the server does
  *   not know the session any more
  */
 export async function introduceClient(
-  channel: IntroductionChannel,
+  hub: HubForClient,
   client: ClientIntroduction,
   options: IntroductionOptions,
 ): Promise<void> {
   const { serverKey, session, resume, transforms, signal, onProgress, onPathStage } = client
   let link: WebRtcLink | undefined
+  let channel: IntroductionChannel | undefined
   let sealing: { idle(): Promise<void> } | undefined
   let closing: Promise<void> | undefined
   /** The channel goes behind what is being sealed: a RESET may be among it. */
   const release = (reason: string) => {
     link?.close()
-    closing ??= (sealing?.idle() ?? Promise.resolve()).then(() => channel.close(reason))
+    closing ??= (sealing?.idle() ?? Promise.resolve()).then(() => channel?.close(reason))
     return closing
   }
   const onAbort = () => void release('aborted')
   signal.addEventListener('abort', onAbort, { once: true })
   try {
+    await hub.reached
+    const candidates = new CandidateOutlet(options.filter)
+    let gatherWith: (servers: Promise<readonly IceServer[]>) => void = () => undefined
+    const hubServers = new Promise<readonly IceServer[]>((resolve) => (gatherWith = resolve))
+    const made = makeLink(options, { initiator: true, hubServers, candidates, onStage: onPathStage })
+    link = made
+    await hub.welcomed
     if (signal.aborted) throw toError(signal.reason, 'ABORTED')
-    const signals = createClientSignals({ id: idOf(channel), serverKey })
+    const opened = hub.openChannel()
+    channel = opened
+    const gather = () => gatherWith(opened.introduced)
+    const signals = createClientSignals({ id: idOf(opened), serverKey })
     sealing = signals
-    channel.introduce(serverKey)
-    channel.introduced.then(
+    opened.introduce(serverKey)
+    opened.introduced.then(
       () => onProgress?.('introduced'),
       () => undefined,
     )
-    const candidates = new CandidateOutlet(options.filter)
-    link = makeLink(options, {
-      initiator: true,
-      hubServers: channel.introduced,
-      candidates,
-      onStage: onPathStage,
-    })
-    const sdp = await link.description
+    const sdp = await made.description
     const relay = client.mayRelay() ? options.relay : 'never'
     // Bytes that a known session kept may be many: they wait for a path that carries them.
-    const early = relay === 'first' && !resume ? makeSignalPath(channel, signals) : undefined
+    const early = relay === 'first' && !resume ? makeSignalPath(opened, signals) : undefined
     const offer: Offer = {
       kind: 'offer',
       session,
@@ -82,18 +97,33 @@ export async function introduceClient(
       transforms: [...transforms],
       relay,
       early: early !== undefined,
+      split: early !== undefined,
       sdp,
     }
-    channel.sendSignal(await signals.seal(offer))
-    const reply = await signals.open(await channel.nextSignal())
+    if (early === undefined) gather()
+    opened.sendSignal(await signals.seal(offer))
+    const reply = await signals.open(await opened.nextSignal())
     if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID', resume)
     onProgress?.('answered')
-    link.accept(rebuiltAnswer(reply.sdp))
-    const relaying = makeRelaying(channel, options, {
+    early?.lead()
+    void early?.headStart.then(gather)
+    const describe = (described: string) => {
+      made.accept(rebuiltAnswer(described))
+      gather()
+    }
+    if (reply.sdp !== undefined) describe(reply.sdp)
+    else if (early === undefined) throw new MultiserverError('SIGNAL_INVALID', 'the answer describes nothing')
+    const relaying = makeRelaying(opened, options, {
       role: 'client',
       relayKey: reply.relayKey,
       reach: client.reach,
-      ask: async () => channel.sendSignal(await signals.seal({ kind: 'relay' })),
+      after: early?.headStart,
+      async ask() {
+        // An offer that says `first` has asked already; a server that does not consent says so when it is asked again.
+        const late = early?.headStart.then(() => false)
+        const isGranted = late !== undefined && (await Promise.race([opened.relayed.then(() => true), late]))
+        if (!isGranted) opened.sendSignal(await signals.seal({ kind: 'relay' }))
+      },
       onLimit(error, isOver) {
         if (isOver) client.onRelayOver()
         options.onRelayLimit(error)
@@ -104,7 +134,7 @@ export async function introduceClient(
     else relaying.startAfter(limits.relay.fallbackAfterMs)
     // The server has begun, and the hub has granted what it consented to.
     if (early !== undefined)
-      Promise.all([early.begun, channel.relayed]).then(
+      Promise.all([early.begun, opened.relayed]).then(
         () => client.onPath(early),
         () => early.close(),
       )
@@ -112,8 +142,18 @@ export async function introduceClient(
       if (path.kind === 'relay') onPathStage?.('relay')
       client.onPath(path)
     }
-    const { filter } = options
-    await openPaths({ link, relaying, early, channel, signals, candidates, filter, signal, onPath })
+    await openPaths({
+      link,
+      relaying,
+      early,
+      channel: opened,
+      signals,
+      candidates,
+      filter: options.filter,
+      signal,
+      onDescription: reply.sdp === undefined ? describe : undefined,
+      onPath,
+    })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     await release(error.code)

@@ -54,6 +54,8 @@ export interface HubSocketOptions {
 export class HubSocket {
   readonly url: string
   readonly welcome: Promise<Welcome>
+  /** Resolves when the hub's machine has answered; a browser can't tell, and it does so at once. Rejects when none has. */
+  readonly reached: Promise<void>
   readonly closed: Promise<void>
   readonly #socket: WebSocketLike
   readonly #events: HubSocketEvents
@@ -75,7 +77,17 @@ export class HubSocket {
     this.#events = events
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     const protocols = [hubSubprotocol]
-    const onConnect = () => (this.#isUnreached = false)
+    let resolveReached: () => void = () => undefined
+    let rejectReached: (error: Error) => void = () => undefined
+    this.reached = new Promise((resolve, reject) => {
+      resolveReached = resolve
+      rejectReached = reject
+    })
+    this.reached.catch(() => undefined)
+    const onConnect = () => {
+      this.#isUnreached = false
+      resolveReached()
+    }
     this.#socket = openWebSocket(url, { protocols, maxMessageBytes: hubMessageBytes, reach, onConnect })
     let resolveWelcome: (welcome: Welcome) => void = () => undefined
     this.welcome = new Promise((resolve, reject) => {
@@ -92,6 +104,7 @@ export class HubSocket {
           const why = error?.message ?? `the hub closed the connection (${code}${said})`
           const lost = new MultiserverError('HUB_LOST', `${url}: ${why}`, { address: url, cause: error })
           reject(lost)
+          rejectReached(lost)
           if (isRefusal(error)) this.#isUnreached = false
           this.#finish(lost)
           clearTimeout(this.#deadline)

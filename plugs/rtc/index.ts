@@ -163,11 +163,15 @@ async function introduceThrough(
   const { socket, giveBack } = borrowHubSocket(hubUrl, { reach, isNew: isAlone })
   try {
     // What the client says of the relay depends on it, and it comes as soon as the socket is open.
-    await untilAborted(socket.welcome, signal, () => undefined)
-    onProgress?.('hub')
-    const channel = socket.openChannel(randomId())
+    const welcomed = untilAborted(socket.welcome, signal, () => undefined).then(() => onProgress?.('hub'))
+    welcomed.catch(() => undefined)
     const relayed = { mayRelay: () => socket.relays && mayRelay() }
-    await introduceClient(channel, { ...client, ...relayed }, introduction)
+    const hub = {
+      reached: untilAborted(socket.reached, signal, () => undefined),
+      welcomed,
+      openChannel: () => socket.openChannel(randomId()),
+    }
+    await introduceClient(hub, { ...client, ...relayed }, introduction)
   } finally {
     giveBack(signal.aborted && abortReason(signal).code === 'TIMEOUT')
   }

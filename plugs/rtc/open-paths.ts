@@ -10,7 +10,7 @@ import type { Relaying } from './relaying.ts'
 import type { SignalPath } from './signal-path.ts'
 import type { CandidateSignal, Signal } from './signal-payload.ts'
 import type { Signals } from './signals.ts'
-import type { WebRtcLink } from './webrtc-link.ts'
+import type { Link } from './late-link.ts'
 
 const { pathTimeoutMs, lastTriesMs } = limits.introduction
 const { directTimeoutMs } = limits.relay
@@ -19,7 +19,7 @@ const { directTimeoutMs } = limits.relay
 export type LaterSignals = Pick<Signals<CandidateSignal, Signal>, 'seal' | 'open'>
 
 export interface PathSearch {
-  readonly link: WebRtcLink
+  readonly link: Link
   readonly relaying: Relaying
   /** For the first frames, where they may come as signals. */
   readonly early: SignalPath | undefined
@@ -28,6 +28,8 @@ export interface PathSearch {
   readonly candidates: CandidateOutlet
   readonly filter: CandidateFilter
   readonly signal: AbortSignal
+  /** The far side's description follows its answer. */
+  readonly onDescription?: ((sdp: string) => void) | undefined
   /** The far side asks for a circuit. */
   readonly onRelayRequest?: (() => Promise<void>) | undefined
   /** For each path that opened: that of WebRTC, one through the relay, or both. */
@@ -95,12 +97,18 @@ function rejectAfter(delayMs: number, signal: AbortSignal): Promise<never> {
  * plays false.
  */
 async function receiveSignals(search: PathSearch): Promise<void> {
-  const { link, relaying, early, channel, signals, filter, onRelayRequest } = search
+  const { link, relaying, early, channel, signals, filter, onDescription, onRelayRequest } = search
+  let describe = onDescription
   for (let count = 0; ;) {
     const data = await channel.nextSignal().catch(() => null)
     if (data === null && channel.isGivenUp) throw new MultiserverError('CONNECT_FAILED', 'the peer gave up')
     if (data === null) return
     const signal = await signals.open(data)
+    if (signal.kind === 'description') {
+      if (describe === undefined) throw new MultiserverError('SIGNAL_INVALID', 'it is described already')
+      describe(signal.sdp)
+      describe = undefined
+    }
     if (signal.kind === 'relay') await onRelayRequest?.()
     // The peer, or its hub, has no relay for me.
     if (signal.kind === 'refused') relaying.stop()

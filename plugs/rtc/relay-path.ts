@@ -90,8 +90,9 @@ class RelayPath implements FramePath {
       this.#socket.on({
         onOpen: () => {
           this.#isConnected = true
+          // Not needed any more, it is taken all the same, for that is how it is given back.
+          this.#send(toBase64Url(token))
           if (this.#isOver) this.#socket.close(1000)
-          else this.#send(toBase64Url(token))
         },
         onMessage: (data) => this.#receive(data),
         onClose: ({ code, error }) => {

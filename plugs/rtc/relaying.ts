@@ -13,6 +13,8 @@ export interface RelayingOptions extends Omit<RelayPathOptions, 'grant' | 'asked
   readonly hubUrl: string
   /** Where the relay may be, beside the hub's own host. */
   readonly relayHosts: readonly string[]
+  /** The socket to the relay is not opened before this resolves. @default at once */
+  readonly after?: Promise<void> | undefined
   /** Asks for a circuit: the client the server, and the server, which consents by it, the hub. */
   readonly ask: () => Promise<void>
 }
@@ -63,7 +65,7 @@ export class Relaying {
   }
 
   async #open(): Promise<FramePath> {
-    const { channel, hubUrl, relayHosts, ask } = this.#options
+    const { channel, hubUrl, relayHosts, role, after, ask } = this.#options
     const askedAt = performance.now()
     await ask()
     const granted = withDeadline(
@@ -78,6 +80,9 @@ export class Relaying {
         `the hub would have its relay at ${grant.url}; see relayHosts`,
       )
     }
+    await after
+    // Who has asked for a circuit takes it, needed or not: what nobody takes counts until its tokens end, and 8 of them are all.
+    if (role === 'client') this.#stop.signal.throwIfAborted()
     return openRelayPath({ ...this.#options, grant, askedAt, signal: this.#stop.signal })
   }
 }

@@ -3,17 +3,18 @@ import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { CandidateOutlet } from './candidate-outlet.ts'
 import { idOf, makeLink, makeRelaying, makeSignalPath, type IntroductionOptions } from './introduction.ts'
+import { LateLink, type Link } from './late-link.ts'
 import { openPaths } from './open-paths.ts'
 import { refuse } from './refusal.ts'
 import { rebuildSdp } from './sdp.ts'
 import { createServerSignals } from './signals.ts'
+import { requireRoom } from './webrtc-link.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Identity } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
 import type { Relaying } from './relaying.ts'
 import type { Answer, Offer, RefusalCode } from './signal-payload.ts'
-import type { WebRtcLink } from './webrtc-link.ts'
 
 const { firstSignalTimeoutMs } = limits.introduction
 
@@ -46,7 +47,7 @@ export async function introduceServer<T extends IntroductionTarget>(
   channel: IntroductionChannel,
   server: ServerIntroduction<T>,
 ): Promise<void> {
-  let link: WebRtcLink | undefined
+  let link: Link | undefined
   let relaying: Relaying | undefined
   let sealing: { idle(): Promise<void> } | undefined
   try {
@@ -69,6 +70,7 @@ export async function introduceServer<T extends IntroductionTarget>(
     const circuit = makeRelaying(channel, options, {
       role: 'server',
       relayKey,
+      after: early?.headStart,
       ask: () => Promise.resolve(channel.askForRelay()),
       onLimit: options.onRelayLimit,
     })
@@ -76,12 +78,22 @@ export async function introduceServer<T extends IntroductionTarget>(
     // Whoever wants to begin there has asked with the offer. The hub's grant is to be there before the answer.
     if (isFirst) circuit.start()
     const candidates = new CandidateOutlet(options.filter)
-    link = await makeLinkOrRefuse(channel, signals, () =>
-      makeLink(options, { initiator: false, hubServers: server.iceServers, candidates }),
-    )
+    const make = () => makeLink(options, { initiator: false, hubServers: server.iceServers, candidates })
+    const isSplit = early !== undefined && offer.split === true
+    link = await makeLinkOrRefuse(channel, signals, () => {
+      if (!isSplit) return make()
+      requireRoom()
+      return new LateLink(early.headStart, make)
+    })
     link.accept(sdp)
-    const answer: Answer = { kind: 'answer', sdp: await link.description, relayKey }
+    const answer: Answer = { kind: 'answer', relayKey, ...(isSplit ? {} : { sdp: await link.description }) }
     channel.sendSignal(await signals.seal(answer))
+    early?.lead()
+    if (isSplit) {
+      const describe = async (described: string) =>
+        channel.sendSignal(await signals.seal({ kind: 'description', sdp: described }))
+      link.description.then(describe).catch(() => undefined)
+    }
     const refuseRelay = async () =>
       channel.sendSignal(await signals.seal({ kind: 'refused', code: 'RELAY_OFF' }))
     void circuit.failed.then(refuseRelay).catch(() => undefined)
@@ -123,8 +135,8 @@ async function firstSignal(
 async function makeLinkOrRefuse(
   channel: IntroductionChannel,
   signals: ReturnType<typeof createServerSignals>,
-  make: () => WebRtcLink,
-): Promise<WebRtcLink> {
+  make: () => Link,
+): Promise<Link> {
   try {
     return make()
   } catch (thrown) {

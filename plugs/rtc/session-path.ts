@@ -205,8 +205,8 @@ export class SessionPath {
       this.#watch(pingAfterMs)
       this.#events.onOpen(frame)
       this.#resolveOpened(true)
-      // Tells how long a round trip is.
-      if (this.isOpen) this.ping()
+      // Tells how long a round trip is, where much may have to pass.
+      if (this.isOpen && !this.isAhead) this.ping()
     } else if (frame?.type === 'ping') {
       this.#answer(frame.id)
     } else {

@@ -283,7 +283,8 @@ export class Session implements ByteStream {
       this.#state = 'open'
       this.#resolveOpened()
     }
-    this.#acknowledge()
+    // What goes ahead of all others has nothing to tell that its HELLO has not told.
+    if (!path.isAhead) this.#acknowledge()
     this.#finishWhenDone()
     this.#pump()
   }

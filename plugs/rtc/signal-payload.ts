@@ -16,12 +16,15 @@ export interface Offer {
   readonly relay: RelayUse
   /** Whether frames may come as signals until the circuit is open: {@link FrameSignal}. Who does not know it ignores it. */
   readonly early?: boolean | undefined
+  /** Whether the answer may come without its description, which follows: {@link Description}. Who does not know it ignores it. */
+  readonly split?: boolean | undefined
   readonly sdp: string
 }
 
 export interface Answer {
   readonly kind: 'answer'
-  readonly sdp: string
+  /** Absent only where the offer said `split`. */
+  readonly sdp?: string | undefined
   /** 32 bytes that the keys of a relayed path are derived from. */
   readonly relayKey: Bytes
 }
@@ -44,13 +47,19 @@ export interface RelayRequest {
   readonly kind: 'relay'
 }
 
+/** What the answer was without. */
+export interface Description {
+  readonly kind: 'description'
+  readonly sdp: string
+}
+
 /** A frame of the session, while its circuit is being opened. Only where the offer said `early`. */
 export interface FrameSignal {
   readonly kind: 'frame'
   readonly frame: Bytes
 }
 
-export type Signal = Offer | Answer | Refusal | CandidateSignal | RelayRequest | FrameSignal
+export type Signal = Offer | Answer | Refusal | Description | CandidateSignal | RelayRequest | FrameSignal
 export type RelayUse = (typeof relayUses)[number]
 export type RefusalCode = (typeof refusalCodes)[number]
 
@@ -97,6 +106,10 @@ function decodeFields(fields: unknown): Signal | null {
     }
     case 'candidate':
       return decodeCandidate(fields)
+    case 'description': {
+      const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
+      return sdp === undefined ? null : { kind: 'description', sdp }
+    }
     case 'relay':
       return { kind: 'relay' }
     case 'frame': {
@@ -116,14 +129,17 @@ function decodeOffer(fields: Record<string, unknown>): Offer | null {
   const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
   if (session === undefined || typeof resume !== 'boolean') return null
   if (transforms === undefined || relay === undefined || sdp === undefined) return null
-  const early = fields['early'] === true
-  return { kind: 'offer', session, resume, transforms, relay, sdp, ...(early ? { early } : {}) }
+  const offer = { kind: 'offer', session, resume, transforms, relay, sdp } as const
+  const [early, split] = [fields['early'] === true, fields['split'] === true]
+  return { ...offer, ...(early ? { early } : {}), ...(split ? { split } : {}) }
 }
 
 function decodeAnswer(fields: Record<string, unknown>): Answer | null {
-  const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
   const relayKey = relayKeyBytes.decode(fields['relayKey'])
-  return sdp === undefined || relayKey === undefined ? null : { kind: 'answer', sdp, relayKey }
+  if (relayKey === undefined) return null
+  if (fields['sdp'] === undefined) return { kind: 'answer', relayKey }
+  const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
+  return sdp === undefined ? null : { kind: 'answer', sdp, relayKey }
 }
 
 function decodeCandidate(fields: Record<string, unknown>): CandidateSignal | null {

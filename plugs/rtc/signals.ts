@@ -20,6 +20,7 @@ import {
   type Answer,
   type CandidateSignal,
   decodeSignal,
+  type Description,
   encodeSignal,
   type FrameSignal,
   type Offer,
@@ -31,8 +32,11 @@ import {
 /** What a client says: first an offer, once it is answered the rest. */
 export type ClientSignal = Offer | CandidateSignal | RelayRequest | FrameSignal
 
-/** What a server says: first an answer or a refusal, then candidates, and RELAY_OFF when it is asked for that. */
-export type ServerSignal = Answer | Refusal | CandidateSignal | FrameSignal
+/**
+ * What a server says: first an answer or a refusal, then its description where the answer was without, candidates, and
+ * RELAY_OFF when it is asked for that.
+ */
+export type ServerSignal = Answer | Refusal | Description | CandidateSignal | FrameSignal
 
 /**
  * One side of an introduction's signals. Calls are served in their order, so nobody has to await one before the
@@ -103,7 +107,7 @@ interface Kinds<S extends Signal> {
 const clientKinds: Kinds<ClientSignal> = { first: ['offer'], later: ['candidate', 'relay', 'frame'] }
 const serverKinds: Kinds<ServerSignal> = {
   first: ['answer', 'refused'],
-  later: ['candidate', 'refused', 'frame'],
+  later: ['description', 'candidate', 'refused', 'frame'],
 }
 
 function createPrologue(id: Uint8Array, serverKey: Uint8Array): Bytes {

@@ -26,7 +26,7 @@ export interface WebRtcLinkOptions {
 
 export type LinkStage = Exclude<PathStage, 'relay'>
 
-const { channelCloseMs, quietMs, smallBytes } = limits.session
+const { channelCloseMs, quietMs } = limits.session
 
 /** WebRTC connections of this process: each costs threads and sockets that only the process as a whole can bound. */
 let connections = 0
@@ -51,19 +51,22 @@ export class WebRtcLink {
   readonly #isOffered: Promise<void>
   #peerMessageBytes = 0
   #closeTimer: ReturnType<typeof setTimeout> | undefined
-  /** When the last large message came. */
-  #loadedAt = -Infinity
+  /** When the last message came or left, or the channel opened: what came is about to be answered, with HELLO first. */
+  #busyAt = -Infinity
 
   /** @throws RTC_LIMIT */
   constructor(options: WebRtcLinkOptions) {
-    if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
+    requireRoom()
     this.#initiator = options.initiator
     this.#onStage = options.onStage
     let describe: (sdp: string | undefined) => void = () => undefined
     if (options.iceServers instanceof Promise) options.iceServers.catch(() => undefined)
     const kept = keepConnection(options, {
       onDescription: (sdp) => describe(sdp),
-      onChannelOpen: () => this.#reach('dtls'),
+      onChannelOpen: () => {
+        this.#busyAt = performance.now()
+        this.#reach('dtls')
+      },
     })
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
@@ -74,7 +77,7 @@ export class WebRtcLink {
     // For life: an 'error' event that nobody hears would end the process.
     peer.on('error', (error: Error) => (failure ??= error))
     peer.on('data', (message: Uint8Array<ArrayBuffer> | string) => {
-      if (message.length > smallBytes) this.#loadedAt = performance.now()
+      this.#busyAt = performance.now()
       // Text is no frame: an empty message is refused as such.
       early.deliver(typeof message === 'string' ? new Uint8Array(0) : view(message))
     })
@@ -144,8 +147,15 @@ export class WebRtcLink {
 
   #closeWhenQuiet(latestAt: number): void {
     const channel = this.#kept.channel()
-    if (channel?.readyState !== 'open') return void this.#peer.destroy()
-    const leftMs = Math.min(this.#loadedAt + quietMs, latestAt) - performance.now()
+    if (channel?.readyState !== 'open') {
+      // The far side's may be open before mine, and it sends then.
+      const ice = this.#kept.connection()?.iceConnectionState
+      const isOpening = channel?.readyState === 'connecting' && (ice === 'connected' || ice === 'completed')
+      if (!isOpening || performance.now() >= latestAt) return void this.#peer.destroy()
+      this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), quietMs)
+      return
+    }
+    const leftMs = Math.min(this.#busyAt + quietMs, latestAt) - performance.now()
     if (leftMs > 0) {
       this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), leftMs)
       return
@@ -197,6 +207,7 @@ export class WebRtcLink {
       send: (frame) => {
         if (this.#closeTimer !== undefined) return
         look.add(frame.length)
+        this.#busyAt = performance.now()
         try {
           peer.send(frame)
         } catch {
@@ -211,6 +222,11 @@ export class WebRtcLink {
       closed: this.closed,
     }
   }
+}
+
+/** @throws RTC_LIMIT when this process has as many connections as it may */
+export function requireRoom(): void {
+  if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
 }
 
 function createPeer(options: WebRtcLinkOptions, webRtc: WebRtc): Peer.Instance {

@@ -10,6 +10,9 @@ export type Tamper = (frame: Buffer, index: number) => readonly { data: Buffer |
 export class FakeRelay {
   /** How many sockets came. */
   sockets = 0
+  /** What they began with, and how many have left. */
+  readonly tokens: string[] = []
+  left = 0
   tamper: Tamper = (data) => [{ data }]
   readonly #server: WebSocketServer
   #waiting: WebSocket | undefined
@@ -42,7 +45,9 @@ export class FakeRelay {
   #add(socket: WebSocket): void {
     this.sockets += 1
     socket.on('error', () => undefined)
-    socket.once('message', () => {
+    socket.on('close', () => (this.left += 1))
+    socket.once('message', (token: Buffer) => {
+      this.tokens.push(token.toString())
       const other = this.#waiting
       this.#waiting = other === undefined ? socket : undefined
       if (other === undefined) return

@@ -62,6 +62,7 @@ async function connect(options: { client?: object; server?: object } = {}) {
     client: new Side(client, () => introduced),
     server: new Side(server, () => introduced),
     accepted,
+    madeAtServer: atServer.connections,
     close: async () => {
       stop.abort()
       await expect(dial).rejects.toMatchObject({ code: 'ABORTED' })
@@ -142,6 +143,57 @@ describe('an rtc connection that begins on the relay', () => {
     await close()
   })
 
+  it('has its first bytes through before the server makes a WebRTC connection or opens a socket to the relay', async () => {
+    const { client, server, accepted, madeAtServer, close } = await connect()
+    await client.heard('signal')
+    // Time stands still: whatever may come later comes not yet.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    server.say('incoming')
+    client.passTo(server)
+    await server.heard('signal', 2)
+    client.say('introduced')
+    client.say('relay')
+    server.say('relay')
+    server.passTo(client)
+    void client.passAllTo(server)
+    await until(() => accepted.length > 0, 'it is accepted')
+    expect(await accepted[0]?.read()).toHaveLength(64)
+    expect(madeAtServer).toEqual([])
+    await vi.advanceTimersByTimeAsync(limits.relay.headStartMs)
+    vi.useRealTimers()
+    await until(() => madeAtServer.length === 1, 'it is made')
+    await close()
+  })
+
+  it('has its offer made while the socket to the hub opens', async () => {
+    const hub = await FakeHub.start({ greet: null })
+    const { webRtc, connections } = countingWebRtc()
+    const ms = MultiServer([[rtc({ wrtc: webRtc }), shs({ keys: await generateKeys() })]])
+    const stop = new AbortController()
+    const dial = ms.client(`rtc:127.0.0.1!:${hub.port}~shs:${toBase64(keys.publicKey)}`, {
+      signal: stop.signal,
+    })
+    dial.catch(() => undefined)
+    // It never says welcome.
+    const peer = await hub.peer(0)
+    await until(() => connections.length === 1, 'it is made')
+    expect(peer.heard).toEqual([])
+    stop.abort()
+    await expect(dial).rejects.toMatchObject({ code: 'ABORTED' })
+    await until(() => areClosed(connections), 'it is closed')
+    await hub.close()
+  })
+
+  it('makes nothing where no hub is', async () => {
+    const hub = await FakeHub.start()
+    const address = `rtc:127.0.0.1!:${hub.port}~shs:${toBase64(keys.publicKey)}`
+    await hub.close()
+    const { webRtc, connections } = countingWebRtc()
+    const ms = MultiServer([[rtc({ wrtc: webRtc }), shs({ keys: await generateKeys() })]])
+    await expect(ms.client(address)).rejects.toMatchObject({ attempts: [{ code: 'HUB_LOST' }] })
+    expect(connections).toEqual([])
+  })
+
   it.each(['client', 'server'] as const)(
     'ends at both ends when the %s leaves before there is any other path: it says so by the same way',
     async (leaver) => {
@@ -218,6 +270,39 @@ describe('an rtc connection that begins on the relay', () => {
 })
 
 describe('the path of signals', () => {
+  it('has a head start that a pause ends, or its time, or that it is full, or that it is over', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const { headStartMs, headStartPauseMs, earlyDataFrames } = limits.relay
+    const begin = () => {
+      const path = new SignalPath(ignore)
+      let isOver = false
+      void path.headStart.then(() => (isOver = true))
+      path.lead()
+      return { path, isOver: () => isOver }
+    }
+    const pausing = begin()
+    await vi.advanceTimersByTimeAsync(headStartPauseMs - 1)
+    expect(pausing.isOver()).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(pausing.isOver()).toBe(true)
+    const busy = begin()
+    for (let ms = 0; ms < headStartMs; ms += 1) {
+      expect(busy.isOver()).toBe(false)
+      if (ms % 2 === 0) busy.path.receive(new Uint8Array(1))
+      else if (ms < earlyDataFrames) busy.path.send(new Uint8Array(1))
+      await vi.advanceTimersByTimeAsync(1)
+    }
+    expect(busy.isOver()).toBe(true)
+    const full = begin()
+    for (let count = 0; count < earlyDataFrames; count += 1) full.path.send(new Uint8Array(1))
+    const closed = begin()
+    closed.path.close()
+    await Promise.resolve()
+    expect([full.isOver(), closed.isOver()]).toEqual([true, true])
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
   const session = new Uint8Array(16).fill(1)
   const hello = { type: 'hello', session, received: 0, limit: 65_536 } as const
   const events = { onFrame: ignore, onRoom: ignore, onChange: ignore, onLost: ignore }

@@ -129,6 +129,33 @@ describe('a server peer', () => {
     },
   )
 
+  it.each([
+    ['answers with its description a client that does not say that it may follow', {}, ['answer']],
+    ['answers a client that begins on the relay first', { split: true }, ['answer', 'frame', 'description']],
+  ])('%s', async (_what, changes, kinds) => {
+    const hub = await FakeHub.start({ relayUrl: () => 'ws://127.0.0.1:9/relay' })
+    const { webRtc, connections } = countingWebRtc()
+    const ms = MultiServer([[rtc({ hub: hub.url, wrtc: webRtc }), shs({ keys })]])
+    const close = ms.server(ignore, ignore)
+    await close.listening
+    const peer = await hub.peer(0)
+    const signals = createClientSignals({ id: bytesOf(id), serverKey: keys.publicKey })
+    peer.say({ type: 'incoming', id })
+    const first = { ...offer, relay: 'first', early: true, sdp: await anyOffer(), ...changes } as const
+    peer.say({ type: 'signal', id, data: await signals.seal(first) })
+    const isWhole = kinds.length === 1
+    for (const [index, kind] of kinds.entries()) {
+      const signal = await signals.open(await nextSignal(peer, index))
+      expect(signal.kind).toBe(kind)
+      if (index === 0) expect('sdp' in signal).toBe(isWhole)
+      if (isWhole) expect(connections).toHaveLength(1)
+    }
+    peer.say({ type: 'closed', id, reason: 'ABORTED' })
+    await until(() => areClosed(connections), 'the WebRTC connection is closed')
+    await close()
+    await hub.close()
+  })
+
   it('makes nothing of an offer that was sealed for another introduction', async () => {
     const hub = await FakeHub.start()
     const { webRtc, connections } = countingWebRtc()
@@ -336,7 +363,7 @@ describe('a server peer at a real hub', () => {
     const { channel, signals, answered } = introduce(socket, { sdp: await link.description })
     const answer = await answered
     if (answer.kind !== 'answer') throw new Error(`it said ${answer.kind}`)
-    link.accept(answer.sdp)
+    link.accept(answer.sdp ?? '')
     links.push(link)
     return { socket, channel, signals, link }
   }
@@ -384,6 +411,8 @@ describe('a client', () => {
     ['CONNECT_FAILED', { kind: 'refused', code: 'NO_SESSION' }],
     ['CONNECT_FAILED', { kind: 'refused', code: 'INVALID' }],
     ['SIGNAL_INVALID', { kind: 'answer', sdp: 'v=0\r\n', relayKey: new Uint8Array(32) }],
+    // Only who begins on the relay waits for a description that follows.
+    ['SIGNAL_INVALID', { kind: 'answer', relayKey: new Uint8Array(32) }],
   ] as [string, ServerSignal][])('fails with %s at %o', async (code, reply) => {
     const { dial, connections, end } = await dialFake({}, async (signals, peer, introduced) => {
       await signals.open(await nextSignal(peer, 0))
@@ -612,4 +641,8 @@ async function nextSignal(peer: FakeHubPeer, index: number): Promise<string> {
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return fromBase64Url(text) ?? new Uint8Array(0)
+}
+
+function ignore(): void {
+  // Nothing.
 }
