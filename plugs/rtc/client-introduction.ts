@@ -101,12 +101,18 @@ export async function introduceClient(
       sdp,
     }
     if (early === undefined) gather()
+    else {
+      // Where the answer takes its time, there is time to gather.
+      opened.introduced.then(
+        () => early.lead(),
+        () => undefined,
+      )
+      void early.headStart.then(gather)
+    }
     opened.sendSignal(await signals.seal(offer))
     const reply = await signals.open(await opened.nextSignal())
     if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID', resume)
     onProgress?.('answered')
-    early?.lead()
-    void early?.headStart.then(gather)
     const describe = (described: string) => {
       made.accept(rebuiltAnswer(described))
       gather()
