@@ -1,10 +1,11 @@
-import Peer from 'simple-peer/simplepeer.min.js'
+import type Peer from 'simple-peer/simplepeer.min.js'
 import { view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { timeStages } from '../../core/stage-times.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
+import { createPeer, keepConnection, type KeptConnection } from './kept-connection.ts'
 import { QueueLook } from './queue-look.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
@@ -227,85 +228,6 @@ export class WebRtcLink {
 /** @throws RTC_LIMIT when this process has as many connections as it may */
 export function requireRoom(): void {
   if (connections >= limits.introduction.connections) throw new MultiserverError('RTC_LIMIT')
-}
-
-function createPeer(options: WebRtcLinkOptions, webRtc: WebRtc): Peer.Instance {
-  const { iceServers } = options
-  return new Peer({
-    initiator: options.initiator,
-    objectMode: true,
-    trickle: true,
-    // What simple-peer would otherwise wait for keeps a process alive for five seconds.
-    iceCompleteTimeout: 1,
-    channelConfig: { negotiated: true, id: 0 },
-    channelName: 'multiserver.1',
-    config: configuration(options, iceServers instanceof Promise ? [] : iceServers),
-    wrtc: webRtc,
-  })
-}
-
-function configuration(
-  { iceTransportPolicy }: WebRtcLinkOptions,
-  iceServers: readonly IceServer[],
-): RTCConfiguration {
-  const servers = { iceServers: iceServers.map(asRtcIceServer) }
-  return iceTransportPolicy === undefined ? servers : { ...servers, iceTransportPolicy }
-}
-
-function asRtcIceServer({ urls, username, credential }: IceServer): RTCIceServer {
-  return username === undefined || credential === undefined ? { urls } : { urls, username, credential }
-}
-
-interface KeptConnection {
-  readonly webRtc: WebRtc
-  readonly connection: () => RTCPeerConnection | undefined
-  readonly channel: () => RTCDataChannel | undefined
-}
-
-interface KeptEvents {
-  /** This side's description as it is made; gathering begins when it is set. */
-  readonly onDescription: (sdp: string | undefined) => void
-  readonly onChannelOpen: () => void
-}
-
-/** Passes the implementation on to simple-peer and keeps what it makes: its `wrtc` option is the way to that. */
-function keepConnection(
-  options: WebRtcLinkOptions,
-  { onDescription, onChannelOpen }: KeptEvents,
-): KeptConnection {
-  const { webRtc, iceServers } = options
-  let connection: RTCPeerConnection | undefined
-  let channel: RTCDataChannel | undefined
-  function makeConnection(config?: RTCConfiguration): RTCPeerConnection {
-    const made = new webRtc.RTCPeerConnection(config)
-    connection = made
-    const create = made.createDataChannel.bind(made)
-    made.createDataChannel = (label, init) => {
-      channel = create(label, init)
-      channel.addEventListener('open', onChannelOpen, { once: true })
-      return channel
-    }
-    const setLocalDescription = made.setLocalDescription.bind(made)
-    made.setLocalDescription = async (description) => {
-      onDescription(description?.sdp)
-      if (iceServers instanceof Promise)
-        made.setConfiguration(configuration(options, await known(iceServers)))
-      await setLocalDescription(description)
-    }
-    return made
-  }
-  return {
-    webRtc: { ...webRtc, RTCPeerConnection: makeConnection as unknown as typeof RTCPeerConnection },
-    connection: () => connection,
-    channel: () => channel,
-  }
-}
-
-/** simple-peer writes its own code into an error that it is given, and that one has others to read it. */
-function known(iceServers: Promise<readonly IceServer[]>): Promise<readonly IceServer[]> {
-  return iceServers.catch((cause: Error) => {
-    throw new Error('there are no servers to gather with', { cause })
-  })
 }
 
 function lost(cause: Error | undefined): MultiserverError {
