@@ -90,7 +90,8 @@ const time = milliseconds(60_000)
 const ice = iceServers(limits.signal.iceServerUrls)
 const namedLimits = numbers(64)
 
-const peerMessages = {
+/** The fields of each message of a peer, by its type. */
+export const peerMessages = {
   register: { key, signature: bytes(64), record: optional(record) },
   record: { record },
   introduce: { id, to: key },
@@ -99,7 +100,8 @@ const peerMessages = {
   close: { id, reason },
 }
 
-const hubMessages = {
+/** The fields of each message of a hub, by its type. */
+export const hubMessages = {
   /** `hub` is for people, and never signed. */
   welcome: { hub: reason, challenge: bytes(32), limits: namedLimits, iceServers: ice, relay: flag() },
   registered: { iceServers: ice },
