@@ -49,6 +49,9 @@ export class NodePeer {
       onHello(hello) {
         who = nameOf(hello)
         print(meetingWords(who, connection))
+        connection.on('path', () =>
+          print(`is connected to ${who} ${describeConnection(connection).path} now`),
+        )
         events.onHello?.(talk, hello)
       },
       onChat: (text, inRoom) => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { fromText, toBase64 } from '../../core/bytes.ts'
 import { hubCloseCodes } from '../../core/hub-protocol.ts'
-import { MultiServer } from '../../core/multiserver.ts'
+import { MultiServer, type Connection } from '../../core/multiserver.ts'
 import { generateKeys } from '../../plugs/keys.ts'
 import { rtc } from '../../plugs/rtc/index.ts'
 import { shs } from '../../plugs/shs/index.ts'
@@ -51,6 +51,7 @@ describe('a hub that gets SIGTERM', () => {
       expect(await connection.read()).toEqual(fromText(text))
     }
     await echo('before')
+    await pathBecomes(connection, 'direct')
 
     first.child.kill('SIGTERM')
     expect(await first.ended).toEqual({ code: 0, signal: null })
@@ -104,3 +105,11 @@ describe('a hub that gets SIGTERM', () => {
     deaf.socket.terminate()
   })
 })
+
+function pathBecomes(connection: Connection, path: Connection['path']): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => connection.path === path && resolve()
+    connection.on('path', look)
+    look()
+  })
+}
