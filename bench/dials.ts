@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { limits } from '../core/limits.ts'
 import MultiServer from '../core/multiserver.ts'
 import { generateKeys } from '../plugs/keys.ts'
 import rtc from '../plugs/rtc/index.ts'
@@ -12,6 +14,8 @@ import { startHub } from '../signal-server/index.ts'
  * for one processor. The hub and the server are one process, the client is another. The slowest are shown by their stages.
  */
 const goalMs = 300
+/** A peer takes no more introductions than so many a second. */
+const apartMs = 1000 / limits.introduction.perSecond
 const times = Number(process.argv[2] ?? 200)
 
 if (process.argv[2] === 'serve') await serve()
@@ -48,6 +52,7 @@ async function dialAgainAndAgain(address: string): Promise<void> {
     const tookMs = performance.now() - startedAt
     if (count >= 0) dials.push({ tookMs, stageMs: connection.stats()['stageMs'] as object })
     await connection.close()
+    await sleep(Math.max(0, apartMs - (performance.now() - startedAt)))
   }
   const slowestFirst = dials.toSorted((a, b) => b.tookMs - a.tookMs)
   const at = (share: number) => (slowestFirst[Math.floor((1 - share) * (times - 1))]?.tookMs ?? 0).toFixed(0)

@@ -22,8 +22,10 @@ export async function dialStack(stack: StackInput, address: string): ReturnType<
 
 async function serveConnection(connection: Connection): Promise<void> {
   const first = await connection.read()
-  if (first?.[0] === askEcho) return await echo(connection, first)
-  if (first?.[0] === askSink) for await (const chunk of connection) void chunk
+  // An idle one, which is over.
+  if (first === null) return await connection.close()
+  if (first[0] === askEcho) return await echo(connection, first)
+  if (first[0] === askSink) for await (const chunk of connection) void chunk
   await connection.write(Uint8Array.of(1))
   await connection.close()
 }

@@ -52,6 +52,8 @@ async function run(title: string, chosen: Scenario): Promise<boolean> {
   process.once('SIGINT', () => process.exit(130))
   process.once('SIGTERM', () => process.exit(143))
   process.once('disconnect', () => process.exit(143))
+  // To listen for that is no reason to stay.
+  process.channel?.unref()
   const startAgain = async () => (hub = await HubProcess.start(chosen.limits, hub.port))
   const startedAt = performance.now()
   try {

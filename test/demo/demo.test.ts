@@ -2,20 +2,35 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { startHub } from '../../signal-server/index.ts'
-import { startDemo } from './demo-program.ts'
+import { startDemo, type Demo } from './demo-program.ts'
 
 const timeout = 30_000
 /** Processes and their sockets are looked up in /proc. */
 const isLinux = process.platform === 'linux'
 
+/** What a test has started, and a failed one has left. */
+const demos: Demo[] = []
+afterEach(async () => {
+  for (const demo of demos.splice(0)) {
+    demo.child.kill('SIGTERM')
+    await demo.ended
+  }
+})
+
+function start(...options: Parameters<typeof startDemo>): Demo {
+  const demo = startDemo(...options)
+  demos.push(demo)
+  return demo
+}
+
 describe('npm start', () => {
   it('says how it is used, and what it does not understand', async () => {
-    const help = startDemo(['--help'])
+    const help = start(['--help'])
     expect(await help.ended).toBe(0)
     expect(help.output()).toContain('--port PORT')
-    const wrong = startDemo(['--port', 'many'])
+    const wrong = start(['--port', 'many'])
     expect(await wrong.ended).toBe(1)
     expect(wrong.output()).toContain('"many" is not a port')
   })
@@ -24,7 +39,7 @@ describe('npm start', () => {
     'tells in the terminal how the desktop and the server talk, and ends with all its processes',
     { timeout },
     async () => {
-      const demo = startDemo(['--port', '0'])
+      const demo = start(['--port', '0'])
       await demo.says('the desktop says: “Hello server, I am the desktop.”')
       await demo.says('the server says: “Welcome!')
       await demo.says('was reached by the server over WebRTC (rtc), ')
@@ -40,9 +55,9 @@ describe('npm start', () => {
   )
 
   it('says that a port is in use', { timeout }, async () => {
-    const first = startDemo(['--port', '0'])
+    const first = start(['--port', '0'])
     const port = new URL(await first.url).port
-    const second = startDemo(['--port', port])
+    const second = start(['--port', port])
     expect(await second.ended).toBe(1)
     expect(second.output()).toContain('That port is in use')
     first.child.kill('SIGTERM')
@@ -50,7 +65,7 @@ describe('npm start', () => {
   })
 
   it.runIf(isLinux)('takes its peers along when it is killed', { timeout }, async () => {
-    const demo = startDemo(['--port', '0'])
+    const demo = start(['--port', '0'])
     await demo.url
     const pids = childrenOf(demo.pid)
     demo.child.kill('SIGKILL')
@@ -78,7 +93,7 @@ describe('npm start', () => {
     async () => {
       // Nobody dials it here: while WebRTC looks for a path, and that takes long, it listens for ICE over TCP by itself.
       const hub = await startHub({ port: 0 })
-      const desktop = startDemo([hub.url], 'demo-desktop')
+      const desktop = start([hub.url], 'demo-desktop')
       await desktop.says('My address is rtc:')
       expect(listeningSockets(process.pid)).toBeGreaterThan(0)
       expect(listeningSockets(desktop.pid)).toBe(0)
@@ -89,7 +104,7 @@ describe('npm start', () => {
   )
 
   it('restarts its hub for its own page and for no other', { timeout }, async () => {
-    const demo = startDemo(['--port', '0'])
+    const demo = start(['--port', '0'])
     const restart = async (origin: string) => {
       const { status } = await fetch(new URL('/demo/restart-hub', await demo.url), {
         method: 'POST',
@@ -114,7 +129,7 @@ describe('npm start', () => {
   })
 
   it.runIf(isLinux)('starts a peer that died again, with its key', { timeout }, async () => {
-    const demo = startDemo(['--port', '0'])
+    const demo = start(['--port', '0'])
     await demo.says('the server says: “Hello desktop!')
     const [server, desktop] = childrenOf(demo.pid)
     const addresses = () =>
