@@ -1,8 +1,6 @@
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Connection } from '../../core/connection.ts'
-import { createPair } from '../../core/pair.ts'
 import type { TransferEvent } from '../../cli/transfer/events.ts'
 import { Folder } from '../../cli/transfer/folder.ts'
 import { FrameReader, messageFrame } from '../../cli/transfer/frames.ts'
@@ -16,6 +14,7 @@ import {
 import { sendOver } from '../../cli/transfer/outgoing.ts'
 import { findSources } from '../../cli/transfer/source-files.ts'
 import { startShell, temporaryFolder } from './command.ts'
+import { connectPair } from './transfer-pair.ts'
 import { startReceive, startSend } from './transfer-processes.ts'
 
 const overNet = ['--net', '0', '--yes']
@@ -100,7 +99,7 @@ describe('a folder that is sent', () => {
 describe('an older version', () => {
   it('that receives is sent the files, and the sender says that it makes no empty folders', async () => {
     const sources = await findSources([await makeFolder()], () => undefined)
-    const [near, far] = connect()
+    const [near, far] = connectPair()
     const events: TransferEvent[] = []
     const nothing = () => undefined
     const sending = sendOver(near, {
@@ -126,7 +125,7 @@ describe('an older version', () => {
 
   it('that sends is served as ever: nothing that it brings can be executed', async () => {
     const inbox = temporaryFolder()
-    const [near, far] = connect()
+    const [near, far] = connectPair()
     const receiving = receiveOver(far, {
       folder: new Folder(inbox, 'refuse'),
       from: new Uint8Array(32),
@@ -147,12 +146,3 @@ describe('an older version', () => {
 const sha256OfNothing = Uint8Array.from(
   Buffer.from('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'hex'),
 )
-
-function connect(): [Connection, Connection] {
-  const [near, far] = createPair()
-  const facts = { address: 'memory:test', strength: 2, lingerMs: 1_000, remote: new Uint8Array(32) }
-  return [
-    new Connection(near, { ...facts, role: 'client' }),
-    new Connection(far, { ...facts, role: 'server' }),
-  ]
-}

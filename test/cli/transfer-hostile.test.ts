@@ -3,9 +3,8 @@ import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/
 import { join, relative } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Connection } from '../../core/connection.ts'
+import type { Connection } from '../../core/connection.ts'
 import { MultiserverError } from '../../core/errors.ts'
-import { createPair } from '../../core/pair.ts'
 import type { ByteStream } from '../../core/types.ts'
 import type { TransferEvent } from '../../cli/transfer/events.ts'
 import { Folder } from '../../cli/transfer/folder.ts'
@@ -24,18 +23,9 @@ import { sendFiles } from '../../cli/transfer/sending.ts'
 import { findSources } from '../../cli/transfer/source-files.ts'
 import { makeFile, sha256Of } from './transfer-processes.ts'
 import { temporaryFolder } from './command.ts'
+import { connectPair, provenKey } from './transfer-pair.ts'
 
-const key = new Uint8Array(32).fill(7)
 const zeros = new Uint8Array(32)
-
-function connect(cut?: (stream: ByteStream) => ByteStream): [Connection, Connection] {
-  const [near, far] = createPair()
-  const facts = { address: 'memory:test', strength: 2, lingerMs: 1_000, remote: key }
-  return [
-    new Connection(cut === undefined ? near : cut(near), { ...facts, role: 'client' }),
-    new Connection(far, { ...facts, role: 'server' }),
-  ]
-}
 
 /** A folder with one into which files are received, which holds something already. */
 async function makeInbox() {
@@ -68,7 +58,7 @@ async function openFilesIn(folder: string): Promise<string[]> {
 function receive(connection: Connection, inbox: string, existing: Existing = 'refuse'): Promise<Summary> {
   return receiveOver(connection, {
     folder: new Folder(inbox, existing),
-    from: key,
+    from: provenKey,
     mostBytes: 2 ** 50,
     consent: async () => true,
     report: () => undefined,
@@ -125,7 +115,7 @@ describe('a receiver', () => {
         fc.array(fc.constantFrom(...names), { maxLength: 3 }),
         async (files, conversation, existing, isPatient, folders) => {
           const place = await makeInbox()
-          const [sender, receiver] = connect()
+          const [sender, receiver] = connectPair()
           const receiving = settled(receive(receiver, place.inbox, existing))
           const bytes = files.reduce((sum, { size }) => sum + size, 0)
           void sender.write(
@@ -182,7 +172,7 @@ describe('a receiver', () => {
     ['too many files', { version: 1, files: 10_001, bytes: 0 }, 'TOO_MANY'],
     ['more than the disk has room for', { version: 1, files: 1, bytes: 2 ** 50 }, 'NO_SPACE'],
   ])('refuses %s', async (_what, offer, code) => {
-    const [sender, receiver] = connect()
+    const [sender, receiver] = connectPair()
     const receiving = settled(receive(receiver, temporaryFolder()))
     for (const message of [
       { type: 'offer' as const, ...offer },
@@ -204,7 +194,7 @@ describe('a receiver', () => {
     ],
   ])('keeps nothing of a file that %s', async (_what, last, left) => {
     const place = await makeInbox()
-    const [sender, receiver] = connect()
+    const [sender, receiver] = connectPair()
     const receiving = receive(receiver, place.inbox)
     const bytes = last.type === 'end' ? 2 : 3
     void sender.write(messageOf({ type: 'offer', version: 1, files: 1, bytes }))
@@ -243,7 +233,7 @@ describe('a sender', () => {
     const sources = await findSources([folder], () => undefined)
     await fc.assert(
       fc.asyncProperty(fc.array(said, { maxLength: 10 }), fc.boolean(), async (answers, folders) => {
-        const [sender, receiver] = connect()
+        const [sender, receiver] = connectPair()
         const outcomes: string[] = []
         const skippedFolders: string[] = []
         const events: TransferEvent[] = []
@@ -273,7 +263,7 @@ describe('a sender', () => {
     const folder = temporaryFolder()
     await makeFile(join(folder, 'a'), 10)
     const sources = await findSources([join(folder, 'a')], () => undefined)
-    const [sender, receiver] = connect()
+    const [sender, receiver] = connectPair()
     const sending = settled(
       sendOver(sender, {
         sources,
@@ -322,7 +312,9 @@ describe('both, over connections that break anywhere', () => {
           report: () => undefined,
           async dial() {
             const bytes = left.shift()
-            const [near, far] = connect(bytes === undefined ? undefined : (stream) => cutAfter(stream, bytes))
+            const [near, far] = connectPair(
+              bytes === undefined ? undefined : (stream) => cutAfter(stream, bytes),
+            )
             void receiver.meet(far)
             return near
           },

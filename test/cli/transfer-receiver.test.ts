@@ -9,11 +9,9 @@ import type { Existing } from '../../cli/transfer/partial-file.ts'
 import { Receiver } from '../../cli/transfer/receiver.ts'
 import type { SourceFile } from '../../cli/transfer/source-file.ts'
 import { findSources } from '../../cli/transfer/source-files.ts'
-import { Connection } from '../../core/connection.ts'
-import { createPair } from '../../core/pair.ts'
 import { temporaryFolder } from './command.ts'
+import { connectPair, provenKey } from './transfer-pair.ts'
 
-const key = new Uint8Array(32).fill(7)
 /** Seconds since 1970: a time that every file system keeps as it is. */
 const madeAt = 1_000_000_000
 
@@ -67,7 +65,7 @@ it.each<[string, Existing, Uint8Array<ArrayBuffer> | undefined, string]>([
   ['a file of the user', 'rename', undefined, 'mine'],
   ['a file of the user, also where files are replaced', 'overwrite', undefined, 'mine'],
   ['what another sender left', 'rename', new Uint8Array(32).fill(8), 'mine'],
-  ['what the same sender left is dropped', 'rename', key, 'gone'],
+  ['what the same sender left is dropped', 'rename', provenKey, 'gone'],
 ])(
   'NAME.part stays whose it is when NAME looks like what is offered: %s',
   async (_what, existing, from, fate) => {
@@ -116,7 +114,7 @@ it('begins anew over an empty NAME.part, as an attempt leaves it that was killed
 })
 
 it.each<[string, Uint8Array<ArrayBuffer>, string[]]>([
-  ['goes', key, ['a']],
+  ['goes', provenKey, ['a']],
   ['stays when another has sent it', new Uint8Array(32).fill(8), ['a', 'a.part', 'a.part.json']],
 ])('what an attempt left beside a file that is there already %s', async (_what, from, left) => {
   const { receiver, source, inbox, events } = await makePlace({ existing: 'refuse' })
@@ -165,7 +163,7 @@ async function sendFilesTo(
   files: readonly SourceFile[],
   report: (event: TransferEvent) => void,
 ): Promise<void> {
-  const [near, far] = connect()
+  const [near, far] = connectPair()
   const met = receiver.meet(far)
   const nothing = () => undefined
   try {
@@ -185,13 +183,4 @@ async function hugeFileIn(path: string): Promise<SourceFile> {
 
 async function filesAt(path: string): Promise<readonly SourceFile[]> {
   return (await findSources([path], () => undefined)).files
-}
-
-function connect(): [Connection, Connection] {
-  const [near, far] = createPair()
-  const facts = { address: 'memory:test', strength: 2, lingerMs: 1_000, remote: key }
-  return [
-    new Connection(near, { ...facts, role: 'client' }),
-    new Connection(far, { ...facts, role: 'server' }),
-  ]
 }

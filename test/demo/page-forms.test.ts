@@ -1,4 +1,4 @@
-import type { BrowserContextOptions, Page } from 'playwright'
+import type { BrowserContextOptions, Locator, Page } from 'playwright'
 import { expect, it } from 'vitest'
 import { findFaults } from '../support/axe.ts'
 import { choose, ownName, say } from './demo-page.ts'
@@ -94,9 +94,7 @@ describePage('the forms of the demo page', timeout, (site) => {
     expect(await pressTab(page)).toMatchObject({ part: 'Skip to the conversation', isShown: true })
     await choose(page, 'desktop')
     await page.getByText('directly from peer to peer').waitFor()
-    await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
-    const stops: Stop[] = []
-    for (let stop = await pressTab(page); stop !== null; stop = await pressTab(page)) stops.push(stop)
+    const stops = await walk(page)
     expect([...new Set(stops.map(({ part }) => part))]).toEqual([
       'The network',
       'Break it',
@@ -107,9 +105,7 @@ describePage('the forms of the demo page', timeout, (site) => {
     ])
     expect(stops.filter(({ isShown }) => !isShown)).toEqual([])
     // Who wants to talk need not go through all of them.
-    await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
-    await page.keyboard.press('Enter')
-    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('talk')
+    await expectToSkip(page)
     await context.close()
   })
 
@@ -124,18 +120,14 @@ describePage('the forms of the demo page', timeout, (site) => {
       ['You', ['You']],
     ] as const) {
       await page.getByRole('navigation').getByRole('button', { name: tab }).click()
-      await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
-      const stops: Stop[] = []
-      for (let stop = await pressTab(page); stop !== null; stop = await pressTab(page)) stops.push(stop)
+      const stops = await walk(page)
       // The number of what is new stands behind a name.
       const walked = stops.map(({ part }) => part.replace(/\d+$/, ''))
       expect([...new Set(walked.slice(0, -tabs.length))]).toEqual(parts)
       expect(walked.slice(-tabs.length)).toEqual(tabs)
       expect(stops.filter(({ isShown }) => !isShown)).toEqual([])
     }
-    await page.getByRole('link', { name: 'Skip to the conversation' }).focus()
-    await page.keyboard.press('Enter')
-    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('talk')
+    await expectToSkip(page)
     await context.close()
   })
 
@@ -258,6 +250,24 @@ function findCovered(): string[] {
       at > index && overlap(box, other) ? [`${nameOf(index)} and ${nameOf(at)}`] : [],
     ),
   ])
+}
+
+/** Where the keyboard stops, from behind the link that skips to the end of the page. */
+async function walk(page: Page): Promise<Stop[]> {
+  await skipLink(page).focus()
+  const stops: Stop[] = []
+  for (let stop = await pressTab(page); stop !== null; stop = await pressTab(page)) stops.push(stop)
+  return stops
+}
+
+async function expectToSkip(page: Page): Promise<void> {
+  await skipLink(page).focus()
+  await page.keyboard.press('Enter')
+  await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('talk')
+}
+
+function skipLink(page: Page): Locator {
+  return page.getByRole('link', { name: 'Skip to the conversation' })
 }
 
 /** What has the focus. */
