@@ -46,8 +46,8 @@ async function openPair(implementation: WebRtc): Promise<[WebRtcLink, WebRtcLink
     })
   const client: WebRtcLink = makeLink(true, () => server)
   const server: WebRtcLink = makeLink(false, () => client)
-  server.accept(await client.description)
-  client.accept(await server.description)
+  server.accept(await client.description, { bye: true })
+  client.accept(await server.description, { bye: true })
   for (const path of await Promise.all([client.opened, server.opened])) carrySomething(path)
   return [client, server]
 }

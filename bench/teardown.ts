@@ -97,7 +97,7 @@ async function receiveAndGo({ round, sdp }: { round: number; sdp: string }, goes
   }
   const RTCPeerConnection = makeConnection as unknown as WebRtc['RTCPeerConnection']
   const link = openEnd(round, false, { ...webRtc, RTCPeerConnection })
-  link.accept(sdp)
+  link.accept(sdp, { bye: true })
   tell({ round, sdp: await link.description })
   const path = await link.opened
   const session = new Session({ id, role: 'server', address: 'rtc:bench', resumeMs: 0 })
@@ -122,7 +122,7 @@ function openEnd(round: number, initiator: boolean, webRtc: WebRtc): WebRtcLink 
   const onWord = (word: Word) => {
     if (word.round !== round) return
     if ('candidate' in word) link.addCandidate(word.candidate, word.mid)
-    else if (initiator && 'sdp' in word) link.accept(word.sdp)
+    else if (initiator && 'sdp' in word) link.accept(word.sdp, { bye: true })
   }
   process.on('message', onWord)
   void link.closed.then(() => process.off('message', onWord))

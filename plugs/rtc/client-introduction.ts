@@ -10,7 +10,9 @@ import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes, DialStage, PathStage, Scope } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionChannel } from './introduction-channel.ts'
-import type { Offer } from './signal-payload.ts'
+import type { Relaying } from './relaying.ts'
+import type { Offer, RelayUse } from './signal-payload.ts'
+import type { SignalPath } from './signal-path.ts'
 import type { WebRtcLink } from './webrtc-link.ts'
 
 export interface ClientIntroduction {
@@ -54,120 +56,150 @@ export async function introduceClient(
   client: ClientIntroduction,
   options: IntroductionOptions,
 ): Promise<void> {
-  const { serverKey, session, resume, transforms, signal, onProgress, onPathStage } = client
-  let link: WebRtcLink | undefined
-  let channel: IntroductionChannel | undefined
-  let sealing: { idle(): Promise<void> } | undefined
+  const { signal, onPathStage } = client
+  await hub.reached
+  const candidates = new CandidateOutlet(options.filter)
+  let gatherWith: OwnWebRtc['gatherWith'] = () => undefined
+  const hubServers = new Promise<readonly IceServer[]>((resolve) => (gatherWith = resolve))
+  const link = makeLink(options, { initiator: true, hubServers, candidates, onStage: onPathStage })
+  try {
+    await hub.welcomed
+    if (signal.aborted) throw toError(signal.reason, 'ABORTED')
+    await introduceOver(hub.openChannel(), { link, candidates, gatherWith }, client, options)
+  } catch (thrown) {
+    link.close()
+    await link.closed
+    throw toError(thrown, 'CONNECT_FAILED')
+  }
+}
+
+/** The client's WebRTC, which describes itself at once and gathers when it is told the hub's servers. */
+interface OwnWebRtc {
+  readonly link: WebRtcLink
+  readonly candidates: CandidateOutlet
+  readonly gatherWith: (hubServers: Promise<readonly IceServer[]>) => void
+}
+
+async function introduceOver(
+  channel: IntroductionChannel,
+  { link, candidates, gatherWith }: OwnWebRtc,
+  client: ClientIntroduction,
+  options: IntroductionOptions,
+): Promise<void> {
+  const { serverKey, session, resume, transforms, signal, onProgress } = client
+  const signals = createClientSignals({ id: idOf(channel), serverKey })
   let closing: Promise<void> | undefined
   /** The channel goes behind what is being sealed: a RESET may be among it. */
   const release = (reason: string) => {
-    link?.close()
-    closing ??= (sealing?.idle() ?? Promise.resolve()).then(() => channel?.close(reason))
+    link.close()
+    closing ??= signals.idle().then(() => channel.close(reason))
     return closing
   }
   const onAbort = () => void release('aborted')
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    await hub.reached
-    const candidates = new CandidateOutlet(options.filter)
-    let gatherWith: (servers: Promise<readonly IceServer[]>) => void = () => undefined
-    const hubServers = new Promise<readonly IceServer[]>((resolve) => (gatherWith = resolve))
-    const made = makeLink(options, { initiator: true, hubServers, candidates, onStage: onPathStage })
-    link = made
-    await hub.welcomed
-    if (signal.aborted) throw toError(signal.reason, 'ABORTED')
-    const opened = hub.openChannel()
-    channel = opened
-    const gather = () => gatherWith(opened.introduced)
-    const signals = createClientSignals({ id: idOf(opened), serverKey })
-    sealing = signals
-    opened.introduce(serverKey)
-    opened.introduced.then(
-      () => onProgress?.('introduced'),
-      () => undefined,
-    )
-    const sdp = await made.description
+    channel.introduce(serverKey)
     const relay = client.mayRelay() ? options.relay : 'never'
     // Bytes that a known session kept may be many: they wait for a path that carries them.
-    const early = relay === 'first' && !resume ? makeSignalPath(opened, signals) : undefined
+    const early = relay === 'first' && !resume ? makeSignalPath(channel, signals) : undefined
+    channel.introduced.then(
+      () => {
+        onProgress?.('introduced')
+        // Where the answer takes its time, there is time to gather.
+        early?.lead()
+      },
+      () => undefined,
+    )
+    const gather = () => gatherWith(channel.introduced)
+    if (early === undefined) gather()
+    else void early.headStart.then(gather)
+    const isEarly = early !== undefined
     const offer: Offer = {
       kind: 'offer',
       session,
       resume,
       transforms: [...transforms],
       relay,
-      early: early !== undefined,
-      split: early !== undefined,
-      sdp,
+      early: isEarly,
+      split: isEarly,
+      bye: true,
+      sdp: await link.description,
     }
-    if (early === undefined) gather()
-    else {
-      // Where the answer takes its time, there is time to gather.
-      opened.introduced.then(
-        () => early.lead(),
-        () => undefined,
-      )
-      void early.headStart.then(gather)
-    }
-    opened.sendSignal(await signals.seal(offer))
-    const reply = await signals.open(await opened.nextSignal())
+    channel.sendSignal(await signals.seal(offer))
+    const reply = await signals.open(await channel.nextSignal())
     if (reply.kind !== 'answer') throw refusedError(reply.kind === 'refused' ? reply.code : 'INVALID', resume)
     onProgress?.('answered')
     const describe = (described: string) => {
-      made.accept(rebuiltAnswer(described))
+      link.accept(rebuiltAnswer(described), { bye: reply.bye === true })
       gather()
     }
     if (reply.sdp !== undefined) describe(reply.sdp)
     else if (early === undefined) throw new MultiserverError('SIGNAL_INVALID', 'the answer describes nothing')
-    const relaying = makeRelaying(opened, options, {
-      role: 'client',
-      relayKey: reply.relayKey,
-      reach: client.reach,
-      after: early?.headStart,
-      async ask() {
-        // An offer that says `first` has asked already; a server that does not consent says so when it is asked again.
-        const late = early?.headStart.then(() => false)
-        const isGranted = late !== undefined && (await Promise.race([opened.relayed.then(() => true), late]))
-        if (!isGranted) opened.sendSignal(await signals.seal({ kind: 'relay' }))
-      },
-      onLimit(error, isOver) {
-        if (isOver) client.onRelayOver()
-        options.onRelayLimit(error)
-      },
-    })
-    if (relay === 'never') relaying.stop()
-    else if (relay === 'first') relaying.start()
-    else relaying.startAfter(limits.relay.fallbackAfterMs)
     // The server has begun, and the hub has granted what it consented to.
     if (early !== undefined)
-      Promise.all([early.begun, opened.relayed]).then(
+      Promise.all([early.begun, channel.relayed]).then(
         () => client.onPath(early),
         () => early.close(),
       )
-    const onPath = (path: FramePath) => {
-      if (path.kind === 'relay') onPathStage?.('relay')
-      client.onPath(path)
-    }
     await openPaths({
       link,
-      relaying,
+      relaying: startRelaying({ channel, signals, early, relay, relayKey: reply.relayKey }, client, options),
       early,
-      channel: opened,
+      channel,
       signals,
       candidates,
       filter: options.filter,
       signal,
       onDescription: reply.sdp === undefined ? describe : undefined,
-      onPath,
+      onPath(path) {
+        if (path.kind === 'relay') client.onPathStage?.('relay')
+        client.onPath(path)
+      },
     })
   } catch (thrown) {
     const error = toError(thrown, 'CONNECT_FAILED')
     await release(error.code)
-    await link?.closed
     throw error
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+interface AskingForRelay {
+  readonly channel: IntroductionChannel
+  readonly signals: ReturnType<typeof createClientSignals>
+  readonly early: SignalPath | undefined
+  /** As the offer said it. */
+  readonly relay: RelayUse
+  readonly relayKey: Bytes
+}
+
+/** The client's way to a circuit, as soon as it may take it. */
+function startRelaying(
+  { channel, signals, early, relay, relayKey }: AskingForRelay,
+  client: ClientIntroduction,
+  options: IntroductionOptions,
+): Relaying {
+  const relaying = makeRelaying(channel, options, {
+    role: 'client',
+    relayKey,
+    reach: client.reach,
+    after: early?.headStart,
+    async ask() {
+      // An offer that says `first` has asked already; a server that does not consent says so when it is asked again.
+      const late = early?.headStart.then(() => false)
+      const isGranted = late !== undefined && (await Promise.race([channel.relayed.then(() => true), late]))
+      if (!isGranted) channel.sendSignal(await signals.seal({ kind: 'relay' }))
+    },
+    onLimit(error, isOver) {
+      if (isOver) client.onRelayOver()
+      options.onRelayLimit(error)
+    },
+  })
+  if (relay === 'never') relaying.stop()
+  else if (relay === 'first') relaying.start()
+  else relaying.startAfter(limits.relay.fallbackAfterMs)
+  return relaying
 }
 
 function rebuiltAnswer(sdp: string): string {

@@ -12,6 +12,8 @@ import type { Bytes } from '../../core/types.ts'
  *     PING  0x05  id(4)
  *     PONG  0x06  id(4)
  *
+ * A data channel has one more message, which is no frame: BYE 0x07, the last that a side sends before the channel is closed.
+ *
  * `received` and `limit` are absolute offsets; `received` is T + 1 once END T has come.
  */
 export type Frame =
@@ -24,6 +26,8 @@ export type Frame =
   | { type: 'pong'; id: number }
 
 export const resetCodes = { protocol: 1, aborted: 2, noSession: 3, tooLong: 4, limit: 5 } as const
+
+export const byeMessage: Bytes = Uint8Array.of(0x07)
 
 /** Bytes in front of the payload of DATA. */
 export const dataHeaderBytes = 7

@@ -26,8 +26,8 @@ export class LateLink implements Link {
     for (const promise of [this.description, this.opened]) promise.catch(() => undefined)
   }
 
-  accept(sdp: string): void {
-    this.#tell((link) => link.accept(sdp))
+  accept(sdp: string, says: { bye: boolean }): void {
+    this.#tell((link) => link.accept(sdp, says))
   }
 
   addCandidate(candidate: string, mid: string): void {

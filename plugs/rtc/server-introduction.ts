@@ -85,8 +85,9 @@ export async function introduceServer<T extends IntroductionTarget>(
       requireRoom()
       return new LateLink(early.headStart, make)
     })
-    link.accept(sdp)
-    const answer: Answer = { kind: 'answer', relayKey, ...(isSplit ? {} : { sdp: await link.description }) }
+    link.accept(sdp, { bye: offer.bye === true })
+    const whole = isSplit ? {} : { sdp: await link.description }
+    const answer: Answer = { kind: 'answer', relayKey, bye: true, ...whole }
     channel.sendSignal(await signals.seal(answer))
     early?.lead()
     if (isSplit) {

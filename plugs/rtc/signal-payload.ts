@@ -18,6 +18,8 @@ export interface Offer {
   readonly early?: boolean | undefined
   /** Whether the answer may come without its description, which follows: {@link Description}. Who does not know it ignores it. */
   readonly split?: boolean | undefined
+  /** Whether it says, as the last message of a data channel, that it sends no more. Who does not know it ignores it. */
+  readonly bye?: boolean | undefined
   readonly sdp: string
 }
 
@@ -27,6 +29,8 @@ export interface Answer {
   readonly sdp?: string | undefined
   /** 32 bytes that the keys of a relayed path are derived from. */
   readonly relayKey: Bytes
+  /** As in the offer. */
+  readonly bye?: boolean | undefined
 }
 
 /** Instead of an answer; RELAY_OFF also later, to a request for the relay. */
@@ -130,16 +134,25 @@ function decodeOffer(fields: Record<string, unknown>): Offer | null {
   if (session === undefined || typeof resume !== 'boolean') return null
   if (transforms === undefined || relay === undefined || sdp === undefined) return null
   const offer = { kind: 'offer', session, resume, transforms, relay, sdp } as const
-  const [early, split] = [fields['early'] === true, fields['split'] === true]
-  return { ...offer, ...(early ? { early } : {}), ...(split ? { split } : {}) }
+  return { ...offer, ...flags(fields, 'early', 'split', 'bye') }
 }
 
 function decodeAnswer(fields: Record<string, unknown>): Answer | null {
   const relayKey = relayKeyBytes.decode(fields['relayKey'])
   if (relayKey === undefined) return null
-  if (fields['sdp'] === undefined) return { kind: 'answer', relayKey }
+  const says = flags(fields, 'bye')
+  if (fields['sdp'] === undefined) return { kind: 'answer', relayKey, ...says }
   const sdp = boundText(fields['sdp'], limits.signal.sdpCharacters)
-  return sdp === undefined ? null : { kind: 'answer', sdp, relayKey }
+  return sdp === undefined ? null : { kind: 'answer', sdp, relayKey, ...says }
+}
+
+/** Those that are set. */
+function flags<const T extends string>(
+  fields: Record<string, unknown>,
+  ...names: readonly T[]
+): Partial<Record<T, true>> {
+  const set = names.filter((name) => fields[name] === true).map((name) => [name, true] as const)
+  return Object.fromEntries(set) as Partial<Record<T, true>>
 }
 
 function decodeCandidate(fields: Record<string, unknown>): CandidateSignal | null {

@@ -1,15 +1,16 @@
 import type Peer from 'simple-peer/simplepeer.min.js'
-import { view } from '../../core/bytes.ts'
+import { equalBytes, view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { timeStages } from '../../core/stage-times.ts'
+import { byeMessage } from './frames.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
 import { createPeer, keepConnection, type KeptConnection } from './kept-connection.ts'
 import { QueueLook } from './queue-look.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
-import type { PathStage } from '../../core/types.ts'
+import type { Bytes, PathStage } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { WebRtc } from './wrtc.ts'
 
@@ -50,7 +51,15 @@ export class WebRtcLink {
   #stages = timeStages<LinkStage>(undefined)
   /** My offer is set: an answer may be. */
   readonly #isOffered: Promise<void>
+  readonly #early = new EarlyMessages()
   #peerMessageBytes = 0
+  #peerSaysBye = false
+  /** This side sends nothing any more. */
+  #isLeaving = false
+  #hasSaidBye = false
+  #hasHeardBye = false
+  /** From then on nobody is waited for, by the clock of performance.now(). */
+  #closeAt = Infinity
   #closeTimer: ReturnType<typeof setTimeout> | undefined
   /** When the last message came or left, or the channel opened: what came is about to be answered, with HELLO first. */
   #busyAt = -Infinity
@@ -67,20 +76,23 @@ export class WebRtcLink {
       onChannelOpen: () => {
         this.#busyAt = performance.now()
         this.#reach('dtls')
+        if (this.#isLeaving) this.#leave()
       },
     })
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
     connections += 1
     this.#peer = peer
-    const early = new EarlyMessages()
+    const early = this.#early
     let failure: Error | undefined
     // For life: an 'error' event that nobody hears would end the process.
     peer.on('error', (error: Error) => (failure ??= error))
     peer.on('data', (message: Uint8Array<ArrayBuffer> | string) => {
       this.#busyAt = performance.now()
       // Text is no frame: an empty message is refused as such.
-      early.deliver(typeof message === 'string' ? new Uint8Array(0) : view(message))
+      const bytes = typeof message === 'string' ? new Uint8Array(0) : view(message)
+      if (this.#peerSaysBye && equalBytes(bytes, byeMessage)) this.#hearBye()
+      else early.deliver(bytes)
     })
     this.closed = new Promise((resolve) => {
       peer.once('close', () => {
@@ -114,16 +126,17 @@ export class WebRtcLink {
     })
     this.opened = new Promise((resolve, reject) => {
       peer.once('connect', () => {
-        void describePair(kept.connection()).then((facts) => resolve(this.#asPath(facts, early)))
+        void describePair(kept.connection()).then((facts) => resolve(this.#asPath(facts)))
       })
       peer.once('close', () => reject(lost(failure)))
     })
     for (const promise of [this.description, this.opened]) promise.catch(() => undefined)
   }
 
-  /** The far side's description, rebuilt already. */
-  accept(sdp: string): void {
+  /** The far side's description, rebuilt already, and whether it says when it sends no more. */
+  accept(sdp: string, says: { bye: boolean }): void {
     this.#peerMessageBytes = maxMessageSize(sdp)
+    this.#peerSaysBye = says.bye
     this.#stages = timeStages(this.#onStage)
     if (!this.#initiator) return this.#signal({ type: 'offer', sdp })
     // Gathering, and with it what an answer needs, may still wait for its servers.
@@ -137,34 +150,65 @@ export class WebRtcLink {
   }
 
   /**
-   * Whoever sends with wrtc when the connection ends may crash: a far side that sends is given time to stop, which it does when
-   * nobody acknowledges any more. Then the data channel goes, and the rest once the far side knows, or does not answer in
-   * time. What is still queued is lost.
+   * Whoever sends with wrtc when the connection ends may crash. So this side says that it sends no more, and waits until the
+   * far side has said so. Then the data channel goes, and the rest once the far side knows. Nobody is waited for longer than a
+   * second, and what is still queued then is lost.
    */
   close(how?: { atOnce: boolean }): void {
-    if (how?.atOnce === true) this.#peer.destroy()
-    else if (this.#closeTimer === undefined) this.#closeWhenQuiet(performance.now() + channelCloseMs)
+    if (how?.atOnce === true) return void this.#peer.destroy()
+    if (this.#isLeaving) return
+    this.#isLeaving = true
+    this.#closeAt = performance.now() + channelCloseMs
+    this.#leave()
   }
 
-  #closeWhenQuiet(latestAt: number): void {
+  /** As far as it goes now; again when the channel opens, when the far side says bye, and in time. */
+  #leave(): void {
+    clearTimeout(this.#closeTimer)
     const channel = this.#kept.channel()
-    if (channel?.readyState !== 'open') {
+    let waitsUntil = this.#closeAt
+    if (channel?.readyState === 'open') {
+      if (this.#peerSaysBye && !this.#hasSaidBye) this.#sayBye()
+      else if (this.#hasHeardBye) return void this.#peer.destroy()
+      // Who says no bye stops when nobody acknowledges any more.
+      if (!this.#peerSaysBye) waitsUntil = Math.min(this.#busyAt + quietMs, waitsUntil)
+      if (this.#hasHeardBye || performance.now() >= waitsUntil) return this.#closeChannel(channel)
+    } else {
       // The far side's may be open before mine, and it sends then.
       const ice = this.#kept.connection()?.iceConnectionState
       const isOpening = channel?.readyState === 'connecting' && (ice === 'connected' || ice === 'completed')
-      if (!isOpening || performance.now() >= latestAt) return void this.#peer.destroy()
-      this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), quietMs)
-      return
+      if (!isOpening || performance.now() >= waitsUntil) return void this.#peer.destroy()
     }
-    const leftMs = Math.min(this.#busyAt + quietMs, latestAt) - performance.now()
-    if (leftMs > 0) {
-      this.#closeTimer = setTimeout(() => this.#closeWhenQuiet(latestAt), leftMs)
-      return
-    }
+    this.#closeTimer = setTimeout(() => this.#leave(), waitsUntil - performance.now())
+  }
+
+  #sayBye(): void {
+    this.#hasSaidBye = true
+    this.#hand(byeMessage)
+  }
+
+  #hearBye(): void {
+    if (this.#hasHeardBye) return
+    this.#hasHeardBye = true
+    this.#early.close()
+    if (this.#isLeaving) this.#leave()
+    else this.close()
+  }
+
+  #closeChannel(channel: RTCDataChannel): void {
     // What is left of the time, and a few round trips in any case.
-    const waitMs = Math.max(latestAt - performance.now(), channelCloseMs / 4)
+    const waitMs = Math.max(this.#closeAt - performance.now(), channelCloseMs / 4)
     this.#closeTimer = setTimeout(() => this.#peer.destroy(), waitMs)
     channel.close()
+  }
+
+  #hand(message: Bytes): void {
+    this.#busyAt = performance.now()
+    try {
+      this.#peer.send(message)
+    } catch {
+      this.#peer.destroy()
+    }
   }
 
   /** WebRTC tells of one thread's stage and of another's: what must have been is taken to be. */
@@ -181,7 +225,8 @@ export class WebRtcLink {
     }
   }
 
-  #asPath(first: PairFacts, early: EarlyMessages): FramePath {
+  #asPath(first: PairFacts): FramePath {
+    const early = this.#early
     const peer = this.#peer
     const kept = this.#kept
     const look = new QueueLook(() => peer.bufferSize)
@@ -206,14 +251,9 @@ export class WebRtcLink {
         return look.queuedBytes
       },
       send: (frame) => {
-        if (this.#closeTimer !== undefined) return
+        if (this.#isLeaving) return
         look.add(frame.length)
-        this.#busyAt = performance.now()
-        try {
-          peer.send(frame)
-        } catch {
-          peer.destroy()
-        }
+        this.#hand(frame)
       },
       start(handlers) {
         kept.channel()?.addEventListener('bufferedamountlow', () => early.drain())

@@ -9,7 +9,7 @@ import {
   type Table,
 } from '../../core/hub-protocol.ts'
 import { relayCloseCodes, relaySubprotocol } from '../../core/relay-protocol.ts'
-import { encodeFrame, resetCodes, type Frame } from '../../plugs/rtc/frames.ts'
+import { byeMessage, encodeFrame, resetCodes, type Frame } from '../../plugs/rtc/frames.ts'
 import { decodeSignal } from '../../plugs/rtc/signal-payload.ts'
 import { fromText } from '../../core/bytes.ts'
 
@@ -61,6 +61,7 @@ describe('docs/protocol.md', () => {
       return [frame.type, encoded[0], encoded.length]
     })
     expect(sizes).toEqual(real)
+    expect(chapter('The session')).toMatch(new RegExp(`^BYE +0x0${byeMessage[0]} `, 'm'))
     for (const code of Object.values(resetCodes))
       expect(chapter('The session')).toMatch(new RegExp(`\\b${code} [a-z]`))
   })
@@ -69,8 +70,11 @@ describe('docs/protocol.md', () => {
     const kinds = [...chapter('Signals').matchAll(/^\| `(\w+)`/gm)].map(([, kind = '']) => kind)
     expect(kinds).toEqual(['offer', 'answer', 'refused', 'description', 'candidate', 'relay', 'frame'])
     const samples = {
-      offer: { session: 'A'.repeat(22), resume: false, transforms: ['shs2'], relay: 'first', sdp: 'v=0' },
-      answer: { relayKey: 'A'.repeat(43) },
+      offer: {
+        ...{ session: 'A'.repeat(22), resume: false, transforms: ['shs2'], relay: 'first', sdp: 'v=0' },
+        ...{ early: true, split: true, bye: true },
+      },
+      answer: { relayKey: 'A'.repeat(43), sdp: 'v=0', bye: true },
       refused: { code: 'BUSY' },
       description: { sdp: 'v=0' },
       candidate: { candidate: '', mid: '0' },
@@ -78,7 +82,8 @@ describe('docs/protocol.md', () => {
       frame: { frame: 'AAAA' },
     }
     for (const [kind, fields] of Object.entries(samples)) {
-      expect(decodeSignal(fromText(JSON.stringify({ kind, ...fields })))).toMatchObject({ kind })
+      const decoded = decodeSignal(fromText(JSON.stringify({ kind, ...fields })))
+      expect(Object.keys(decoded).toSorted()).toEqual(Object.keys({ kind, ...fields }).toSorted())
       for (const name of Object.keys(fields)) expect(rowOf(kind)).toContain(`\`${name}`)
     }
   })

@@ -59,14 +59,16 @@ function callsTo(child: ChildProcess): Call {
     waiting.get(id)?.(outcome)
     waiting.delete(id)
   })
-  const dead: Outcome = { failure: { code: 'none', message: 'the process has ended', attempts: [] } }
-  child.once('exit', () => {
-    for (const settle of waiting.values()) settle(dead)
+  let ended = 'the process is ending'
+  child.once('exit', (code, signal) => {
+    ended = `the process has ended (${signal ?? code})`
+    for (const settle of waiting.values()) settle(dead())
     waiting.clear()
   })
+  const dead = (): Outcome => ({ failure: { code: 'none', message: ended, attempts: [] } })
   return (name, args) =>
     new Promise((resolve) => {
-      if (!child.connected) return resolve(dead)
+      if (!child.connected) return resolve(dead())
       const id = calls++
       waiting.set(id, resolve)
       child.send({ id, name, args })

@@ -2,39 +2,66 @@ import { WebRtcLink, type LinkStage } from '../../../plugs/rtc/webrtc-link.ts'
 import { countingWebRtc } from './leftovers.ts'
 import type { FramePath } from '../../../plugs/rtc/frame-path.ts'
 
-interface OpenLink {
+interface MadeLink {
   readonly link: WebRtcLink
   /** As they were told. */
   readonly stages: readonly LinkStage[]
+}
+
+interface OpenLink extends MadeLink {
   readonly path: FramePath
 }
 
+interface PairOptions {
+  /** Whether both are told that the other says it. @default true */
+  readonly bye?: boolean
+  readonly onNearStage?: (stage: LinkStage) => void
+}
+
 /** Two connections of this process that are open to each other, and the WebRTC that each was made with. */
-export async function linkPair() {
+export async function linkPair(options: PairOptions = {}) {
+  const { near, far, describe, ...webRtc } = makePair(options)
+  await describe()
+  return { near: await opened(near), far: await opened(far), ...webRtc }
+}
+
+/** Two connections that have not been described to each other. */
+export function makePair({ bye = true, onNearStage = () => undefined }: PairOptions) {
   const [nearWebRtc, farWebRtc] = [countingWebRtc(), countingWebRtc()]
-  const near = makeLink(true, nearWebRtc.webRtc, (candidate, mid) => far.link.addCandidate(candidate, mid))
-  const far = makeLink(false, farWebRtc.webRtc, (candidate, mid) => near.link.addCandidate(candidate, mid))
-  far.link.accept(await near.link.description)
-  near.link.accept(await far.link.description)
-  return { near: await opened(near), far: await opened(far), nearWebRtc, farWebRtc }
+  const near = makeLink(true, nearWebRtc.webRtc, onNearStage, () => far.link)
+  const far = makeLink(
+    false,
+    farWebRtc.webRtc,
+    () => undefined,
+    () => near.link,
+  )
+  async function describe(): Promise<void> {
+    far.link.accept(await near.link.description, { bye })
+    near.link.accept(await far.link.description, { bye })
+  }
+  return { near, far, describe, nearWebRtc, farWebRtc }
 }
 
 function makeLink(
   initiator: boolean,
   webRtc: ReturnType<typeof countingWebRtc>['webRtc'],
-  onCandidate: (candidate: string, mid: string) => void,
-): Omit<OpenLink, 'path'> {
+  onStage: (stage: LinkStage) => void,
+  other: () => WebRtcLink,
+): MadeLink {
   const stages: LinkStage[] = []
-  const link = new WebRtcLink({
+  const link: WebRtcLink = new WebRtcLink({
     initiator,
     webRtc,
     iceServers: [],
-    onCandidate: (found) => found !== null && onCandidate(found.candidate, found.mid),
-    onStage: (stage) => stages.push(stage),
+    onCandidate: (found) => found !== null && other().addCandidate(found.candidate, found.mid),
+    onStage(stage) {
+      stages.push(stage)
+      onStage(stage)
+    },
   })
   return { link, stages }
 }
 
-async function opened(made: Omit<OpenLink, 'path'>): Promise<OpenLink> {
+async function opened(made: MadeLink): Promise<OpenLink> {
   return { ...made, path: await made.link.opened }
 }

@@ -11,7 +11,7 @@ import { limits } from '../../../core/limits.ts'
 import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
 import { loadWebRtc } from '../../../plugs/rtc/wrtc.ts'
 import { resources, until, untilOnly } from './leftovers.ts'
-import { linkPair } from './link-pair.ts'
+import { linkPair, makePair } from './link-pair.ts'
 
 describe('WebRtcLink', () => {
   it('is made up to the limit of the process and not beyond, and gives its place back', async () => {
@@ -61,47 +61,95 @@ describe('WebRtcLink', () => {
     await Promise.all([near.link.closed, far.link.closed])
   })
 
-  it('ends its data channel before all else, and sends no more', async () => {
+  it('says bye and then nothing, and is closed only once the far side has said it too', async () => {
     const before = resources()
     const { near, far, nearWebRtc, farWebRtc } = await linkPair()
-    const states = [nearWebRtc, farWebRtc].map(
-      ({ channels, connections }) =>
-        new Promise((resolve) =>
-          channels[0]?.addEventListener('close', () => resolve(connections[0]?.connectionState)),
-        ),
-    )
+    const sent: string[] = []
+    const log = ({ channels: [channel] }: typeof nearWebRtc, side: string) => {
+      const send = channel?.send.bind(channel) as (message: Uint8Array<ArrayBuffer>) => void
+      Object.assign(channel ?? {}, {
+        send(message: Uint8Array<ArrayBuffer>) {
+          sent.push(`${side} ${message.join()}, near is ${nearWebRtc.channels[0]?.readyState}`)
+          send(message)
+        },
+      })
+    }
+    log(nearWebRtc, 'near')
+    log(farWebRtc, 'far')
+    const lost = new Promise<void>((resolve) => far.path.start({ ...ignored, onClose: resolve }))
     near.path.close()
     expect(() => near.path.send(new Uint8Array(1))).not.toThrow()
-    expect(await Promise.all(states)).toEqual(['connected', 'connected'])
+    far.path.send(Uint8Array.of(1, 2))
+    await lost
+    far.path.send(Uint8Array.of(3))
     await Promise.all([near.link.closed, far.link.closed])
+    expect(sent).toEqual(['near 7, near is open', 'far 1,2, near is open', 'far 7, near is open'])
     await untilOnly(before)
   })
 
-  it.each([
-    ['at once when nothing has passed for a while', limits.session.quietMs, false],
-    [
-      'only after a pause when something has: the far side may be answering',
-      limits.session.quietMs - 1,
-      true,
-    ],
-  ])('ends its data channel %s', async (_when, laterMs, isOpen) => {
-    const now = performance.now()
-    const clock = vi.spyOn(performance, 'now').mockReturnValue(now)
-    const { near, far, nearWebRtc } = await linkPair()
-    const heard = new Promise((resolve) => near.path.start({ ...ignored, onMessage: resolve }))
-    far.path.send(new Uint8Array(100))
-    await heard
-    clock.mockReturnValue(now + laterMs)
-    near.path.close()
-    near.path.close()
-    expect(nearWebRtc.channels[0]?.readyState === 'open').toBe(isOpen)
-    clock.mockRestore()
-    await Promise.all([near.link.closed, far.link.closed])
+  it('is not closed while its channel opens, for the far side may send already', async () => {
+    let opensAt = Infinity
+    let closedAt = -Infinity
+    const {
+      near,
+      far,
+      describe: introduce,
+    } = makePair({
+      onNearStage(stage) {
+        if (stage === 'ice') near.link.close()
+        else opensAt = performance.now()
+      },
+    })
+    await introduce()
+    const path = far.link.opened
+    await near.link.closed.then(() => (closedAt = performance.now()))
+    expect(opensAt).toBeLessThanOrEqual(closedAt)
+    await Promise.all([path, far.link.closed])
+  })
+
+  describe('with a far side that says no bye', () => {
+    it('ends its data channel before all else', async () => {
+      const before = resources()
+      const { near, far, nearWebRtc, farWebRtc } = await linkPair({ bye: false })
+      const states = [nearWebRtc, farWebRtc].map(
+        ({ channels, connections }) =>
+          new Promise((resolve) =>
+            channels[0]?.addEventListener('close', () => resolve(connections[0]?.connectionState)),
+          ),
+      )
+      near.path.close()
+      expect(() => near.path.send(new Uint8Array(1))).not.toThrow()
+      expect(await Promise.all(states)).toEqual(['connected', 'connected'])
+      await Promise.all([near.link.closed, far.link.closed])
+      await untilOnly(before)
+    })
+
+    it.each([
+      ['at once when nothing has passed for a while', limits.session.quietMs, false],
+      [
+        'only after a pause when something has: the far side may be answering',
+        limits.session.quietMs - 1,
+        true,
+      ],
+    ])('does so %s', async (_when, laterMs, isOpen) => {
+      const now = performance.now()
+      const clock = vi.spyOn(performance, 'now').mockReturnValue(now)
+      const { near, far, nearWebRtc } = await linkPair({ bye: false })
+      const heard = new Promise((resolve) => near.path.start({ ...ignored, onMessage: resolve }))
+      far.path.send(new Uint8Array(100))
+      await heard
+      clock.mockReturnValue(now + laterMs)
+      near.path.close()
+      near.path.close()
+      expect(nearWebRtc.channels[0]?.readyState === 'open').toBe(isOpen)
+      clock.mockRestore()
+      await Promise.all([near.link.closed, far.link.closed])
+    })
   })
 
   it('is released although the far side does not say that it knows', async () => {
     const before = resources()
-    const { near, far, nearWebRtc } = await linkPair()
+    const { near, far, nearWebRtc } = await linkPair({ bye: false })
     const [channel] = nearWebRtc.channels
     Object.defineProperty(channel, 'close', { value: () => undefined })
     near.link.close()
