@@ -7,7 +7,7 @@ import { hubUrlOf } from '../../core/hub-name.ts'
 import { classifyHost } from '../../core/ip.ts'
 import { checkReach } from '../../core/reach.ts'
 import { limits } from '../../core/limits.ts'
-import { loadWebRtc, type WebRtc } from '#wrtc'
+import { factory, loadWebRtc, type WebRtc } from '#wrtc'
 import { publishStack, type PublishStackOptions } from '../directory/publish-stack.ts'
 import { seekBetterPath } from './better-path.ts'
 import { introduceClient, type ClientIntroduction } from './client-introduction.ts'
@@ -203,12 +203,13 @@ async function listen(
     onError,
     onConnectionError,
   }
+  const letGo = factory.listen()
   const { registered, isRegistered, remove } = addAcceptor(identity, acceptor)
   let closing: Promise<void> | undefined
   let withdraw = () => Promise.resolve()
   const close = () => {
     stop.abort()
-    return (closing ??= withdraw().then(remove))
+    return (closing ??= withdraw().then(remove).finally(letGo))
   }
   const onAbort = () => void close()
   signal.addEventListener('abort', onAbort, { once: true })

@@ -3,6 +3,7 @@ import { equalBytes, view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { timeStages } from '../../core/stage-times.ts'
+import { factory } from '#wrtc'
 import { byeMessage } from './frames.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
@@ -80,6 +81,7 @@ export class WebRtcLink {
       },
     })
     this.#kept = kept
+    const letGo = factory.connect()
     const peer = createPeer(options, kept.webRtc)
     connections += 1
     this.#peer = peer
@@ -97,6 +99,7 @@ export class WebRtcLink {
     this.closed = new Promise((resolve) => {
       peer.once('close', () => {
         connections -= 1
+        letGo()
         clearTimeout(this.#closeTimer)
         early.close()
         resolve()

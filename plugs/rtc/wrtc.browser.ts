@@ -3,6 +3,9 @@ import type { PageListeners, WebRtc } from './wrtc.ts'
 
 export type { PageListeners, WebRtc } from './wrtc.ts'
 
+/** A browser sees to that. */
+export const factory = { listen: () => nothing, connect: () => nothing }
+
 /** Calls back on what befalls the page; the returned function stops that. */
 export function watchPage({ onHide, onWake }: PageListeners): () => void {
   const stop = new AbortController()
@@ -48,3 +51,5 @@ export function loadWebRtc(): Promise<WebRtc> {
   }
   return Promise.resolve({ RTCPeerConnection, RTCSessionDescription, RTCIceCandidate })
 }
+
+function nothing(): void {}

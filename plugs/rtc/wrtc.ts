@@ -1,4 +1,5 @@
 import { MultiserverError } from '../../core/errors.ts'
+import { KeptFactory } from './kept-factory.ts'
 import { MachineWatch } from './machine-watch.ts'
 
 /** The parts of WebRTC that simple-peer needs; a browser's, or those of the package wrtc. */
@@ -18,6 +19,10 @@ export interface PageListeners {
 /** One for the process: however many connections there are, it looks no more often. */
 const machine = new MachineWatch()
 
+let loaded: WebRtc | undefined
+/** Of this process, for the package's own WebRTC: a user's may be of another kind. */
+export const factory = new KeptFactory(() => loaded && new loaded.RTCPeerConnection())
+
 /** Calls back on what befalls the page or the machine; the returned function stops that. */
 export function watchPage({ onWake }: PageListeners): () => void {
   return machine.listen(onWake)
@@ -32,7 +37,7 @@ export function onNetworkChange(listener: () => void): () => void {
 export async function loadWebRtc(): Promise<WebRtc> {
   try {
     const wrtc: { default: WebRtc } = await import('wrtc')
-    return wrtc.default
+    return (loaded = wrtc.default)
   } catch (cause) {
     throw new MultiserverError('RTC_UNAVAILABLE', undefined, { cause })
   }

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { loadWebRtc, type WebRtc } from '../wrtc.ts'
+import { factory, loadWebRtc, type WebRtc } from '../wrtc.ts'
 import { Framing } from './framing.ts'
 import { stateEvents, type News, type Order, type Question, type States } from './messages.ts'
 
@@ -10,6 +10,8 @@ const lookMs = 2
 
 const socket = new Socket({ fd: 3 })
 const webRtc = await loadWebRtc()
+// As long as it lives.
+factory.listen()
 const links = new Map<number, Link>()
 const framing = new Framing<News, Order>(socket, {
   onWords(id, order) {
@@ -35,6 +37,7 @@ function open(id: number, configuration: RTCConfiguration | undefined): void {
 /** A connection and its channel. */
 class Link {
   readonly #id: number
+  readonly #letGo = factory.connect()
   readonly #connection: RTCPeerConnection
   #channel: RTCDataChannel | undefined
   #takenBytes = 0
@@ -136,6 +139,7 @@ class Link {
   #close(): void {
     clearTimeout(this.#timer)
     this.#connection.close()
+    this.#letGo()
     links.delete(this.#id)
     this.#tell({ type: 'closed' })
   }

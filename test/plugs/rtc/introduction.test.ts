@@ -12,6 +12,7 @@ import { IntroductionChannel } from '../../../plugs/rtc/introduction-channel.ts'
 import rtc, { type RtcOptions } from '../../../plugs/rtc/index.ts'
 import { createClientSignals, createServerSignals, type ServerSignal } from '../../../plugs/rtc/signals.ts'
 import { WebRtcLink } from '../../../plugs/rtc/webrtc-link.ts'
+import { loadWebRtc, type WebRtc } from '../../../plugs/rtc/wrtc.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { startHub, type RunningHub } from '../../../signal-server/index.ts'
 import { FakeHub, type FakeHubPeer } from './fake-hub.ts'
@@ -19,7 +20,6 @@ import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers
 import type { PeerMessage } from '../../../core/hub-protocol.ts'
 import type { ByteStream, DialStage, Listener } from '../../../core/types.ts'
 import type { CandidateSignal, Offer } from '../../../plugs/rtc/signal-payload.ts'
-import type { WebRtc } from '../../../plugs/rtc/wrtc.ts'
 
 const id = toBase64Url(new Uint8Array(16).fill(3))
 let keys: Keys
@@ -155,6 +155,40 @@ describe('a server peer', () => {
     await close()
     await hub.close()
   })
+
+  it.each([
+    ['a whole answer', {}],
+    ['an answer without its description', { split: true }],
+  ])(
+    'is BUSY for who wants %s, as long as it has all the WebRTC connections it may',
+    async (_what, changes) => {
+      const hub = await FakeHub.start({ relayUrl: () => 'ws://127.0.0.1:9/relay' })
+      const { webRtc, connections } = countingWebRtc()
+      const sdp = await anyOffer()
+      const ownWebRtc = await loadWebRtc()
+      // Who waits for an offer gathers nothing.
+      const makeLink = () =>
+        new WebRtcLink({ initiator: false, webRtc: ownWebRtc, iceServers: [], onCandidate: ignore })
+      const links = Array.from({ length: limits.introduction.connections }, makeLink)
+      const codes: string[] = []
+      const ms = MultiServer([[rtc({ hub: hub.url, wrtc: webRtc }), shs({ keys })]])
+      const close = ms.server(ignore, ({ code }) => codes.push(code))
+      await close.listening
+      const peer = await hub.peer(0)
+      const signals = createClientSignals({ id: bytesOf(id), serverKey: keys.publicKey })
+      peer.say({ type: 'incoming', id })
+      const first = { ...offer, relay: 'first', early: true, sdp, ...changes } as const
+      peer.say({ type: 'signal', id, data: await signals.seal(first) })
+      expect(await signals.open(await nextSignal(peer, 0))).toEqual({ kind: 'refused', code: 'BUSY' })
+      await peer.heardThat(({ type }) => type === 'close', 1)
+      expect(codes).toEqual(['RTC_LIMIT'])
+      expect(connections).toEqual([])
+      for (const link of links) link.close()
+      await Promise.all(links.map(({ closed }) => closed))
+      await close()
+      await hub.close()
+    },
+  )
 
   it('makes nothing of an offer that was sealed for another introduction', async () => {
     const hub = await FakeHub.start()
