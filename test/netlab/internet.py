@@ -8,6 +8,7 @@ middle, which every packet passes once; the others are the access links of hosts
 Commands come on stdin, one JSON array a line, and each is answered by a line of JSON:
 
     ["set", NAME, {"loss": 0.1, "delayMs": 50, ...}]   ["down", NAME]   ["up", NAME]   ["move", NAME, OLD, NEW]   ["count"]
+    ["part", NAME, NAME]   ["join", NAME, NAME]
 
 It ends with its stdin. Linux kernels without sch_netem have no other way, and Node can't open a TUN device.
 """
@@ -39,6 +40,8 @@ class Link:
     def __init__(self, name, seed):
         self.faults = dict(NO_FAULTS)
         self.is_down = False
+        # Links that nothing goes to or comes from.
+        self.parted = set()
         self.random = random.Random(f"{seed} {name}")
         self.busy_until = 0.0
         self.tun = None
@@ -133,6 +136,9 @@ class Internet:
             if target is None:
                 continue
             self.counts["received"] += 1
+            if target in source.parted:
+                self.counts["dropped"] += 1
+                continue
             now = time.monotonic()
             copies = [(0.0, packet)]
             for link in (source, self.middle, target):
@@ -169,6 +175,11 @@ class Internet:
             link.faults = {**NO_FAULTS, **rest[0]}
         elif verb in ("down", "up"):
             link.is_down = verb == "down"
+        elif verb in ("part", "join"):
+            other = self.links[rest[0]]
+            change = set.add if verb == "part" else set.discard
+            change(link.parted, other)
+            change(other.parted, link)
         elif verb == "move":
             del self.routes[socket.inet_aton(rest[0])]
             self.routes[socket.inet_aton(rest[1])] = link

@@ -23,6 +23,7 @@ export interface Faults {
 type Command =
   | readonly ['set', string, Faults]
   | readonly ['down' | 'up', string]
+  | readonly ['part' | 'join', string, string]
   | readonly ['move', string, string, string]
   | readonly ['count']
 

@@ -36,6 +36,9 @@ export interface Lab {
   /** Cuts the link of a host; connections are not told. */
   down(host: HostName): Promise<void>
   up(host: HostName): Promise<void>
+  /** Nothing goes between two hosts any more, whatever else they reach; connections are not told. */
+  part(host: HostName, other: HostName): Promise<void>
+  join(host: HostName, other: HostName): Promise<void>
   counts(): Promise<Counts>
   /** Ends whatever runs in it; resolves when nothing is left. */
   close(): Promise<void>
@@ -154,6 +157,8 @@ async function furnish(namespaces: Namespaces, nats: readonly NatKind[], seed: n
     set: async (faults, name) => void (await internet.tell(['set', name ?? '*', faults])),
     down: async (name) => void (await internet.tell(['down', name])),
     up: async (name) => void (await internet.tell(['up', name])),
+    part: async (name, other) => void (await internet.tell(['part', name, other])),
+    join: async (name, other) => void (await internet.tell(['join', name, other])),
     counts: async () => (await internet.tell(['count'])) as Counts,
     async close() {
       await internet.close()

@@ -1,6 +1,7 @@
 // A driven peer in a namespace of the laboratory, as the package is published: rtc and shs2.
 // The types and what each method does are in peer.ts and in ../e2e/harness/peer.d.mts.
 import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import MultiServer from 'multiserver'
 import { examineNetwork } from 'multiserver/doctor'
 import { generateKeys } from 'multiserver/keys'
@@ -13,15 +14,24 @@ import { measureMemory } from '../support/measure-memory.mjs'
 const [, , hub, options] = process.argv
 const keys = await generateKeys()
 const heard = []
+eavesdrop(wrtc.RTCPeerConnection.prototype, heard)
 const call = createPeer({
   MultiServer,
-  stacks: [[rtc({ hub, wrtc: eavesdrop(wrtc, heard), ...JSON.parse(options) }), shs2({ keys })]],
+  stacks: [[rtc({ hub, ...JSON.parse(options) }), shs2({ keys })]],
   publicKey: keys.publicKey,
   createHash: () => createHash('sha256'),
   measureMemory,
 })
+/** A soak makes thousands of connections. */
+const mostHeard = 1_000
+const timers = new Set(['Timeout', 'Immediate'])
 const own = {
   heard: () => heard,
+  holdings: async () => ({
+    liveBytes: measureMemory().liveBytes,
+    threads: readdirSync('/proc/self/task').length,
+    handles: process.getActiveResourcesInfo().filter((kind) => !timers.has(kind)).length,
+  }),
   examine: (more) => examineNetwork({ hub, ...more }),
 }
 
@@ -36,17 +46,19 @@ async function answer(promise) {
   return { value: await promise }
 }
 
-/** The same WebRTC, with a list of what it is told of the far side. */
-function eavesdrop(implementation, told) {
-  class RTCPeerConnection extends implementation.RTCPeerConnection {
-    setRemoteDescription(description) {
-      told.push(...description.sdp.split(/\r?\n/))
-      return super.setRemoteDescription(description)
-    }
-    addIceCandidate(candidate) {
-      told.push(candidate.candidate)
-      return super.addIceCandidate(candidate)
-    }
+/** Keeps what this process's WebRTC was told last of far sides. */
+function eavesdrop(prototype, told) {
+  const { setRemoteDescription, addIceCandidate } = prototype
+  const hear = (...lines) => {
+    told.push(...lines)
+    told.splice(0, Math.max(0, told.length - mostHeard))
   }
-  return { ...implementation, RTCPeerConnection }
+  prototype.setRemoteDescription = function (description) {
+    hear(...description.sdp.split(/\r?\n/))
+    return setRemoteDescription.call(this, description)
+  }
+  prototype.addIceCandidate = function (candidate) {
+    hear(candidate.candidate)
+    return addIceCandidate.call(this, candidate)
+  }
 }

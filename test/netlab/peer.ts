@@ -7,8 +7,18 @@ import { labFile } from './namespaces.ts'
 export interface LabPeer extends DrivenProcess {
   /** What its WebRTC was told of far sides: the lines of their descriptions, and their candidates. */
   heard(): Promise<readonly string[]>
+  /** What its process holds, garbage collected. */
+  holdings(): Promise<Holdings>
   /** What the doctor says there. */
   examine(options?: { readonly timeoutMs?: number }): Promise<readonly Finding[]>
+}
+
+export interface Holdings {
+  /** Of the heap, and of the buffers beside it. */
+  readonly liveBytes: number
+  readonly threads: number
+  /** Handles of the event loop that are no timers: sockets, pipes. */
+  readonly handles: number
 }
 
 /** Options of the rtc plug that are JSON; those that this version doesn't know are ignored. */

@@ -3,46 +3,81 @@ import type { Random } from './random.ts'
 import type { SoakPeer } from './soak-peer.ts'
 import { pause } from './waiting.ts'
 
-type Fault = (peer: SoakPeer) => Promise<void>
+/** Streams go on this long after the way is back: faults that are nearer to each other are one for them. */
+const goesOnMs = 10_000
 
-/** Faults of all kinds, one at a time on each peer. */
 export interface Faults {
-  /** One of them, on a peer that has none; resolves when it is over. Nothing when all peers have one. */
+  /** One of them, on a peer that has none, or on the hub; resolves when it is over. */
   start(): Promise<void>
+  /** The longest time since `forget` in which one fault after the other befell these two or the hub; infinite where one died. */
+  longestMs(peer: SoakPeer, other: SoakPeer): number
+  forget(): void
 }
 
+type Victim = SoakPeer | 'hub'
+type Fault = (peer: SoakPeer) => Promise<void>
+
+interface Trouble {
+  readonly victim: Victim
+  /** By the clock of performance.now(). */
+  readonly from: number
+  readonly to: number
+}
+
+/** Faults of all kinds, one at a time on each peer. Every second peer lives to the end. */
 export function createFaults(lab: Lab, peers: readonly SoakPeer[], random: Random): Faults {
-  const troubled = new Set<SoakPeer>()
+  const troubled = new Set<Victim>()
+  const died = new Set<Victim>()
+  const neighbour = (peer: SoakPeer) => peers[(peers.indexOf(peer) + 1) % peers.length] ?? peer
+  let troubles: Trouble[] = []
   const kinds: readonly Fault[] = [
-    kill,
     (peer) => freeze(peer, random),
     (peer) => cut(lab, peer, random),
+    (peer) => part(lab, peer, neighbour(peer), random),
     ({ place }) => place.flushConntrack(),
     ({ place }) => place.changeAddress(),
+    ({ place }) => place.renumber(),
     (peer) => trouble(lab, peer, random),
-    hubRestarts(lab, random),
   ]
+  async function kill(peer: SoakPeer): Promise<void> {
+    died.add(peer)
+    await peer.restart()
+  }
+  const mortalKinds = [kill, ...kinds]
   return {
     async start() {
-      const free = peers.filter((peer) => !troubled.has(peer))
-      if (free.length === 0) return
-      const peer = random.pick(free)
-      const fault = random.pick(kinds)
-      const startedAt = performance.now()
-      troubled.add(peer)
+      const victims = [...peers, 'hub' as const].filter((each) => !troubled.has(each))
+      if (victims.length === 0) return
+      const victim = random.pick(victims)
+      const from = performance.now()
+      troubled.add(victim)
       try {
-        await fault(peer)
+        if (victim === 'hub') await restartHub(lab, random)
+        else await random.pick(peers.indexOf(victim) % 2 === 0 ? kinds : mortalKinds)(victim)
       } finally {
-        troubled.delete(peer)
-        peer.longestFaultMs = Math.max(peer.longestFaultMs, performance.now() - startedAt)
+        troubled.delete(victim)
+        troubles.push({ victim, from, to: performance.now() })
       }
+    },
+    longestMs(peer, other) {
+      if (died.has(peer) || died.has(other)) return Infinity
+      return longest(troubles.filter(({ victim }) => [peer, other, 'hub'].includes(victim)))
+    },
+    forget() {
+      troubles = []
+      died.clear()
     },
   }
 }
 
-async function kill(peer: SoakPeer): Promise<void> {
-  await peer.restart()
-  peer.longestFaultMs = Number.POSITIVE_INFINITY
+function longest(troubles: readonly Trouble[]): number {
+  let [from, to, most] = [-Infinity, -Infinity, 0]
+  for (const each of troubles.toSorted((a, b) => a.from - b.from)) {
+    if (each.from > to + goesOnMs) from = each.from
+    to = Math.max(to, each.to)
+    most = Math.max(most, to - from)
+  }
+  return most
 }
 
 async function freeze(peer: SoakPeer, random: Random): Promise<void> {
@@ -57,6 +92,13 @@ async function cut(lab: Lab, { place }: SoakPeer, random: Random): Promise<void>
   await lab.up(place.link)
 }
 
+/** Two that have a stream to each other reach all but each other. */
+async function part(lab: Lab, { place }: SoakPeer, other: SoakPeer, random: Random): Promise<void> {
+  await lab.part(place.link, other.place.link)
+  await pause(random.between(1_000, 40_000))
+  await lab.join(place.link, other.place.link)
+}
+
 /** A bad line for a while. */
 async function trouble(lab: Lab, { place }: SoakPeer, random: Random): Promise<void> {
   const loss = random.between(0.05, 0.3)
@@ -65,15 +107,9 @@ async function trouble(lab: Lab, { place }: SoakPeer, random: Random): Promise<v
   await lab.set({}, place.link)
 }
 
-/** With or without a goodbye; the peer has nothing to do with it. */
-function hubRestarts(lab: Lab, random: Random): Fault {
-  let isAway = false
-  return async () => {
-    if (isAway) return
-    isAway = true
-    await (random.between(0, 1) < 0.5 ? lab.hub.kill() : lab.hub.leave())
-    await pause(random.between(0, 10_000))
-    await lab.hub.start()
-    isAway = false
-  }
+/** With or without a goodbye. */
+async function restartHub(lab: Lab, random: Random): Promise<void> {
+  await (random.between(0, 1) < 0.5 ? lab.hub.kill() : lab.hub.leave())
+  await pause(random.between(0, 10_000))
+  await lab.hub.start()
 }

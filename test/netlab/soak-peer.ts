@@ -1,16 +1,15 @@
 import type { LabPlace, StartPeerOptions } from './lab.ts'
-import type { LabPeer } from './peer.ts'
-import { pause } from './waiting.ts'
+import type { Holdings, LabPeer } from './peer.ts'
+import { inTime, messageOf, pause } from './waiting.ts'
 
-const exchangedBytes = 16 * 1024
-const probeBytes = 1024
+const talk = { bytes: 16 * 1024, endsFirst: true }
+const conversation = { bytes: 1024, everyMs: 1_000 }
 const againAfterMs = 1_000
+const lookEveryMs = 200
 
-/** A peer of the soak: it echoes, it may be killed and started anew, and it keeps one stream to another. */
+/** A peer of the soak: it echoes, it may be killed and started anew, and it converses over one stream with another. */
 export class SoakPeer {
   readonly place: LabPlace
-  /** The longest fault since the last calm; infinite for a peer that died. */
-  longestFaultMs = 0
   readonly #options: StartPeerOptions
   #peer: LabPeer
   #address = ''
@@ -38,8 +37,8 @@ export class SoakPeer {
     return `${this.place.link}, life ${this.#lives}`
   }
 
-  async memoryBytes(): Promise<number> {
-    return (await this.#peer.memory()).residentBytes
+  holdings(): Promise<Holdings> {
+    return this.#peer.holdings()
   }
 
   stop(): Promise<void> {
@@ -64,21 +63,23 @@ export class SoakPeer {
     await this.#listen()
   }
 
-  /** A new connection, bytes there and back, and its end; tried again until it works or time is up. */
+  /** A new connection, bytes there and back, and its end. */
+  async talk(other: SoakPeer): Promise<void> {
+    const { sentSha256, receivedSha256 } = await this.#peer.talk(other.#address, talk)
+    if (sentSha256 !== receivedSha256) throw new Error('other bytes came back')
+  }
+
+  /** As {@link talk}, tried again until it works or time is up. */
   async reach(other: SoakPeer, withinMs: number): Promise<void> {
     const endsAt = performance.now() + withinMs
     for (;;) {
       try {
-        const number = await this.#peer.dial(other.#address)
-        const { sentSha256, receivedSha256 } = await this.#peer.exchange(number, {
-          bytes: exchangedBytes,
-          endsFirst: true,
-        })
-        if (sentSha256 !== receivedSha256) throw new Error('other bytes came back')
-        return
+        return await this.talk(other)
       } catch (thrown) {
         if (performance.now() > endsAt)
-          throw new Error(`${this.name} does not reach ${other.name}`, { cause: thrown })
+          throw new Error(`${this.name} does not reach ${other.name}: ${messageOf(thrown)}`, {
+            cause: thrown,
+          })
         await pause(againAfterMs)
       }
     }
@@ -88,22 +89,37 @@ export class SoakPeer {
     return this.#kept?.to === other
   }
 
+  /** A stream to another, in place of the one that it has, and a conversation over it. */
   async keep(other: SoakPeer): Promise<void> {
-    this.#kept = undefined
-    this.#kept = { to: other, connection: await this.#peer.dial(other.#address) }
+    await this.drop()
+    const connection = await this.#peer.dial(other.#address)
+    this.#kept = { to: other, connection }
+    await this.#peer.converse(connection, conversation)
   }
 
-  /** Whether the stream that it keeps brings bytes back; false when it is broken, or there is none. */
-  async probeKept(): Promise<boolean> {
-    if (this.#kept === undefined) return false
-    try {
+  async drop(): Promise<void> {
+    const kept = this.#kept
+    this.#kept = undefined
+    if (kept !== undefined) await this.#peer.forget(kept.connection)
+  }
+
+  /**
+   * Resolves with nothing once bytes have come back over the stream that it keeps, else with why none will.
+   * Rejects when neither happens in time: the stream hangs.
+   */
+  probeKept(withinMs: number): Promise<string | null> {
+    let isLate = false
+    const probe = async () => {
+      if (this.#kept === undefined) return 'there is none'
       const { connection } = this.#kept
-      await this.#peer.offer(connection, probeBytes)
-      await this.#peer.readSome(connection, probeBytes)
-      return true
-    } catch {
-      return false
+      const before = await this.#peer.conversed(connection)
+      for (let now = before; ; now = await this.#peer.conversed(connection)) {
+        if (now.failure !== null) return now.failure
+        if (now.rounds > before.rounds || isLate) return null
+        await pause(lookEveryMs)
+      }
     }
+    return inTime(probe(), withinMs, `the stream that ${this.name} keeps`).finally(() => (isLate = true))
   }
 
   async #listen(): Promise<void> {

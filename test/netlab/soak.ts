@@ -3,6 +3,7 @@ import { natKinds } from './nat.ts'
 import { createRandom, type Random } from './random.ts'
 import { createFaults, type Faults } from './soak-faults.ts'
 import { SoakPeer } from './soak-peer.ts'
+import { holdingsAtRest, lookForRemains, type AllHoldings } from './soak-remains.ts'
 import { inTime, messageOf, pause, quantile } from './waiting.ts'
 
 export interface SoakOptions {
@@ -16,16 +17,20 @@ export interface SoakOptions {
 
 /** So long faults come one after the other; then nothing is done to anyone until all is well again. */
 const stormMs = 60_000
-const betweenFaultsMs = 4_000
-/** Everyone reaches everyone this long after the last fault has ended. */
+/** Of one peer, on average: who is many has more of them. */
+const betweenFaultsMs = 40_000
+/** All pairs talk this long after the last fault has ended. */
 const wellAgainMs = 60_000
 /** For each dial, however late: another may have taken the time. */
 const leastMs = 10_000
 /** A stream whose far side is gone has an error by then; what has neither that nor bytes hangs. */
 const noticedMs = 90_000
+/** A dial in a storm may have to wait for a peer that stands still, at either end. */
+const triedMs = noticedMs + 60_000
+const triesEveryMs = 1_000
 
 /**
- * Storms of faults, and calms in which the model knows that every peer must reach every other, and which of the streams
+ * Storms of faults, and calms in which the model knows that every pair of peers must come to talk, and which of the streams
  * that were kept must have lived on. @returns whether there was no violation
  */
 export async function runSoak(options: SoakOptions): Promise<boolean> {
@@ -39,18 +44,33 @@ export async function runSoak(options: SoakOptions): Promise<boolean> {
   const settledMs: number[] = []
   try {
     const peers = await Promise.all(lab.places.map((place) => SoakPeer.start(place, options.options)))
-    const endsAt = performance.now() + options.minutes * 60_000
-    settledMs.push(await calm(peers, options, violations))
-    const before = await memories(peers)
     const faults = createFaults(lab, peers, random)
-    let count = 0
+    const settle = () => calm(peers, settledMs.length, faults, options)
+    const note = (told: Calm) => {
+      settledMs.push(told.settledMs)
+      violations.push(...told.violations)
+      return told
+    }
+    note(await settle())
+    const endsAt = performance.now() + options.minutes * 60_000
+    let before: AllHoldings | undefined
     do {
-      count += await storm(faults, random)
-      settledMs.push(await calm(peers, options, violations))
-      const left = Math.max(0, endsAt - performance.now()) / 60_000
-      console.log(`${count} faults, ${violations.length} violations, ${left.toFixed(1)} min left`)
+      const trying = tryPairs(peers, random)
+      const faultCount = await storm(faults, random, options.peers)
+      const tries = trying.stop()
+      const { settledMs: ms, mustLive } = note(await settle())
+      violations.push(...(await Promise.all(tries)).flat())
+      console.log(
+        `${faultCount} faults and ${tries.length} dials in a storm; then all pairs talk after ${(ms / 1000).toFixed(1)} s, ` +
+          `${mustLive} of ${peers.length} streams had to live on; ${violations.length} violations, ` +
+          `${Math.max(0, (endsAt - performance.now()) / 60_000).toFixed(1)} min left`,
+      )
+      if (before !== undefined) continue
+      // By then each has done everything once.
+      before = await holdingsAtRest(peers)
+      note(await settle())
     } while (performance.now() < endsAt)
-    reportMemory(before, await memories(peers))
+    violations.push(...(await lookForRemains(before, peers)))
     await Promise.all(peers.map((peer) => peer.stop()))
   } finally {
     await lab.close()
@@ -62,27 +82,61 @@ export async function runSoak(options: SoakOptions): Promise<boolean> {
 }
 
 /** @returns how many faults there were; all of them are over */
-async function storm(faults: Faults, random: Random): Promise<number> {
+async function storm(faults: Faults, random: Random, peers: number): Promise<number> {
   const endsAt = performance.now() + stormMs
   const running: Promise<void>[] = []
   while (performance.now() < endsAt) {
     running.push(faults.start())
-    await pause(random.between(0, 2 * betweenFaultsMs))
+    await pause(random.between(0, (2 * betweenFaultsMs) / peers))
   }
   await Promise.all(running)
   return running.length
 }
 
-/** @returns how long it took until everyone had reached everyone */
+/** Dials that may fail, for who is reachable in a storm nobody knows; but each comes to an end, or is a violation. */
+function tryPairs(peers: readonly SoakPeer[], random: Random): { stop(): Promise<string[]>[] } {
+  const tryOne = async (): Promise<string[]> => {
+    const [peer, other] = [random.pick(peers), random.pick(peers)]
+    try {
+      await inTime(peer.talk(other).catch(ignore), triedMs, `the dial from ${peer.name} to ${other.name}`)
+      return []
+    } catch (thrown) {
+      return [messageOf(thrown)]
+    }
+  }
+  const tries: Promise<string[]>[] = []
+  const timer = setInterval(() => tries.push(tryOne()), triesEveryMs)
+  return {
+    stop() {
+      clearInterval(timer)
+      return tries
+    },
+  }
+}
+
+function ignore(): void {}
+
+interface Calm {
+  /** How long it took until all had talked. */
+  readonly settledMs: number
+  /** How many streams had to be what they were. */
+  readonly mustLive: number
+  readonly violations: readonly string[]
+}
+
+/** Each pair comes to talk: its dials go the one way in one calm and the other way in the next. Then the streams are looked at. */
 async function calm(
   peers: readonly SoakPeer[],
+  round: number,
+  faults: Faults,
   { survivesMs }: SoakOptions,
-  violations: string[],
-): Promise<number> {
+): Promise<Calm> {
+  const violations: string[] = []
+  let mustLive = 0
   const startedAt = performance.now()
   await Promise.all(
-    peers.map(async (peer) => {
-      for (const other of peers.filter((each) => each !== peer)) {
+    peers.map(async (peer, index) => {
+      for (const other of othersOf(peers, index, round)) {
         const leftMs = Math.max(leastMs, wellAgainMs - (performance.now() - startedAt))
         const reaching = inTime(peer.reach(other, leftMs), leftMs + leastMs, `${peer.name} to ${other.name}`)
         await reaching.catch((thrown: unknown) => violations.push(messageOf(thrown)))
@@ -93,32 +147,33 @@ async function calm(
   await Promise.all(
     peers.map(async (peer, index) => {
       const next = peers[(index + 1) % peers.length] ?? peer
-      const mustLive = peer.hasKept(next) && Math.max(peer.longestFaultMs, next.longestFaultMs) <= survivesMs
+      const longestMs = faults.longestMs(peer, next)
+      const isToLive = peer.hasKept(next) && longestMs <= survivesMs
+      if (isToLive) mustLive += 1
       try {
-        const lives = await inTime(peer.probeKept(), noticedMs, `the stream that ${peer.name} keeps`)
-        if (!lives && mustLive) violations.push(`the stream from ${peer.name} to ${next.name} broke`)
-        if (!lives) await peer.keep(next)
+        const failure = await peer.probeKept(noticedMs)
+        if (failure === null) return
+        if (isToLive)
+          violations.push(
+            `the stream from ${peer.name} to ${next.name} broke: ${failure}, faults of ${longestMs.toFixed(0)} ms`,
+          )
+        await peer.keep(next)
       } catch (thrown) {
         violations.push(messageOf(thrown))
       }
     }),
   )
-  for (const peer of peers) peer.longestFaultMs = 0
-  return settledMs
+  faults.forget()
+  return { settledMs, mustLive, violations }
 }
 
-async function memories(peers: readonly SoakPeer[]): Promise<ReadonlyMap<string, number>> {
-  return new Map(
-    await Promise.all(peers.map(async (peer) => [peer.process, await peer.memoryBytes()] as const)),
-  )
-}
-
-/** Of the processes that were there from the beginning to the end. */
-function reportMemory(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
-  const growth = [...after].flatMap(([process, bytes]) => {
-    const first = before.get(process)
-    return first === undefined ? [] : [(bytes / first - 1) * 100]
-  })
-  const [median, most] = [0.5, 1].map((share) => quantile(growth, share).toFixed(1))
-  console.log(`memory of ${growth.length} processes: ${median} % more, ${most} % at most`)
+/** Whom this one dials, so that each pair has one that does: those up to half way round, this way or that. */
+function othersOf<T>(all: readonly T[], index: number, round: number): T[] {
+  const others: T[] = []
+  for (let step = 1; step <= all.length / 2; step += 1) {
+    if (step === all.length / 2 && index >= step) continue
+    const other = all[(index + (round % 2 === 0 ? step : all.length - step)) % all.length]
+    if (other !== undefined) others.push(other)
+  }
+  return others
 }

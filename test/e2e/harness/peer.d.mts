@@ -23,6 +23,11 @@ export interface DrivenPeer {
    * end and has a last word after it: as much again, a megabyte at most. Resolves once the connection is released.
    */
   exchange(connection: number, options: { bytes: number; endsFirst: boolean }): Promise<Exchange>
+  /** Dials, exchanges as {@link exchange} does, and keeps nothing. */
+  talk(address: string, options: { bytes: number; endsFirst: boolean }): Promise<Exchange>
+  /** With who echoes: `bytes` random bytes there and back again and again, so many milliseconds apart. */
+  converse(connection: number, options: { bytes: number; everyMs: number }): Promise<void>
+  conversed(connection: number): Promise<Conversation>
   /** Writes up to `bytes` and tells meanwhile by {@link offered} how far it has come. */
   offer(connection: number, bytes: number): Promise<void>
   offered(connection: number): Promise<number>
@@ -31,6 +36,8 @@ export interface DrivenPeer {
   /** Reads to the end; the code of the error that it ended with, or 'end'. */
   ending(connection: number): Promise<string>
   abort(connection: number): Promise<void>
+  /** Aborts it, and keeps nothing of it. */
+  forget(connection: number): Promise<void>
   /** What the process has in memory. Node only. */
   memory(): Promise<Memory>
 }
@@ -40,6 +47,13 @@ export interface Description {
   readonly remote: string
   /** null where there are no paths. */
   readonly path: Path | null
+}
+
+export interface Conversation {
+  /** How often the bytes came back as they were sent. */
+  readonly rounds: number
+  /** Why there are no more: an error's code, or what was wrong with the bytes. */
+  readonly failure: string | null
 }
 
 export interface Exchange {

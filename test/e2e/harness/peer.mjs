@@ -6,6 +6,7 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, measure
   const ms = MultiServer(stacks)
   const connections = []
   const offered = new Map()
+  const conversations = new Map()
   const arrived = []
   const waiting = []
 
@@ -40,6 +41,15 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, measure
       }),
     key: () => toHex(publicKey),
     exchange: (number, options) => exchange(connections[number], options, createHash),
+    talk: async (address, options) => exchange(await ms.client(address), options, createHash),
+    converse(number, options) {
+      const conversation = { rounds: 0, failure: null }
+      conversations.set(number, conversation)
+      converse(connections[number], conversation, options).catch(({ code, message }) => {
+        conversation.failure = code ?? message
+      })
+    },
+    conversed: (number) => conversations.get(number),
     offer(number, bytes) {
       offered.set(number, 0)
       const count = (written) => offered.set(number, offered.get(number) + written)
@@ -60,6 +70,12 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, measure
       }
     },
     abort: (number) => connections[number].abort(),
+    forget(number) {
+      connections[number].abort()
+      connections[number] = undefined
+      conversations.delete(number)
+      offered.delete(number)
+    },
     memory: () => measureMemory(),
   }
 
@@ -104,6 +120,21 @@ async function exchange(connection, { bytes, endsFirst }, createHash) {
   await reading
   await connection.closed
   return { sentSha256: toHex(sent.digest()), receivedSha256: toHex(received.digest()), receivedBytes }
+}
+
+async function converse(connection, conversation, { bytes, everyMs }) {
+  for (;;) {
+    const said = crypto.getRandomValues(new Uint8Array(bytes))
+    await connection.write(said)
+    for (let rest = said; rest.length > 0;) {
+      const heard = await connection.read()
+      if (heard === null) throw new Error('the conversation was ended')
+      if (heard.some((byte, index) => byte !== rest[index])) throw new Error('other bytes came back')
+      rest = rest.subarray(heard.length)
+    }
+    conversation.rounds += 1
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
 }
 
 async function writeRandom(connection, bytes, onWritten) {
