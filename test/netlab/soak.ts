@@ -21,6 +21,8 @@ const stormMs = 60_000
 const betweenFaultsMs = 40_000
 /** All pairs talk this long after the last fault has ended. */
 const wellAgainMs = 60_000
+/** More would only wait for two processors, and ask more often meanwhile whether the way is there. */
+const dialsAtOnce = 12
 /** For each dial, however late: another may have taken the time. */
 const leastMs = 10_000
 /** A stream whose far side is gone has an error by then; what has neither that nor bytes hangs. */
@@ -134,15 +136,15 @@ async function calm(
   const violations: string[] = []
   let mustLive = 0
   const startedAt = performance.now()
-  await Promise.all(
-    peers.map(async (peer, index) => {
-      for (const other of othersOf(peers, index, round)) {
-        const leftMs = Math.max(leastMs, wellAgainMs - (performance.now() - startedAt))
-        const reaching = inTime(peer.reach(other, leftMs), leftMs + leastMs, `${peer.name} to ${other.name}`)
-        await reaching.catch((thrown: unknown) => violations.push(messageOf(thrown)))
-      }
-    }),
-  )
+  const pairs = pairsOf(peers, round).values()
+  const reachNext = async () => {
+    for (const [peer, other] of pairs) {
+      const leftMs = Math.max(leastMs, wellAgainMs - (performance.now() - startedAt))
+      const reaching = inTime(peer.reach(other, leftMs), leftMs + leastMs, `${peer.name} to ${other.name}`)
+      await reaching.catch((thrown: unknown) => violations.push(messageOf(thrown)))
+    }
+  }
+  await Promise.all(Array.from({ length: dialsAtOnce }, reachNext))
   const settledMs = performance.now() - startedAt
   await Promise.all(
     peers.map(async (peer, index) => {
@@ -167,13 +169,12 @@ async function calm(
   return { settledMs, mustLive, violations }
 }
 
-/** Whom this one dials, so that each pair has one that does: those up to half way round, this way or that. */
-function othersOf<T>(all: readonly T[], index: number, round: number): T[] {
-  const others: T[] = []
-  for (let step = 1; step <= all.length / 2; step += 1) {
-    if (step === all.length / 2 && index >= step) continue
-    const other = all[(index + (round % 2 === 0 ? step : all.length - step)) % all.length]
-    if (other !== undefined) others.push(other)
-  }
-  return others
+/** Each pair once, the one that dials first: everyone with the next, then with the one after it. */
+function pairsOf<T>(all: readonly T[], round: number): (readonly [T, T])[] {
+  const pairs = all.flatMap((one, index) =>
+    all.slice(index + 1).map((other, ahead) => ({ pair: [one, other] as const, ahead })),
+  )
+  return pairs
+    .toSorted((a, b) => a.ahead - b.ahead)
+    .map(({ pair: [one, other] }) => (round % 2 === 0 ? [one, other] : [other, one]))
 }
