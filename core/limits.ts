@@ -140,7 +140,7 @@ export const limits = {
     paths: 4,
     /** How long the client leaves a worse path beside a better one, so that what is under way there arrives. */
     worseCloseMs: 5_000,
-    /** From the end of a data channel here to the far side's word that it knows: a round trip, or nobody is there. */
+    /** For the far side's bye, or its word that it knows of the channel's end: a round trip each, or nobody is there. */
     channelCloseMs: 1_000,
     /** Where no message has come or left for this long, none is on its way, and none is being answered. */
     quietMs: 50,

@@ -99,20 +99,24 @@ async function introduceOver(
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     channel.introduce(serverKey)
+    channel.introduced.then(
+      () => onProgress?.('introduced'),
+      () => undefined,
+    )
+    const sdp = await link.description
     const relay = client.mayRelay() ? options.relay : 'never'
     // Bytes that a known session kept may be many: they wait for a path that carries them.
     const early = relay === 'first' && !resume ? makeSignalPath(channel, signals) : undefined
-    channel.introduced.then(
-      () => {
-        onProgress?.('introduced')
-        // Where the answer takes its time, there is time to gather.
-        early?.lead()
-      },
-      () => undefined,
-    )
     const gather = () => gatherWith(channel.introduced)
     if (early === undefined) gather()
-    else void early.headStart.then(gather)
+    else {
+      // Where the answer takes its time, there is time to gather.
+      channel.introduced.then(
+        () => early.lead(),
+        () => undefined,
+      )
+      void early.headStart.then(gather)
+    }
     const isEarly = early !== undefined
     const offer: Offer = {
       kind: 'offer',
@@ -123,7 +127,7 @@ async function introduceOver(
       early: isEarly,
       split: isEarly,
       bye: true,
-      sdp: await link.description,
+      sdp,
     }
     channel.sendSignal(await signals.seal(offer))
     const reply = await signals.open(await channel.nextSignal())

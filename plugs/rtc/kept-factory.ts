@@ -31,7 +31,7 @@ export class KeptFactory {
     })
   }
 
-  /** A connection is about to be made; it is closed when the returned function is called. */
+  /** A connection has been made; it is closed when the returned function is called. */
   connect(): () => void {
     this.#connections += 1
     clearTimeout(this.#timer)

@@ -1,9 +1,9 @@
 import type Peer from 'simple-peer/simplepeer.min.js'
-import { equalBytes, view } from '../../core/bytes.ts'
+import { copy, equalBytes, view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { timeStages } from '../../core/stage-times.ts'
-import { factory } from '#wrtc'
+import { factory, stalls } from '#wrtc'
 import { byeMessage } from './frames.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
@@ -30,6 +30,8 @@ export interface WebRtcLinkOptions {
 export type LinkStage = Exclude<PathStage, 'relay'>
 
 const { channelCloseMs, quietMs } = limits.session
+
+const openingStates: ReadonlySet<RTCIceConnectionState> = new Set(['checking', 'connected', 'completed'])
 
 /** WebRTC connections of this process: each costs threads and sockets that only the process as a whole can bound. */
 let connections = 0
@@ -61,6 +63,9 @@ export class WebRtcLink {
   #hasHeardBye = false
   /** From then on nobody is waited for, by the clock of performance.now(). */
   #closeAt = Infinity
+  /** What is handed over after this process has stood still. */
+  #held: Bytes[] = []
+  #holdTimer: ReturnType<typeof setTimeout> | undefined
   #closeTimer: ReturnType<typeof setTimeout> | undefined
   /** When the last message came or left, or the channel opened: what came is about to be answered, with HELLO first. */
   #busyAt = -Infinity
@@ -81,8 +86,8 @@ export class WebRtcLink {
       },
     })
     this.#kept = kept
-    const letGo = factory.connect()
     const peer = createPeer(options, kept.webRtc)
+    const stops = [factory.connect(), stalls.watch()]
     connections += 1
     this.#peer = peer
     const early = this.#early
@@ -99,7 +104,8 @@ export class WebRtcLink {
     this.closed = new Promise((resolve) => {
       peer.once('close', () => {
         connections -= 1
-        letGo()
+        for (const stop of stops) stop()
+        clearTimeout(this.#holdTimer)
         clearTimeout(this.#closeTimer)
         early.close()
         resolve()
@@ -141,7 +147,7 @@ export class WebRtcLink {
     this.#peerMessageBytes = maxMessageSize(sdp)
     this.#peerSaysBye = says.bye
     this.#stages = timeStages(this.#onStage)
-    if (!this.#initiator) return this.#signal({ type: 'offer', sdp })
+    if (!this.#initiator) return this.#signal({ type: 'offer', sdp: begunByOfferer(sdp) })
     // Gathering, and with it what an answer needs, may still wait for its servers.
     void this.#isOffered.then(() => this.#signal({ type: 'answer', sdp }))
   }
@@ -154,8 +160,8 @@ export class WebRtcLink {
 
   /**
    * Whoever sends with wrtc when the connection ends may crash. So this side says that it sends no more, and waits until the
-   * far side has said so. Then the data channel goes, and the rest once the far side knows. Nobody is waited for longer than a
-   * second, and what is still queued then is lost.
+   * far side has said so. Then the data channel goes, and the rest once the far side knows. For its bye it has a second; what is
+   * still queued then is lost.
    */
   close(how?: { atOnce: boolean }): void {
     if (how?.atOnce === true) return void this.#peer.destroy()
@@ -177,9 +183,9 @@ export class WebRtcLink {
       if (!this.#peerSaysBye) waitsUntil = Math.min(this.#busyAt + quietMs, waitsUntil)
       if (this.#hasHeardBye || performance.now() >= waitsUntil) return this.#closeChannel(channel)
     } else {
-      // The far side's may be open before mine, and it sends then.
-      const ice = this.#kept.connection()?.iceConnectionState
-      const isOpening = channel?.readyState === 'connecting' && (ice === 'connected' || ice === 'completed')
+      // The far side's may be open before mine, and it sends then. That mine has a way I may hear later than all that follows.
+      const ice = this.#kept.connection()?.iceConnectionState ?? 'new'
+      const isOpening = channel?.readyState === 'connecting' && openingStates.has(ice)
       if (!isOpening || performance.now() >= waitsUntil) return void this.#peer.destroy()
     }
     this.#closeTimer = setTimeout(() => this.#leave(), waitsUntil - performance.now())
@@ -193,9 +199,13 @@ export class WebRtcLink {
   #hearBye(): void {
     if (this.#hasHeardBye) return
     this.#hasHeardBye = true
-    this.#early.close()
-    if (this.#isLeaving) this.#leave()
-    else this.close()
+    if (this.#isLeaving) return this.#leave()
+    // Who is about to take the path is told by it what came before.
+    const end = () => {
+      this.#early.close()
+      this.close()
+    }
+    this.opened.then(end, () => undefined)
   }
 
   #closeChannel(channel: RTCDataChannel): void {
@@ -205,8 +215,19 @@ export class WebRtcLink {
     channel.close()
   }
 
+  /** Where other threads may still be hearing that the far side is gone, they are given time to: see {@link close}. */
   #hand(message: Bytes): void {
     this.#busyAt = performance.now()
+    const waitMs = stalls.settlesInMs
+    if (waitMs === 0 && this.#held.length === 0) return this.#send(message)
+    this.#held.push(copy(message))
+    this.#holdTimer ??= setTimeout(() => {
+      this.#holdTimer = undefined
+      for (const each of this.#held.splice(0)) this.#send(each)
+    }, waitMs)
+  }
+
+  #send(message: Bytes): void {
     try {
       this.#peer.send(message)
     } catch {
@@ -266,6 +287,14 @@ export class WebRtcLink {
       closed: this.closed,
     }
   }
+}
+
+/**
+ * The side that offered begins DTLS, where it leaves that open: the other one's candidates come with the answer, its own go out
+ * then, so it has a way half a round trip earlier.
+ */
+function begunByOfferer(offer: string): string {
+  return offer.replace('a=setup:actpass', 'a=setup:active')
 }
 
 /** @throws RTC_LIMIT when this process has as many connections as it may */

@@ -3,8 +3,9 @@ import type { PageListeners, WebRtc } from './wrtc.ts'
 
 export type { PageListeners, WebRtc } from './wrtc.ts'
 
-/** A browser sees to that. */
+/** A browser sees to these. */
 export const factory = { listen: () => nothing, connect: () => nothing }
+export const stalls = { watch: () => nothing, settlesInMs: 0 }
 
 /** Calls back on what befalls the page; the returned function stops that. */
 export function watchPage({ onHide, onWake }: PageListeners): () => void {

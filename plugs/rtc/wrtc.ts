@@ -1,6 +1,7 @@
 import { MultiserverError } from '../../core/errors.ts'
 import { KeptFactory } from './kept-factory.ts'
 import { MachineWatch } from './machine-watch.ts'
+import { StallWatch } from './stall-watch.ts'
 
 /** The parts of WebRTC that simple-peer needs; a browser's, or those of the package wrtc. */
 export interface WebRtc {
@@ -22,6 +23,9 @@ const machine = new MachineWatch()
 let loaded: WebRtc | undefined
 /** Of this process, for the package's own WebRTC: a user's may be of another kind. */
 export const factory = new KeptFactory(() => loaded && new loaded.RTCPeerConnection())
+
+/** Of this process. */
+export const stalls = new StallWatch()
 
 /** Calls back on what befalls the page or the machine; the returned function stops that. */
 export function watchPage({ onWake }: PageListeners): () => void {

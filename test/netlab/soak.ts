@@ -50,6 +50,7 @@ export async function runSoak(options: SoakOptions): Promise<boolean> {
     const settle = () => calm(peers, settledMs.length, faults, options)
     const note = (told: Calm) => {
       settledMs.push(told.settledMs)
+      for (const violation of told.violations) console.log(violation)
       violations.push(...told.violations)
       return told
     }
@@ -58,8 +59,8 @@ export async function runSoak(options: SoakOptions): Promise<boolean> {
     let before: AllHoldings | undefined
     do {
       const trying = tryPairs(peers, random)
-      const faultCount = await storm(faults, random, options.peers)
-      const tries = trying.stop()
+      const faultCount = await storm(faults, random, options.peers).finally(trying.stop)
+      const { tries } = trying
       const { settledMs: ms, mustLive } = note(await settle())
       violations.push(...(await Promise.all(tries)).flat())
       console.log(
@@ -96,7 +97,10 @@ async function storm(faults: Faults, random: Random, peers: number): Promise<num
 }
 
 /** Dials that may fail, for who is reachable in a storm nobody knows; but each comes to an end, or is a violation. */
-function tryPairs(peers: readonly SoakPeer[], random: Random): { stop(): Promise<string[]>[] } {
+function tryPairs(
+  peers: readonly SoakPeer[],
+  random: Random,
+): { tries: Promise<string[]>[]; stop: () => void } {
   const tryOne = async (): Promise<string[]> => {
     const [peer, other] = [random.pick(peers), random.pick(peers)]
     try {
@@ -108,12 +112,7 @@ function tryPairs(peers: readonly SoakPeer[], random: Random): { stop(): Promise
   }
   const tries: Promise<string[]>[] = []
   const timer = setInterval(() => tries.push(tryOne()), triesEveryMs)
-  return {
-    stop() {
-      clearInterval(timer)
-      return tries
-    },
-  }
+  return { tries, stop: () => clearInterval(timer) }
 }
 
 function ignore(): void {}

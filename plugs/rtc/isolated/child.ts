@@ -37,8 +37,8 @@ function open(id: number, configuration: RTCConfiguration | undefined): void {
 /** A connection and its channel. */
 class Link {
   readonly #id: number
-  readonly #letGo = factory.connect()
   readonly #connection: RTCPeerConnection
+  readonly #letGo: () => void
   #channel: RTCDataChannel | undefined
   #takenBytes = 0
   #toldBytes = 0
@@ -48,6 +48,7 @@ class Link {
   constructor(id: number, configuration: RTCConfiguration | undefined, { RTCPeerConnection }: WebRtc) {
     this.#id = id
     this.#connection = new RTCPeerConnection(configuration)
+    this.#letGo = factory.connect()
     for (const event of stateEvents) {
       this.#connection.addEventListener(event, () =>
         this.#tell({ type: 'state', event, states: this.#states() }),

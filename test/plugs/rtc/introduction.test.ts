@@ -397,7 +397,8 @@ describe('a server peer at a real hub', () => {
     const { channel, signals, answered } = introduce(socket, { sdp: await link.description })
     const answer = await answered
     if (answer.kind !== 'answer') throw new Error(`it said ${answer.kind}`)
-    link.accept(answer.sdp ?? '', { bye: answer.bye === true })
+    expect(answer.bye).toBe(true)
+    link.accept(answer.sdp ?? '', { bye: true })
     links.push(link)
     return { socket, channel, signals, link }
   }
@@ -412,7 +413,8 @@ describe('a client', () => {
       async (signals, peer, introduced) => {
         const link = new HandLink(false)
         const { sdp: offered, bye } = (await signals.open(await nextSignal(peer, 0))) as Offer
-        link.accept(offered, { bye: bye === true })
+        expect(bye).toBe(true)
+        link.accept(offered, { bye: true })
         const sdp = await link.description
         const answer = { kind: 'answer', sdp, relayKey: new Uint8Array(32) } as const
         const say = async (signal: ServerSignal) =>

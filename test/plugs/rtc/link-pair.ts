@@ -13,8 +13,8 @@ interface OpenLink extends MadeLink {
 }
 
 interface PairOptions {
-  /** Whether both are told that the other says it. @default true */
-  readonly bye?: boolean
+  /** Whether each is told that the other says it. @default true, true */
+  readonly bye?: { readonly near: boolean; readonly far: boolean }
   readonly onNearStage?: (stage: LinkStage) => void
 }
 
@@ -26,7 +26,7 @@ export async function linkPair(options: PairOptions = {}) {
 }
 
 /** Two connections that have not been described to each other. */
-export function makePair({ bye = true, onNearStage = () => undefined }: PairOptions) {
+export function makePair({ bye = { near: true, far: true }, onNearStage = () => undefined }: PairOptions) {
   const [nearWebRtc, farWebRtc] = [countingWebRtc(), countingWebRtc()]
   const near = makeLink(true, nearWebRtc.webRtc, onNearStage, () => far.link)
   const far = makeLink(
@@ -36,8 +36,8 @@ export function makePair({ bye = true, onNearStage = () => undefined }: PairOpti
     () => near.link,
   )
   async function describe(): Promise<void> {
-    far.link.accept(await near.link.description, { bye })
-    near.link.accept(await far.link.description, { bye })
+    far.link.accept(await near.link.description, { bye: bye.far })
+    near.link.accept(await far.link.description, { bye: bye.near })
   }
   return { near, far, describe, nearWebRtc, farWebRtc }
 }

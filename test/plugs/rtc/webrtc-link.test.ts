@@ -61,30 +61,74 @@ describe('WebRtcLink', () => {
     await Promise.all([near.link.closed, far.link.closed])
   })
 
-  it('says bye and then nothing, and is closed only once the far side has said it too', async () => {
+  it('lets the side begin DTLS that offered, and so has a way first', async () => {
+    const { near, far } = await linkPair()
+    expect(await near.link.description).toContain('a=setup:actpass')
+    expect(await far.link.description).toContain('a=setup:passive')
+    near.link.close()
+    await Promise.all([near.link.closed, far.link.closed])
+  })
+
+  it('says bye and then nothing, and each is closed only once the other has said it', async () => {
     const before = resources()
     const { near, far, nearWebRtc, farWebRtc } = await linkPair()
-    const sent: string[] = []
-    const log = ({ channels: [channel] }: typeof nearWebRtc, side: string) => {
+    const log: string[] = []
+    const tell = ({ channels: [channel], connections: [connection] }: typeof nearWebRtc, side: string) => {
       const send = channel?.send.bind(channel) as (message: Uint8Array<ArrayBuffer>) => void
-      Object.assign(channel ?? {}, {
-        send(message: Uint8Array<ArrayBuffer>) {
-          sent.push(`${side} ${message.join()}, near is ${nearWebRtc.channels[0]?.readyState}`)
+      const close = connection?.close.bind(connection)
+      Object.defineProperty(channel, 'send', {
+        value(message: Uint8Array<ArrayBuffer>) {
+          log.push(`${side} says ${message.join()}`)
           send(message)
         },
       })
+      Object.defineProperty(connection, 'close', {
+        value() {
+          log.push(`${side} closes`)
+          close?.()
+        },
+      })
+      channel?.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer>) =>
+        log.push(`${side} hears ${new Uint8Array(data).join()}`),
+      )
     }
-    log(nearWebRtc, 'near')
-    log(farWebRtc, 'far')
-    const lost = new Promise<void>((resolve) => far.path.start({ ...ignored, onClose: resolve }))
+    tell(nearWebRtc, 'near')
+    tell(farWebRtc, 'far')
+    const lost = new Promise<void>((resolve) => {
+      // As a session does.
+      const onClose = () => {
+        far.path.close()
+        resolve()
+      }
+      far.path.start({ ...ignored, onClose })
+    })
     near.path.close()
     expect(() => near.path.send(new Uint8Array(1))).not.toThrow()
     far.path.send(Uint8Array.of(1, 2))
     await lost
     far.path.send(Uint8Array.of(3))
     await Promise.all([near.link.closed, far.link.closed])
-    expect(sent).toEqual(['near 7, near is open', 'far 1,2, near is open', 'far 7, near is open'])
+    expect(log.filter((line) => line.includes('says'))).toEqual(['near says 7', 'far says 1,2', 'far says 7'])
+    expect(log.indexOf('near closes')).toBeGreaterThan(log.indexOf('near hears 7'))
+    expect(log.indexOf('far closes')).toBeGreaterThan(log.indexOf('near hears 7'))
     await untilOnly(before)
+  })
+
+  it('hands over what came before the bye, although the path was not taken yet', async () => {
+    const { near, far, describe: introduce } = makePair({})
+    await introduce()
+    const path = await near.link.opened
+    path.send(Uint8Array.of(1))
+    path.close()
+    const heard: string[] = []
+    const farPath = await far.link.opened
+    await far.link.closed
+    farPath.start({
+      ...ignored,
+      onMessage: (message) => heard.push(message.join()),
+      onClose: () => heard.push('closed'),
+    })
+    expect(heard).toEqual(['1', 'closed'])
   })
 
   it('is not closed while its channel opens, for the far side may send already', async () => {
@@ -110,7 +154,7 @@ describe('WebRtcLink', () => {
   describe('with a far side that says no bye', () => {
     it('ends its data channel before all else', async () => {
       const before = resources()
-      const { near, far, nearWebRtc, farWebRtc } = await linkPair({ bye: false })
+      const { near, far, nearWebRtc, farWebRtc } = await linkPair({ bye: { near: false, far: false } })
       const states = [nearWebRtc, farWebRtc].map(
         ({ channels, connections }) =>
           new Promise((resolve) =>
@@ -134,7 +178,7 @@ describe('WebRtcLink', () => {
     ])('does so %s', async (_when, laterMs, isOpen) => {
       const now = performance.now()
       const clock = vi.spyOn(performance, 'now').mockReturnValue(now)
-      const { near, far, nearWebRtc } = await linkPair({ bye: false })
+      const { near, far, nearWebRtc } = await linkPair({ bye: { near: false, far: false } })
       const heard = new Promise((resolve) => near.path.start({ ...ignored, onMessage: resolve }))
       far.path.send(new Uint8Array(100))
       await heard
@@ -147,9 +191,12 @@ describe('WebRtcLink', () => {
     })
   })
 
-  it('is released although the far side does not say that it knows', async () => {
+  it.each([
+    ['say bye', { near: true, far: false }],
+    ['say that it knows', { near: false, far: false }],
+  ])('is released although the far side does not %s', async (_what, bye) => {
     const before = resources()
-    const { near, far, nearWebRtc } = await linkPair({ bye: false })
+    const { near, far, nearWebRtc } = await linkPair({ bye })
     const [channel] = nearWebRtc.channels
     Object.defineProperty(channel, 'close', { value: () => undefined })
     near.link.close()
