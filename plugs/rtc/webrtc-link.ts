@@ -147,7 +147,7 @@ export class WebRtcLink {
     this.#peerMessageBytes = maxMessageSize(sdp)
     this.#peerSaysBye = says.bye
     this.#stages = timeStages(this.#onStage)
-    if (!this.#initiator) return this.#signal({ type: 'offer', sdp: begunByOfferer(sdp) })
+    if (!this.#initiator) return this.#signal({ type: 'offer', sdp })
     // Gathering, and with it what an answer needs, may still wait for its servers.
     void this.#isOffered.then(() => this.#signal({ type: 'answer', sdp }))
   }
@@ -287,14 +287,6 @@ export class WebRtcLink {
       closed: this.closed,
     }
   }
-}
-
-/**
- * The side that offered begins DTLS, where it leaves that open: the other one's candidates come with the answer, its own go out
- * then, so it has a way half a round trip earlier.
- */
-function begunByOfferer(offer: string): string {
-  return offer.replace('a=setup:actpass', 'a=setup:active')
 }
 
 /** @throws RTC_LIMIT when this process has as many connections as it may */
