@@ -140,8 +140,11 @@ export const limits = {
     paths: 4,
     /** How long the client leaves a worse path beside a better one, so that what is under way there arrives. */
     worseCloseMs: 5_000,
-    /** For the far side's bye, or its word that it knows of the channel's end: a round trip each, or nobody is there. */
-    channelCloseMs: 1_000,
+    /**
+     * For the far side's bye, or its word that it knows of the channel's end: a round trip each, or nobody is there. On a machine with
+     * twenty processes at work a turn may take a second.
+     */
+    channelCloseMs: 2_000,
     /** Where no message has come or left for this long, none is on its way, and none is being answered. */
     quietMs: 50,
     /** Kept of a path that is open before the session has taken it: HELLO, and a little more. What is over shows as a gap. */

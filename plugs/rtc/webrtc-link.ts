@@ -1,15 +1,16 @@
 import type Peer from 'simple-peer/simplepeer.min.js'
-import { copy, equalBytes, view } from '../../core/bytes.ts'
+import { equalBytes, view } from '../../core/bytes.ts'
 import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { timeStages } from '../../core/stage-times.ts'
-import { factory, stalls } from '#wrtc'
+import { factory } from '#wrtc'
 import { byeMessage } from './frames.ts'
 import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
 import { createPeer, keepConnection, type KeptConnection } from './kept-connection.ts'
 import { QueueLook } from './queue-look.ts'
 import { maxMessageSize, rebuildSdp } from './sdp.ts'
+import { SteadySender } from './steady-sender.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes, PathStage } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
@@ -30,8 +31,6 @@ export interface WebRtcLinkOptions {
 export type LinkStage = Exclude<PathStage, 'relay'>
 
 const { channelCloseMs, quietMs } = limits.session
-
-const openingStates: ReadonlySet<RTCIceConnectionState> = new Set(['checking', 'connected', 'completed'])
 
 /** WebRTC connections of this process: each costs threads and sockets that only the process as a whole can bound. */
 let connections = 0
@@ -55,6 +54,7 @@ export class WebRtcLink {
   /** My offer is set: an answer may be. */
   readonly #isOffered: Promise<void>
   readonly #early = new EarlyMessages()
+  readonly #sender: SteadySender
   #peerMessageBytes = 0
   #peerSaysBye = false
   /** This side sends nothing any more. */
@@ -63,9 +63,6 @@ export class WebRtcLink {
   #hasHeardBye = false
   /** From then on nobody is waited for, by the clock of performance.now(). */
   #closeAt = Infinity
-  /** What is handed over after this process has stood still. */
-  #held: Bytes[] = []
-  #holdTimer: ReturnType<typeof setTimeout> | undefined
   #closeTimer: ReturnType<typeof setTimeout> | undefined
   /** When the last message came or left, or the channel opened: what came is about to be answered, with HELLO first. */
   #busyAt = -Infinity
@@ -87,7 +84,14 @@ export class WebRtcLink {
     })
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
-    const stops = [factory.connect(), stalls.watch()]
+    this.#sender = new SteadySender((message) => {
+      try {
+        peer.send(message)
+      } catch {
+        peer.destroy()
+      }
+    })
+    const letGo = factory.connect()
     connections += 1
     this.#peer = peer
     const early = this.#early
@@ -104,8 +108,8 @@ export class WebRtcLink {
     this.closed = new Promise((resolve) => {
       peer.once('close', () => {
         connections -= 1
-        for (const stop of stops) stop()
-        clearTimeout(this.#holdTimer)
+        letGo()
+        this.#sender.stop()
         clearTimeout(this.#closeTimer)
         early.close()
         resolve()
@@ -160,8 +164,8 @@ export class WebRtcLink {
 
   /**
    * Whoever sends with wrtc when the connection ends may crash. So this side says that it sends no more, and waits until the
-   * far side has said so. Then the data channel goes, and the rest once the far side knows. For its bye it has a second; what is
-   * still queued then is lost.
+   * far side has said so. Then the data channel goes, and the rest once the far side knows. For its bye it has two seconds; what
+   * is still queued then is lost.
    */
   close(how?: { atOnce: boolean }): void {
     if (how?.atOnce === true) return void this.#peer.destroy()
@@ -183,9 +187,9 @@ export class WebRtcLink {
       if (!this.#peerSaysBye) waitsUntil = Math.min(this.#busyAt + quietMs, waitsUntil)
       if (this.#hasHeardBye || performance.now() >= waitsUntil) return this.#closeChannel(channel)
     } else {
-      // The far side's may be open before mine, and it sends then. That mine has a way I may hear later than all that follows.
-      const ice = this.#kept.connection()?.iceConnectionState ?? 'new'
-      const isOpening = channel?.readyState === 'connecting' && openingStates.has(ice)
+      // The far side's may be open before mine, and it sends then. Without a way there is no such hurry: DTLS takes two of us.
+      const ice = this.#kept.connection()?.iceConnectionState
+      const isOpening = channel?.readyState === 'connecting' && (ice === 'connected' || ice === 'completed')
       if (!isOpening || performance.now() >= waitsUntil) return void this.#peer.destroy()
     }
     this.#closeTimer = setTimeout(() => this.#leave(), waitsUntil - performance.now())
@@ -193,7 +197,7 @@ export class WebRtcLink {
 
   #sayBye(): void {
     this.#hasSaidBye = true
-    this.#hand(byeMessage)
+    this.#send(byeMessage)
   }
 
   #hearBye(): void {
@@ -215,24 +219,9 @@ export class WebRtcLink {
     channel.close()
   }
 
-  /** Where other threads may still be hearing that the far side is gone, they are given time to: see {@link close}. */
-  #hand(message: Bytes): void {
-    this.#busyAt = performance.now()
-    const waitMs = stalls.settlesInMs
-    if (waitMs === 0 && this.#held.length === 0) return this.#send(message)
-    this.#held.push(copy(message))
-    this.#holdTimer ??= setTimeout(() => {
-      this.#holdTimer = undefined
-      for (const each of this.#held.splice(0)) this.#send(each)
-    }, waitMs)
-  }
-
   #send(message: Bytes): void {
-    try {
-      this.#peer.send(message)
-    } catch {
-      this.#peer.destroy()
-    }
+    this.#busyAt = performance.now()
+    this.#sender.send(message)
   }
 
   /** WebRTC tells of one thread's stage and of another's: what must have been is taken to be. */
@@ -277,7 +266,7 @@ export class WebRtcLink {
       send: (frame) => {
         if (this.#isLeaving) return
         look.add(frame.length)
-        this.#hand(frame)
+        this.#send(frame)
       },
       start(handlers) {
         kept.channel()?.addEventListener('bufferedamountlow', () => early.drain())
