@@ -19,6 +19,14 @@ export function maxMessageSize(sdp: string): number {
   return size === null ? 65_536 : Number(size) || Number.POSITIVE_INFINITY
 }
 
+/**
+ * The side that offered is to begin DTLS, where it leaves that open. It has a way half a round trip before the other, as its checks
+ * go out when the answer comes, and whoever begins is the first whose channel opens.
+ */
+export function begunByOfferer(offer: string): string {
+  return offer.replace('a=setup:actpass', 'a=setup:active')
+}
+
 interface Description {
   readonly ufrag: string
   readonly password: string

@@ -9,7 +9,7 @@ import { describePair, watchPair, type PairFacts } from './candidate-pair.ts'
 import { EarlyMessages } from './early-messages.ts'
 import { createPeer, keepConnection, type KeptConnection } from './kept-connection.ts'
 import { QueueLook } from './queue-look.ts'
-import { maxMessageSize, rebuildSdp } from './sdp.ts'
+import { begunByOfferer, maxMessageSize, rebuildSdp } from './sdp.ts'
 import { SteadySender } from './steady-sender.ts'
 import type { IceServer } from '../../core/hub-protocol.ts'
 import type { Bytes, PathStage } from '../../core/types.ts'
@@ -84,13 +84,14 @@ export class WebRtcLink {
     })
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
-    this.#sender = new SteadySender((message) => {
+    const send = (message: Bytes) => {
       try {
         peer.send(message)
       } catch {
         peer.destroy()
       }
-    })
+    }
+    this.#sender = new SteadySender(send, { waits: !options.initiator })
     const letGo = factory.connect()
     connections += 1
     this.#peer = peer
@@ -102,8 +103,11 @@ export class WebRtcLink {
       this.#busyAt = performance.now()
       // Text is no frame: an empty message is refused as such.
       const bytes = typeof message === 'string' ? new Uint8Array(0) : view(message)
-      if (this.#peerSaysBye && equalBytes(bytes, byeMessage)) this.#hearBye()
-      else early.deliver(bytes)
+      const isBye = this.#peerSaysBye && equalBytes(bytes, byeMessage)
+      this.#sender.begin()
+      if (isBye) return this.#hearBye()
+      early.deliver(bytes)
+      if (this.#isLeaving && !this.#hasSaidBye) this.#leave()
     })
     this.closed = new Promise((resolve) => {
       peer.once('close', () => {
@@ -151,7 +155,7 @@ export class WebRtcLink {
     this.#peerMessageBytes = maxMessageSize(sdp)
     this.#peerSaysBye = says.bye
     this.#stages = timeStages(this.#onStage)
-    if (!this.#initiator) return this.#signal({ type: 'offer', sdp })
+    if (!this.#initiator) return this.#signal({ type: 'offer', sdp: begunByOfferer(sdp) })
     // Gathering, and with it what an answer needs, may still wait for its servers.
     void this.#isOffered.then(() => this.#signal({ type: 'answer', sdp }))
   }
@@ -165,7 +169,8 @@ export class WebRtcLink {
   /**
    * Whoever sends with wrtc when the connection ends may crash. So this side says that it sends no more, and waits until the
    * far side has said so. Then the data channel goes, and the rest once the far side knows. For its bye it has two seconds; what
-   * is still queued then is lost.
+   * is still queued then is lost. The side that answered sends nothing before it has heard something: a connection that the
+   * other gives up while its channel opens is not sent into.
    */
   close(how?: { atOnce: boolean }): void {
     if (how?.atOnce === true) return void this.#peer.destroy()
@@ -175,24 +180,28 @@ export class WebRtcLink {
     this.#leave()
   }
 
-  /** As far as it goes now; again when the channel opens, when the far side says bye, and in time. */
+  /** As far as it goes now; again when the channel opens, when something comes, and in time. */
   #leave(): void {
     clearTimeout(this.#closeTimer)
     const channel = this.#kept.channel()
     let waitsUntil = this.#closeAt
-    if (channel?.readyState === 'open') {
+    if (channel?.readyState === 'open' && this.#sender.mayBegin) {
       if (this.#peerSaysBye && !this.#hasSaidBye) this.#sayBye()
       else if (this.#hasHeardBye) return void this.#peer.destroy()
       // Who says no bye stops when nobody acknowledges any more.
       if (!this.#peerSaysBye) waitsUntil = Math.min(this.#busyAt + quietMs, waitsUntil)
       if (this.#hasHeardBye || performance.now() >= waitsUntil) return this.#closeChannel(channel)
-    } else {
-      // The far side's may be open before mine, and it sends then. Without a way there is no such hurry: DTLS takes two of us.
-      const ice = this.#kept.connection()?.iceConnectionState
-      const isOpening = channel?.readyState === 'connecting' && (ice === 'connected' || ice === 'completed')
-      if (!isOpening || performance.now() >= waitsUntil) return void this.#peer.destroy()
-    }
+    } else if (!this.#mayBeSentTo(channel) || performance.now() >= waitsUntil)
+      return void this.#peer.destroy()
     this.#closeTimer = setTimeout(() => this.#leave(), waitsUntil - performance.now())
+  }
+
+  /** Whether the far side's channel may be open, and it says HELLO. Without a way it is not: DTLS takes two. */
+  #mayBeSentTo(channel: RTCDataChannel | undefined): boolean {
+    if (channel?.readyState === 'open') return true
+    const ice = this.#kept.connection()?.iceConnectionState
+    const isOpening = channel?.readyState === 'connecting' && (ice === 'connected' || ice === 'completed')
+    return isOpening && !this.#initiator
   }
 
   #sayBye(): void {

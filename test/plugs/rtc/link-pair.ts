@@ -16,6 +16,7 @@ interface PairOptions {
   /** Whether each is told that the other says it. @default true, true */
   readonly bye?: { readonly near: boolean; readonly far: boolean }
   readonly onNearStage?: (stage: LinkStage) => void
+  readonly onFarStage?: (stage: LinkStage) => void
 }
 
 /** Two connections of this process that are open to each other, and the WebRTC that each was made with. */
@@ -26,15 +27,14 @@ export async function linkPair(options: PairOptions = {}) {
 }
 
 /** Two connections that have not been described to each other. */
-export function makePair({ bye = { near: true, far: true }, onNearStage = () => undefined }: PairOptions) {
+export function makePair({
+  bye = { near: true, far: true },
+  onNearStage = () => undefined,
+  onFarStage = () => undefined,
+}: PairOptions) {
   const [nearWebRtc, farWebRtc] = [countingWebRtc(), countingWebRtc()]
   const near = makeLink(true, nearWebRtc.webRtc, onNearStage, () => far.link)
-  const far = makeLink(
-    false,
-    farWebRtc.webRtc,
-    () => undefined,
-    () => near.link,
-  )
+  const far = makeLink(false, farWebRtc.webRtc, onFarStage, () => near.link)
   async function describe(): Promise<void> {
     far.link.accept(await near.link.description, { bye: bye.far })
     near.link.accept(await far.link.description, { bye: bye.near })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import wrtc from 'wrtc'
 import { rebuildCandidate } from '../../../plugs/rtc/candidates.ts'
-import { maxMessageSize, rebuildSdp, type SdpType } from '../../../plugs/rtc/sdp.ts'
+import { begunByOfferer, maxMessageSize, rebuildSdp, type SdpType } from '../../../plugs/rtc/sdp.ts'
 
 const FINGERPRINT =
   'D4:09:B6:23:10:36:7C:F4:86:68:1B:13:B5:EB:E8:19:E9:63:6C:58:E7:93:53:2B:EF:E8:E4:9F:B5:4D:C1:87'
@@ -116,6 +116,10 @@ describe('a rebuilt description', () => {
     expect(rebuildSdp(chromium.replace(FINGERPRINT, FINGERPRINT.toLowerCase()), 'offer')).toBe(
       rebuiltChromium,
     )
+  })
+
+  it('lets the side begin DTLS that offered', () => {
+    expect(begunByOfferer(rebuiltChromium)).toBe(rebuiltChromium.replace('actpass', 'active'))
   })
 
   it.each(['active', 'passive', 'actpass', 'holdconn'])('has the role %s only where it belongs', (setup) => {

@@ -126,24 +126,63 @@ describe('WebRtcLink', () => {
     expect(heard).toEqual(['1', 'closed'])
   })
 
-  it('is not closed while its channel opens, for the far side may send already', async () => {
+  it('of the side that answered is not closed while its channel opens, for the other one may send already', async () => {
     let opensAt = Infinity
-    let closedAt = -Infinity
-    const {
-      near,
-      far,
-      describe: introduce,
-    } = makePair({
-      onNearStage(stage) {
-        if (stage === 'ice') near.link.close()
+    const pair = makePair({
+      onFarStage(stage) {
+        if (stage === 'ice') pair.far.link.close()
         else opensAt = performance.now()
       },
     })
-    await introduce()
-    const path = far.link.opened
-    await near.link.closed.then(() => (closedAt = performance.now()))
+    const { near, far } = pair
+    await pair.describe()
+    const path = near.link.opened
+    const closedAt = await far.link.closed.then(() => performance.now())
     expect(opensAt).toBeLessThanOrEqual(closedAt)
-    await Promise.all([path, far.link.closed])
+    await Promise.all([path, near.link.closed])
+  })
+
+  it('of the side that answered sends nothing before it has heard something', async () => {
+    const { near, far, farWebRtc } = await linkPair()
+    const [channel] = farWebRtc.channels
+    const send = vi.spyOn(channel ?? ({} as RTCDataChannel), 'send')
+    const heard: string[] = []
+    const all = new Promise<void>((resolve) => {
+      const onMessage = (message: Uint8Array) => {
+        if (heard.push(message.join()) === 2) resolve()
+      }
+      near.path.start({ ...ignored, onMessage })
+    })
+    const frame = Uint8Array.of(1)
+    far.path.send(frame)
+    // Its memory is the caller's again.
+    frame[0] = 9
+    far.path.send(Uint8Array.of(2))
+    expect(send).not.toHaveBeenCalled()
+    near.path.send(Uint8Array.of(0))
+    await all
+    expect(heard).toEqual(['1', '2'])
+    near.link.close()
+    await Promise.all([near.link.closed, far.link.closed])
+  })
+
+  it('that is given up while its channel opens is not sent into', async () => {
+    const pair = makePair({
+      onNearStage(stage) {
+        if (stage === 'ice') pair.near.link.close()
+      },
+    })
+    await pair.describe()
+    const [channel] = pair.farWebRtc.channels
+    const send = vi.spyOn(channel ?? ({} as RTCDataChannel), 'send')
+    pair.far.link.opened.then(
+      (path) => path.send(Uint8Array.of(1)),
+      () => undefined,
+    )
+    await pair.near.link.closed
+    pair.far.link.close()
+    await pair.far.link.closed
+    expect(send).not.toHaveBeenCalled()
   })
 
   describe('with a far side that says no bye', () => {
@@ -175,6 +214,7 @@ describe('WebRtcLink', () => {
       const clock = vi.spyOn(performance, 'now').mockReturnValue(now)
       const { near, far, nearWebRtc } = await linkPair({ bye: { near: false, far: false } })
       const heard = new Promise((resolve) => near.path.start({ ...ignored, onMessage: resolve }))
+      near.path.send(Uint8Array.of(1))
       far.path.send(new Uint8Array(100))
       await heard
       clock.mockReturnValue(now + laterMs)
