@@ -71,8 +71,14 @@ describe('docs/protocol.md', () => {
     expect(kinds).toEqual(['offer', 'answer', 'refused', 'description', 'candidate', 'relay', 'frame'])
     const samples = {
       offer: {
-        ...{ session: 'A'.repeat(22), resume: false, transforms: ['shs2'], relay: 'first', sdp: 'v=0' },
-        ...{ early: true, split: true, bye: true },
+        session: 'A'.repeat(22),
+        resume: false,
+        transforms: ['shs2'],
+        relay: 'first',
+        sdp: 'v=0',
+        early: true,
+        split: true,
+        bye: true,
       },
       answer: { relayKey: 'A'.repeat(43), sdp: 'v=0', bye: true },
       refused: { code: 'BUSY' },
