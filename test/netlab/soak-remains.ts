@@ -45,6 +45,12 @@ export async function lookForRemains(before: AllHoldings, peers: readonly SoakPe
   ]
 }
 
+/** Of live memory, with whatever is under way. */
+export async function medianMebibytes(peers: readonly SoakPeer[]): Promise<string> {
+  const bytes = [...(await holdingsOf(peers)).values()].map(({ liveBytes }) => liveBytes)
+  return (quantile(bytes, 0.5) / 2 ** 20).toFixed(2)
+}
+
 async function holdingsOf(peers: readonly SoakPeer[]): Promise<AllHoldings> {
   return new Map(await Promise.all(peers.map(async (peer) => [peer.process, await peer.holdings()] as const)))
 }
