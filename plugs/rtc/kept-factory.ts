@@ -1,3 +1,5 @@
+import { once } from '../../core/once.ts'
+
 /** Who is dialed now and then is dialed again within this time, mostly. */
 const lingerMs = 60_000
 
@@ -48,13 +50,5 @@ export class KeptFactory {
     clearTimeout(this.#timer)
     this.#spare?.close()
     this.#spare = undefined
-  }
-}
-
-function once(what: () => void): () => void {
-  let isDone = false
-  return () => {
-    if (!isDone) what()
-    isDone = true
   }
 }

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { once } from '../../core/once.ts'
 
 const tickMs = 200
 /** So late, a tick was no longer only waiting for its turn. */
@@ -26,27 +27,23 @@ export class StallWatch {
       this.#timer = setInterval(() => this.#look(), tickMs)
       this.#timer.unref()
     }
-    let isWatching = true
-    return () => {
-      if (!isWatching) return
-      isWatching = false
+    return once(() => {
       this.#watching -= 1
       if (this.#watching > 0) return
       clearInterval(this.#timer)
       this.#timer = undefined
-    }
+    })
   }
 
   /** For how long, in milliseconds, other threads may still be behind; 0 when it did not stand still. */
   get settlesInMs(): number {
-    return this.#timer === undefined ? 0 : Math.max(0, this.#look() - this.#now())
+    return this.#timer === undefined ? 0 : this.#look()
   }
 
-  /** When all has settled. */
   #look(): number {
     const now = this.#now()
     if (now - this.#tickedAt > stallMs) this.#settledAt = now + settleMs
     this.#tickedAt = now
-    return this.#settledAt
+    return Math.max(0, this.#settledAt - now)
   }
 }

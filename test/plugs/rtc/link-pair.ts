@@ -65,3 +65,12 @@ function makeLink(
 async function opened(made: MadeLink): Promise<OpenLink> {
   return { ...made, path: await made.link.opened }
 }
+
+/** For a path whose messages nobody wants. */
+export const ignored = {
+  onMessage: () => undefined,
+  onDrain: () => undefined,
+  onDoubt: () => undefined,
+  onKind: () => undefined,
+  onClose: () => undefined,
+}

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StallWatch } from '../../../plugs/rtc/stall-watch.ts'
-import { linkPair } from './link-pair.ts'
+import { ignored, linkPair } from './link-pair.ts'
 
 describe('StallWatch', () => {
   let now = 0
@@ -68,7 +68,7 @@ describe('a link of a process that stood still', () => {
         heardAt = Math.min(heardAt, performance.now())
         if (heard.length === 3) resolve()
       }
-      far.path.start({ onMessage, onDrain: ignore, onDoubt: ignore, onKind: ignore, onClose: ignore })
+      far.path.start({ ...ignored, onMessage })
     })
     for (const until = performance.now() + 600; performance.now() < until;);
     const handedAt = performance.now()
@@ -86,5 +86,3 @@ describe('a link of a process that stood still', () => {
     await Promise.all([near.link.closed, far.link.closed])
   })
 })
-
-function ignore(): void {}
