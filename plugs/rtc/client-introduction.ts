@@ -1,7 +1,14 @@
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { CandidateOutlet } from './candidate-outlet.ts'
-import { idOf, makeLink, makeRelaying, makeSignalPath, type IntroductionOptions } from './introduction.ts'
+import {
+  gatheringServers,
+  idOf,
+  makeLink,
+  makeRelaying,
+  makeSignalPath,
+  type IntroductionOptions,
+} from './introduction.ts'
 import { openPaths } from './open-paths.ts'
 import { refusedError } from './refusal.ts'
 import { rebuildSdp } from './sdp.ts'
@@ -28,6 +35,10 @@ export interface ClientIntroduction {
   readonly mayRelay: () => boolean
   /** The hub's relay gives no more. */
   readonly onRelayOver: () => void
+  /** Whether the direct path is looked for alone where the hub's relay is to carry from the beginning. */
+  readonly seeksDirect?: boolean | undefined
+  /** It was, and the relay does not. */
+  readonly onNotRelayed?: (() => void) | undefined
   /** For each path that opened. */
   readonly onPath: (path: FramePath) => void
   readonly signal: AbortSignal
@@ -60,8 +71,8 @@ export async function introduceClient(
   await hub.reached
   const candidates = new CandidateOutlet(options.filter)
   let gatherWith: OwnWebRtc['gatherWith'] = () => undefined
-  const hubServers = new Promise<readonly IceServer[]>((resolve) => (gatherWith = resolve))
-  const link = makeLink(options, { initiator: true, hubServers, candidates, onStage: onPathStage })
+  const iceServers = new Promise<readonly IceServer[]>((resolve) => (gatherWith = resolve))
+  const link = makeLink(options, { initiator: true, iceServers, candidates, onStage: onPathStage })
   try {
     await hub.welcomed
     if (signal.aborted) throw toError(signal.reason, 'ABORTED')
@@ -73,11 +84,11 @@ export async function introduceClient(
   }
 }
 
-/** The client's WebRTC, which describes itself at once and gathers when it is told the hub's servers. */
+/** The client's WebRTC, which describes itself at once and gathers when it is told with what. */
 interface OwnWebRtc {
   readonly link: WebRtcLink
   readonly candidates: CandidateOutlet
-  readonly gatherWith: (hubServers: Promise<readonly IceServer[]>) => void
+  readonly gatherWith: (iceServers: Promise<readonly IceServer[]>) => void
 }
 
 async function introduceOver(
@@ -107,7 +118,11 @@ async function introduceOver(
     const relay = client.mayRelay() ? options.relay : 'never'
     // Bytes that a known session kept may be many: they wait for a path that carries them.
     const early = relay === 'first' && !resume ? makeSignalPath(channel, signals) : undefined
-    const gather = () => gatherWith(channel.introduced)
+    const isEarly = early !== undefined
+    const forDirect = isEarly && client.seeksDirect === true && options.iceTransportPolicy !== 'relay'
+    const iceServers = channel.introduced.then((servers) => gatheringServers(options, servers, { forDirect }))
+    iceServers.catch(() => undefined)
+    const gather = () => gatherWith(iceServers)
     if (early === undefined) gather()
     else {
       // Where the answer takes its time, there is time to gather.
@@ -117,7 +132,6 @@ async function introduceOver(
       )
       void early.headStart.then(gather)
     }
-    const isEarly = early !== undefined
     const offer: Offer = {
       kind: 'offer',
       session,
@@ -127,6 +141,7 @@ async function introduceOver(
       early: isEarly,
       split: isEarly,
       bye: true,
+      direct: forDirect,
       sdp,
     }
     channel.sendSignal(await signals.seal(offer))
@@ -145,9 +160,15 @@ async function introduceOver(
         () => client.onPath(early),
         () => early.close(),
       )
+    const relaying = startRelaying(
+      { channel, signals, early, relay, relayKey: reply.relayKey },
+      client,
+      options,
+    )
+    if (forDirect) void relaying.failed.then(client.onNotRelayed)
     await openPaths({
       link,
-      relaying: startRelaying({ channel, signals, early, relay, relayKey: reply.relayKey }, client, options),
+      relaying,
       early,
       channel,
       signals,

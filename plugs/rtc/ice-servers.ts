@@ -20,6 +20,22 @@ export function acceptIceServers(servers: readonly IceServer[], hubHost: string)
   return accepted
 }
 
+/**
+ * What tells this peer its own address, without what relays for it. Where there is TURN alone, its servers are asked for that:
+ * TURN is an extension of STUN (RFC 8656), and they answer both.
+ */
+export function withoutTurn(servers: readonly IceServer[]): IceServer[] {
+  const urls = servers.flatMap((server) => server.urls)
+  const stun = urls.filter((url) => STUN_FORM.test(url))
+  const fromTurn = () =>
+    urls.flatMap((url) => TURN_OVER_UDP_FORM.exec(url)?.[1] ?? []).map((rest) => `stun:${rest}`)
+  const asked = stun.length > 0 ? stun : fromTurn()
+  return asked.length > 0 ? [{ urls: asked }] : []
+}
+
+const STUN_FORM = /^stuns?:/i
+const TURN_OVER_UDP_FORM = /^turn:([^?]+)(?:\?transport=udp)?$/i
+
 /** RFC 7064 and RFC 7065, the scheme and the host in lower case. */
 const URL_FORM = /^(stun|turns?):(\[[0-9a-f:.]+\]|[^:?[\]]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/i
 

@@ -104,7 +104,7 @@ interface WantedSession extends Pick<ClientIntroduction, 'serverKey' | 'transfor
 /** A session of its own, which looks after its paths from then on. */
 async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Session> {
   const { hubUrl, serverKey, transforms, reach, introduction, resumeMs } = wanted
-  const { signal, isAnother, onProgress } = attempt
+  const { signal, isAnother, onDoubt, onProgress } = attempt
   const client = { serverKey, transforms, reach, session: crypto.getRandomValues(new Uint8Array(16)) }
   let isRelayOver = false
   const relayed = { mayRelay: () => !isRelayOver, onRelayOver: () => (isRelayOver = true) }
@@ -131,7 +131,8 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
     session.addPath(path)
   }
   const first = { signal: stop.signal, resume: false, onProgress, onPathStage: onProgress, onPath }
-  session.awaitDial(introduce(first, isAnother))
+  // What found no direct path alone, or no relay to carry meanwhile, is followed by one that takes any.
+  session.awaitDial(introduce({ ...first, seeksDirect: !isAnother, onNotRelayed: onDoubt }, isAnother))
   if (signal.aborted) onAbort()
   try {
     await session.opened
@@ -150,7 +151,7 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
 }
 
 type Introducing = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPathStage' | 'onPath'> &
-  Partial<Pick<ClientIntroduction, 'mayRelay'>>
+  Partial<Pick<ClientIntroduction, 'mayRelay' | 'seeksDirect' | 'onNotRelayed'>>
 
 /** Borrows a socket to the hub for as long as the introduction takes; `isAlone`: a new one. */
 async function introduceThrough(

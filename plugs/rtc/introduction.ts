@@ -1,5 +1,5 @@
 import { fromBase64Url } from '../../core/bytes.ts'
-import { acceptIceServers } from './ice-servers.ts'
+import { acceptIceServers, withoutTurn } from './ice-servers.ts'
 import { Relaying, type RelayingOptions } from './relaying.ts'
 import { SignalPath } from './signal-path.ts'
 import { WebRtcLink, type WebRtcLinkOptions } from './webrtc-link.ts'
@@ -28,28 +28,35 @@ export interface IntroductionOptions {
 }
 
 /** What only one side of an introduction knows of its WebRTC connection. */
-export interface OwnLinkOptions extends Pick<WebRtcLinkOptions, 'initiator' | 'onStage'> {
-  /** Those of the hub. */
-  readonly hubServers: readonly IceServer[] | Promise<readonly IceServer[]>
+export interface OwnLinkOptions extends Pick<WebRtcLinkOptions, 'initiator' | 'iceServers' | 'onStage'> {
   readonly candidates: CandidateOutlet
 }
 
 /** @throws RTC_LIMIT */
 export function makeLink(options: IntroductionOptions, own: OwnLinkOptions): WebRtcLink {
-  const { initiator, hubServers, candidates, onStage } = own
-  const hubHost = new URL(options.hubUrl).hostname
-  const withOwn = (servers: readonly IceServer[]) => [
-    ...options.iceServers,
-    ...acceptIceServers(servers, hubHost),
-  ]
+  const { initiator, iceServers, candidates, onStage } = own
   return new WebRtcLink({
     initiator,
     webRtc: options.webRtc,
-    iceServers: hubServers instanceof Promise ? hubServers.then(withOwn) : withOwn(hubServers),
+    iceServers,
     iceTransportPolicy: options.iceTransportPolicy,
     onCandidate: (candidate) => candidates.add(candidate),
     onStage,
   })
+}
+
+/**
+ * What is gathered with: the user's own ICE servers, and the hub's as far as they may be used. While the hub's relay carries a
+ * session there is time to look for the direct path alone, without TURN: its pairs would slow the checks of the others, and where
+ * one is found first, DTLS and SCTP take its longer way. And a TURN server is not asked for what most peers don't need.
+ */
+export function gatheringServers(
+  { iceServers, hubUrl, iceTransportPolicy }: IntroductionOptions,
+  hubServers: readonly IceServer[],
+  { forDirect }: { forDirect: boolean },
+): IceServer[] {
+  const all = [...iceServers, ...acceptIceServers(hubServers, new URL(hubUrl).hostname)]
+  return forDirect && iceTransportPolicy !== 'relay' ? withoutTurn(all) : all
 }
 
 /** One side's way to a circuit, not started yet. */

@@ -110,8 +110,7 @@ async function receiveSignals(search: PathSearch): Promise<void> {
       describe = undefined
     }
     if (signal.kind === 'relay') await onRelayRequest?.()
-    // The peer, or its hub, has no relay for me.
-    if (signal.kind === 'refused') relaying.stop()
+    if (signal.kind === 'refused') relaying.refuse()
     if (signal.kind === 'frame') {
       if (early === undefined) throw new MultiserverError('SIGNAL_INVALID', 'nobody asked for frames')
       early.receive(signal.frame)

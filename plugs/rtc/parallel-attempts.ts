@@ -12,6 +12,8 @@ const { attempts: mostAttempts, lostAfterMs, stallMs, stallPathMs } = limits.att
 export interface Attempt {
   readonly signal: AbortSignal
   readonly onProgress: (stage: DialStage) => void
+  /** It may well come to nothing: another is to begin at once, beside it. */
+  readonly onDoubt: () => void
   /** Whether another one goes on beside it: then it is to have a socket of its own. */
   readonly isAnother: boolean
 }
@@ -68,7 +70,8 @@ export function dialInParallel<T>(options: AttemptsOptions<T>): Promise<T> {
         if (!told.has(stage) && !told.has('path') && !isOver) onProgress?.(stage)
         told.add(stage)
       }
-      begin({ signal: attempt.signal, onProgress: onStage, isAnother: number > 0 }).then(
+      const onDoubt = () => watch(0)
+      begin({ signal: attempt.signal, onProgress: onStage, onDoubt, isAnother: number > 0 }).then(
         (value) => {
           underWay.delete(attempt)
           if (isOver) return release(value)

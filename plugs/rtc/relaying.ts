@@ -52,6 +52,12 @@ export class Relaying {
     this.#timer = setTimeout(() => this.start(), ms)
   }
 
+  /** The far side, or its hub, has none for this introduction. */
+  refuse(): void {
+    this.#fail()
+    this.stop()
+  }
+
   /** Not to be started any more; what has begun goes on. */
   close(): void {
     if (!this.#isStarted) this.stop()

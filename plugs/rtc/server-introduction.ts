@@ -2,7 +2,14 @@ import { withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { CandidateOutlet } from './candidate-outlet.ts'
-import { idOf, makeLink, makeRelaying, makeSignalPath, type IntroductionOptions } from './introduction.ts'
+import {
+  gatheringServers,
+  idOf,
+  makeLink,
+  makeRelaying,
+  makeSignalPath,
+  type IntroductionOptions,
+} from './introduction.ts'
 import { LateLink, type Link } from './late-link.ts'
 import { openPaths } from './open-paths.ts'
 import { refuse } from './refusal.ts'
@@ -78,7 +85,8 @@ export async function introduceServer<T extends IntroductionTarget>(
     // Whoever wants to begin there has asked with the offer. The hub's grant is to be there before the answer.
     if (isFirst) circuit.start()
     const candidates = new CandidateOutlet(options.filter)
-    const make = () => makeLink(options, { initiator: false, hubServers: server.iceServers, candidates })
+    const iceServers = gatheringServers(options, server.iceServers, { forDirect: offer.direct === true })
+    const make = () => makeLink(options, { initiator: false, iceServers, candidates })
     const isSplit = early !== undefined && offer.split === true
     link = await makeLinkOrRefuse(channel, signals, () => {
       if (!isSplit) return make()

@@ -20,6 +20,8 @@ export interface Offer {
   readonly split?: boolean | undefined
   /** Whether it says, as the last message of a data channel, that it sends no more. Who does not know it ignores it. */
   readonly bye?: boolean | undefined
+  /** Whether both sides are to gather without TURN: the hub's relay is to carry meanwhile. Who does not know it ignores it. */
+  readonly direct?: boolean | undefined
   readonly sdp: string
 }
 
@@ -134,7 +136,7 @@ function decodeOffer(fields: Record<string, unknown>): Offer | null {
   if (session === undefined || typeof resume !== 'boolean') return null
   if (transforms === undefined || relay === undefined || sdp === undefined) return null
   const offer = { kind: 'offer', session, resume, transforms, relay, sdp } as const
-  return { ...offer, ...flags(fields, 'early', 'split', 'bye') }
+  return { ...offer, ...flags(fields, 'early', 'split', 'bye', 'direct') }
 }
 
 function decodeAnswer(fields: Record<string, unknown>): Answer | null {

@@ -79,6 +79,7 @@ describe('docs/protocol.md', () => {
         early: true,
         split: true,
         bye: true,
+        direct: true,
       },
       answer: { relayKey: 'A'.repeat(43), sdp: 'v=0', bye: true },
       refused: { code: 'BUSY' },

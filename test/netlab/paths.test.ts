@@ -62,6 +62,19 @@ describe.skipIf(missing !== '')(`peers behind NATs${missing}`, () => {
     await expectPath(kinds, 'turn', { relay: 'never' })
   })
 
+  it('begin on the relay and move to TURN where nothing is direct', async () => {
+    const client = startPeer('sym', 0, { relay: 'first' })
+    const server = startPeer('sym', 1, { relay: 'first' })
+    try {
+      const pair = await connectPair(client, server, await server.listen())
+      expect((await describePair(pair)).map(({ path }) => path)).toEqual(['relay', 'relay'])
+      await Promise.all([client.pathBecomes(pair.dialed, 'turn'), server.pathBecomes(pair.accepted, 'turn')])
+      await exchangeAll(pair, exchangedBytes)
+    } finally {
+      await Promise.all([client.stop(), server.stop()])
+    }
+  })
+
   it('open through TURN over TCP where there is no UDP', async () => {
     await expectPath(['udpblock', 'portres'], 'turn', { relay: 'never' })
   })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { acceptIceServers } from '../../../plugs/rtc/ice-servers.ts'
+import { acceptIceServers, withoutTurn } from '../../../plugs/rtc/ice-servers.ts'
 
 const PUBLIC = 'hub.example.com'
 const credential = { username: '1:ab', credential: 'secret' }
@@ -54,6 +54,31 @@ describe('the ICE servers of a hub', () => {
     const five = { urls: Array.from({ length: 5 }, (_, index) => `stun:s${index}.example`) }
     const accepted = acceptIceServers([five, { urls: ['bad'] }, five, five], PUBLIC)
     expect(accepted.map(({ urls }) => urls.length)).toEqual([5, 3])
+  })
+})
+
+describe('ICE servers without TURN', () => {
+  const turn = { urls: ['turn:a.example:3478', 'turns:a.example?transport=tcp'], ...credential }
+
+  it('are those of STUN, without credentials', () => {
+    const stun = ['stun:b.example', 'stun:[2001:db8::1]:3478']
+    expect(
+      withoutTurn([turn, { urls: ['stun:b.example'] }, { urls: [stun[1] ?? ''], ...credential }]),
+    ).toEqual([{ urls: stun }])
+  })
+
+  it.each([
+    ['turn:a.example', ['stun:a.example']],
+    ['turn:[2001:db8::1]:3478?transport=udp', ['stun:[2001:db8::1]:3478']],
+    ['turn:a.example?transport=tcp', []],
+    ['turns:a.example', []],
+  ])('ask %s for no more than an address where there is no STUN', (url, urls) => {
+    expect(withoutTurn([{ urls: [url], ...credential }]).flatMap((each) => each.urls)).toEqual(urls)
+    expect(withoutTurn([{ urls: [url], ...credential }]).every((each) => !('credential' in each))).toBe(true)
+  })
+
+  it('are none where there are none', () => {
+    expect(withoutTurn([])).toEqual([])
   })
 })
 

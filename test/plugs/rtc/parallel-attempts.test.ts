@@ -74,6 +74,22 @@ describe('the attempts of a dial', () => {
     expect(released).toEqual([])
   })
 
+  it('are given company at once when the newest says that it may come to nothing, as often as there may be', async () => {
+    const { made, stop, dialed } = begin()
+    for (let count = 1; count < attempts; count += 1) {
+      made[0]?.onDoubt()
+      made[count - 1]?.onDoubt()
+      await vi.advanceTimersByTimeAsync(0)
+      expect(made).toHaveLength(count + 1)
+    }
+    made.at(-1)?.onDoubt()
+    await vi.advanceTimersByTimeAsync(1_000_000)
+    expect(made).toHaveLength(attempts)
+    stop.abort()
+    await expect(dialed).rejects.toMatchObject({ code: 'ABORTED' })
+    made.at(-1)?.onDoubt()
+  })
+
   it('tell each stage once, and the newest of them decides on the next', async () => {
     const { made, stages, dialed } = begin()
     await vi.advanceTimersByTimeAsync(stallMs)

@@ -68,6 +68,7 @@ export async function connectPair(
     client,
     server,
     clientLinks: connections,
+    serverLinks: listening.connections,
     clientChannels: channels,
     serverChannels: listening.channels,
     dial,
