@@ -1,17 +1,13 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { fromBase64Url, toBase64 } from '../../../core/bytes.ts'
-import { createIdentity, ready } from '../../../core/ed25519.ts'
-import { MultiServer } from '../../../core/multiserver.ts'
+import { ready } from '../../../core/ed25519.ts'
 import { generateKeys, type Keys } from '../../../plugs/keys.ts'
-import rtc from '../../../plugs/rtc/index.ts'
-import shs from '../../../plugs/shs/index.ts'
-import { createServerSignals } from '../../../plugs/rtc/signals.ts'
 import { startHub, type RunningHub } from '../../../signal-server/index.ts'
 import { DirectGate } from './direct-gate.ts'
-import { FakeHub, type FakeHubPeer } from './fake-hub.ts'
-import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers.ts'
+import { expectNoLeftovers, until } from './leftovers.ts'
+import { dialPlayed, nextSignal } from './played-peers.ts'
 import { connectPair } from './rtc-pair.ts'
 import type { Offer } from '../../../plugs/rtc/signal-payload.ts'
+import type { ServerSignal } from '../../../plugs/rtc/signals.ts'
 
 const stun = 'stun:127.0.0.1:9'
 const turn = 'turn:127.0.0.1:9?transport=udp'
@@ -59,41 +55,21 @@ describe('an rtc connection that begins on the relay', () => {
   })
 
   it('takes any path at once, beside that, when the server refuses the relay', async () => {
-    const played: Promise<void>[] = []
     const offers: Offer[] = []
-    const play = async (peer: FakeHubPeer, id: string) => {
-      const signals = createServerSignals({
-        id: fromBase64Url(id) ?? new Uint8Array(0),
-        identity: createIdentity(keys),
-      })
-      await peer.heardThat(({ type }) => type === 'signal', 1)
-      const offer = await signals.open(
-        peer.heard.flatMap((message) => (message.type === 'signal' ? [message.data] : []))[0] ?? '',
-      )
-      if (offer.kind !== 'offer') throw new Error(`${offer.kind} is no offer`)
-      offers.push(offer)
-      if (offers.length > 1) return
-      const say = async (signal: Parameters<typeof signals.seal>[0]) =>
-        peer.say({ type: 'signal', id, data: await signals.seal(signal) })
-      await say({ kind: 'answer', relayKey: new Uint8Array(32) })
-      await say({ kind: 'refused', code: 'RELAY_OFF' })
-    }
-    const fake = await FakeHub.start({
-      relayUrl: () => 'ws://127.0.0.1:9/relay',
-      onIntroduce(peer, id) {
-        peer.say({ type: 'introduced', id, iceServers: [{ urls: [stun] }] })
-        played.push(play(peer, id))
-      },
-    })
-    const { webRtc, connections } = countingWebRtc()
-    const ms = MultiServer([[rtc({ relay: 'first', wrtc: webRtc }), shs({ keys: await generateKeys() })]])
-    const stop = new AbortController()
     // What takes time does not happen: only what is said begins another attempt.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const dial = ms.client(`rtc:127.0.0.1!:${fake.port}~shs:${toBase64(keys.publicKey)}`, {
-      signal: stop.signal,
+    const { dial, controller, end } = await dialPlayed({
+      keys,
+      options: { relay: 'first' },
+      rules: { relayUrl: () => 'ws://127.0.0.1:9/relay' },
+      async serve(signals, peer, id) {
+        offers.push((await signals.open(await nextSignal(peer, 0))) as Offer)
+        const say = async (signal: ServerSignal) =>
+          peer.say({ type: 'signal', id, data: await signals.seal(signal) })
+        await say({ kind: 'answer', relayKey: new Uint8Array(32) })
+        await say({ kind: 'refused', code: 'RELAY_OFF' })
+      },
     })
-    dial.catch(() => undefined)
     await until(() => {
       vi.advanceTimersByTime(0)
       return offers.length === 2
@@ -103,11 +79,9 @@ describe('an rtc connection that begins on the relay', () => {
       { relay: 'first', direct: true },
       { relay: 'first' },
     ])
-    await Promise.all(played)
-    stop.abort()
+    controller.abort()
     await expect(dial).rejects.toMatchObject({ code: 'ABORTED' })
-    await until(() => areClosed(connections), 'every WebRTC connection is closed')
-    await fake.close()
+    await end()
   })
 })
 
