@@ -193,7 +193,7 @@ export const limits = {
     urgentProbeMs: 3_000,
     /** From the start of the WebSocket to `welcome`, and from `register` to `registered`. */
     answerTimeoutMs: 10_000,
-    /** The first of these while a peer waits: what hangs in a dead network is begun anew before TCP's third SYN after 7 s. */
+    /** Of these while a peer waits: what hangs in a dead network is begun anew before TCP's third SYN after 7 s. */
     urgentAnswerTimeoutMs: 4_000,
     /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */
     silentAfterMs: 45_000,
@@ -275,6 +275,8 @@ export const limits = {
      */
     stallMs: 1_000,
     stallPathMs: 4_000,
+    /** Of one that looks for a direct path alone, from when it is known that no relay carries meanwhile. Most have found it by then. */
+    unrelayedMs: 1_500,
     /** What fails sooner was not lost on its way: a hub that is away says so. Less than `stallMs`, or company would be there already. */
     lostAfterMs: 900,
   },

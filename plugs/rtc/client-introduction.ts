@@ -37,8 +37,8 @@ export interface ClientIntroduction {
   readonly onRelayOver: () => void
   /** Whether the direct path is looked for alone where the hub's relay is to carry from the beginning. */
   readonly seeksDirect?: boolean | undefined
-  /** It was, and the relay does not. */
-  readonly onNotRelayed?: (() => void) | undefined
+  /** It is, and the relay does not. */
+  readonly onUnrelayed?: (() => void) | undefined
   /** For each path that opened. */
   readonly onPath: (path: FramePath) => void
   readonly signal: AbortSignal
@@ -165,7 +165,7 @@ async function introduceOver(
       client,
       options,
     )
-    if (forDirect) void relaying.failed.then(client.onNotRelayed)
+    if (forDirect) void relaying.failed.then(client.onUnrelayed)
     await openPaths({
       link,
       relaying,

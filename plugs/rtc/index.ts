@@ -104,7 +104,7 @@ interface WantedSession extends Pick<ClientIntroduction, 'serverKey' | 'transfor
 /** A session of its own, which looks after its paths from then on. */
 async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Session> {
   const { hubUrl, serverKey, transforms, reach, introduction, resumeMs } = wanted
-  const { signal, isAnother, onDoubt, onProgress } = attempt
+  const { signal, isAnother, onProgress, onUnrelayed } = attempt
   const client = { serverKey, transforms, reach, session: crypto.getRandomValues(new Uint8Array(16)) }
   let isRelayOver = false
   const relayed = { mayRelay: () => !isRelayOver, onRelayOver: () => (isRelayOver = true) }
@@ -131,8 +131,8 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
     session.addPath(path)
   }
   const first = { signal: stop.signal, resume: false, onProgress, onPathStage: onProgress, onPath }
-  // What found no direct path alone, or no relay to carry meanwhile, is followed by one that takes any.
-  session.awaitDial(introduce({ ...first, seeksDirect: !isAnother, onNotRelayed: onDoubt }, isAnother))
+  // Attempts beside it, and looks that come later, take any path.
+  session.awaitDial(introduce({ ...first, seeksDirect: !isAnother, onUnrelayed }, isAnother))
   if (signal.aborted) onAbort()
   try {
     await session.opened
@@ -143,15 +143,17 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
     signal.removeEventListener('abort', onAbort)
   }
   // A circuit it has. What has kept the first try from a direct path may be its socket to the hub.
-  const direct = { resume: true, mayRelay: () => false }
-  seekBetterPath(session, (over) =>
-    introduceOnce(session, (once) => introduce({ ...once, ...direct }, true), over),
-  )
+  const better = { resume: true, mayRelay: () => false }
+  seekBetterPath(session, async (over) => {
+    await introduceOnce(session, (once) => introduce({ ...once, ...better }, true), over)
+    // It has found what the first may still be looking for, at the hub's cost.
+    if (session.info.path !== 'relay') stop.abort(new MultiserverError('ABORTED', 'another look was faster'))
+  })
   return session
 }
 
 type Introducing = Pick<ClientIntroduction, 'signal' | 'resume' | 'onProgress' | 'onPathStage' | 'onPath'> &
-  Partial<Pick<ClientIntroduction, 'mayRelay' | 'seeksDirect' | 'onNotRelayed'>>
+  Partial<Pick<ClientIntroduction, 'mayRelay' | 'seeksDirect' | 'onUnrelayed'>>
 
 /** Borrows a socket to the hub for as long as the introduction takes; `isAlone`: a new one. */
 async function introduceThrough(

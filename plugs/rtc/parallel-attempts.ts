@@ -6,14 +6,14 @@ import type { DialStage, PathStage } from '../../core/types.ts'
 /** Of ways that are tried side by side: only all of them together have a time to keep. */
 const pathStages: readonly DialStage[] = ['relay', 'ice', 'dtls'] satisfies PathStage[]
 
-const { attempts: mostAttempts, lostAfterMs, stallMs, stallPathMs } = limits.attempts
+const { attempts: mostAttempts, lostAfterMs, stallMs, stallPathMs, unrelayedMs } = limits.attempts
 
 /** One try at all that a dial takes, from the hub's socket on. */
 export interface Attempt {
   readonly signal: AbortSignal
   readonly onProgress: (stage: DialStage) => void
-  /** It may well come to nothing: another is to begin at once, beside it. */
-  readonly onDoubt: () => void
+  /** It looks for a direct path alone, and no relay carries meanwhile: it is given company sooner. */
+  readonly onUnrelayed: () => void
   /** Whether another one goes on beside it: then it is to have a socket of its own. */
   readonly isAnother: boolean
 }
@@ -70,8 +70,8 @@ export function dialInParallel<T>(options: AttemptsOptions<T>): Promise<T> {
         if (!told.has(stage) && !told.has('path') && !isOver) onProgress?.(stage)
         told.add(stage)
       }
-      const onDoubt = () => watch(0)
-      begin({ signal: attempt.signal, onProgress: onStage, onDoubt, isAnother: number > 0 }).then(
+      const onUnrelayed = () => watch(unrelayedMs)
+      begin({ signal: attempt.signal, onProgress: onStage, onUnrelayed, isAnother: number > 0 }).then(
         (value) => {
           underWay.delete(attempt)
           if (isOver) return release(value)

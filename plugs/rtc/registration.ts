@@ -155,17 +155,16 @@ export class Registration {
         this.#connectLater()
       },
     }
-    const socket = new HubSocket(this.#options.hubUrl, events, {
-      answerTimeoutMs: this.#isUrgent ? urgentAnswerTimeoutMs : answerTimeoutMs,
-    })
+    const timeoutMs = this.#isUrgent ? urgentAnswerTimeoutMs : answerTimeoutMs
+    const socket = new HubSocket(this.#options.hubUrl, events, { answerTimeoutMs: timeoutMs })
     this.#socket = socket
-    this.#register(socket).catch((thrown: unknown) => {
+    this.#register(socket, timeoutMs).catch((thrown: unknown) => {
       if (!this.#stopped) this.#report(toError(thrown, 'HUB_LOST', { address: this.#options.hubUrl }))
       socket.close()
     })
   }
 
-  async #register(socket: HubSocket): Promise<void> {
+  async #register(socket: HubSocket, timeoutMs: number): Promise<void> {
     const { identity } = this.#options
     const welcome = await socket.welcome
     this.#iceServers = welcome.iceServers
@@ -181,7 +180,7 @@ export class Registration {
       const message = `${hubUrl} does not answer the registration`
       this.#report(new MultiserverError('HUB_LOST', message, { address: hubUrl }))
       socket.close()
-    }, answerTimeoutMs)
+    }, timeoutMs)
   }
 
   get #longestPauseMs(): number {

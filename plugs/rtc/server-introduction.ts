@@ -85,7 +85,9 @@ export async function introduceServer<T extends IntroductionTarget>(
     // Whoever wants to begin there has asked with the offer. The hub's grant is to be there before the answer.
     if (isFirst) circuit.start()
     const candidates = new CandidateOutlet(options.filter)
-    const iceServers = gatheringServers(options, server.iceServers, { forDirect: offer.direct === true })
+    const iceServers = gatheringServers(options, server.iceServers, {
+      forDirect: isFirst && offer.direct === true,
+    })
     const make = () => makeLink(options, { initiator: false, iceServers, candidates })
     const isSplit = early !== undefined && offer.split === true
     link = await makeLinkOrRefuse(channel, signals, () => {

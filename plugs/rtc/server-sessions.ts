@@ -89,7 +89,7 @@ export class ServerSessions {
       // The same offer twice: an introduction changes nothing in a session that exists.
       else if (this.find(id) !== undefined) path.close()
       else {
-        const session = await this.#begin(id, owner, path, (each) => (begun = each))
+        const session = await this.#begin(id, owner, path, { stop, onSession: (each) => (begun = each) })
         isAccepted = true
         unlisten()
         whenAborted(session.over, () => stop.abort())
@@ -103,12 +103,12 @@ export class ServerSessions {
     return { options: owner.options, signal: stop.signal, take, onFailed, onOver: unlisten }
   }
 
-  /** `onSession` hears of it, and again when it came to nothing: then the next path begins another. */
+  /** Of the introduction that brings the first path. `onSession` hears of it, and again when it came to nothing: then the next path begins another. */
   async #begin(
     id: Bytes,
     owner: SessionOwner,
     path: FramePath,
-    onSession: (session: Session | undefined) => void,
+    first: { stop: AbortController; onSession: (session: Session | undefined) => void },
   ): Promise<Session> {
     const { section: address, resumeMs } = owner
     const session: Session = new Session({
@@ -120,24 +120,26 @@ export class ServerSessions {
       onTrouble: () => this.#troubleListeners.forEach((listener) => listener()),
       onSuspension: (isSuspended) => (isSuspended ? keepSuspended(session) : suspended.delete(session)),
     })
-    this.#keep(id, session, owner)
-    onSession(session)
+    this.#keep(id, session, owner, first.stop)
+    first.onSession(session)
     session.addPath(path)
     try {
       await untilAborted(session.opened, ownSignal(owner), () => undefined)
     } catch (thrown) {
-      onSession(undefined)
+      first.onSession(undefined)
       session.abort(toError(thrown, 'CONNECT_FAILED'))
       throw thrown
     }
     return session
   }
 
-  #keep(id: Bytes, session: Session, owner: SessionOwner): void {
+  #keep(id: Bytes, session: Session, owner: SessionOwner, first: AbortController): void {
     const { options, resumeMs } = owner
     const name = toBase64(id)
     const take = async (path: FramePath) => {
       await session.addPath(path).opened
+      // It has found what the first may still be looking for.
+      if (session.info.path !== 'relay') first.abort()
     }
     this.#living.set(name, { session, options, signal: session.over, take })
     const onOver = () => {

@@ -11,14 +11,17 @@ export interface Faults {
   start(): Promise<void>
   /** The longest time since `forget` in which one fault after the other befell these two or the hub; infinite where one died. */
   longestMs(peer: SoakPeer, other: SoakPeer): number
+  /** What befell these two and the hub since `forget`, each with how many seconds ago it began and ended. */
+  tell(peer: SoakPeer, other: SoakPeer): string
   forget(): void
 }
 
 type Victim = SoakPeer | 'hub'
-type Fault = (peer: SoakPeer) => Promise<void>
+type Fault = readonly [name: string, befall: (peer: SoakPeer) => Promise<void>]
 
 interface Trouble {
   readonly victim: Victim
+  readonly name: string
   /** By the clock of performance.now(). */
   readonly from: number
   readonly to: number
@@ -31,37 +34,50 @@ export function createFaults(lab: Lab, peers: readonly SoakPeer[], random: Rando
   const neighbour = (peer: SoakPeer) => peers[(peers.indexOf(peer) + 1) % peers.length] ?? peer
   let troubles: Trouble[] = []
   const kinds: readonly Fault[] = [
-    (peer) => freeze(peer, random),
-    (peer) => cut(lab, peer, random),
-    (peer) => part(lab, peer, neighbour(peer), random),
-    ({ place }) => place.flushConntrack(),
-    ({ place }) => place.changeAddress(),
-    ({ place }) => place.renumber(),
-    (peer) => trouble(lab, peer, random),
+    ['freeze', (peer) => freeze(peer, random)],
+    ['cut', (peer) => cut(lab, peer, random)],
+    ['part', (peer) => part(lab, peer, neighbour(peer), random)],
+    ['flush', ({ place }) => place.flushConntrack()],
+    ['change of address', ({ place }) => place.changeAddress()],
+    ['renumbering', ({ place }) => place.renumber()],
+    ['trouble', (peer) => trouble(lab, peer, random)],
   ]
   async function kill(peer: SoakPeer): Promise<void> {
     died.add(peer)
     await peer.restart()
   }
-  const mortalKinds = [kill, ...kinds]
+  const mortalKinds: readonly Fault[] = [['kill', kill], ...kinds]
+  const ofThese = (peer: SoakPeer, other: SoakPeer) =>
+    troubles.filter(({ victim }) => [peer, other, 'hub'].includes(victim)).toSorted((a, b) => a.from - b.from)
   return {
     async start() {
       const victims = [...peers, 'hub' as const].filter((each) => !troubled.has(each))
       if (victims.length === 0) return
       const victim = random.pick(victims)
       const from = performance.now()
+      const [name, befall] = random.pick(
+        victim === 'hub' || peers.indexOf(victim) % 2 === 0 ? kinds : mortalKinds,
+      )
       troubled.add(victim)
       try {
-        if (victim === 'hub') await restartHub(lab, random)
-        else await random.pick(peers.indexOf(victim) % 2 === 0 ? kinds : mortalKinds)(victim)
+        await (victim === 'hub' ? restartHub(lab, random) : befall(victim))
       } finally {
         troubled.delete(victim)
-        troubles.push({ victim, from, to: performance.now() })
+        troubles.push({ victim, name: victim === 'hub' ? 'restart' : name, from, to: performance.now() })
       }
     },
     longestMs(peer, other) {
       if (died.has(peer) || died.has(other)) return Infinity
-      return longest(troubles.filter(({ victim }) => [peer, other, 'hub'].includes(victim)))
+      return longest(ofThese(peer, other))
+    },
+    tell(peer, other) {
+      const now = performance.now()
+      const ago = (at: number) => ((now - at) / 1000).toFixed(1)
+      return ofThese(peer, other)
+        .map(({ victim, name, from, to }) => {
+          return `${name} of ${victim === 'hub' ? 'the hub' : victim.name} ${ago(from)} to ${ago(to)} s ago`
+        })
+        .join(', ')
     },
     forget() {
       troubles = []
@@ -70,9 +86,10 @@ export function createFaults(lab: Lab, peers: readonly SoakPeer[], random: Rando
   }
 }
 
+/** @param troubles by when they began */
 function longest(troubles: readonly Trouble[]): number {
   let [from, to, most] = [-Infinity, -Infinity, 0]
-  for (const each of troubles.toSorted((a, b) => a.from - b.from)) {
+  for (const each of troubles) {
     if (each.from > to + goesOnMs) from = each.from
     to = Math.max(to, each.to)
     most = Math.max(most, to - from)

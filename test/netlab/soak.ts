@@ -158,7 +158,7 @@ async function calm(
         if (failure === null) return
         if (isToLive)
           violations.push(
-            `the stream from ${peer.name} to ${next.name} broke: ${failure}, faults of ${longestMs.toFixed(0)} ms`,
+            `the stream from ${peer.name} to ${next.name} broke: ${failure}, faults of ${longestMs.toFixed(0)} ms: ${faults.tell(peer, next)}`,
           )
         await peer.keep(next)
       } catch (thrown) {

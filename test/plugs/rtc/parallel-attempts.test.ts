@@ -13,7 +13,7 @@ import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers
 import { listenAt } from './rtc-pair.ts'
 import type { DialStage } from '../../../core/types.ts'
 
-const { attempts, lostAfterMs, stallMs, stallPathMs } = limits.attempts
+const { attempts, lostAfterMs, stallMs, stallPathMs, unrelayedMs } = limits.attempts
 
 /** Attempts that do as the test says. */
 function begin() {
@@ -74,20 +74,25 @@ describe('the attempts of a dial', () => {
     expect(released).toEqual([])
   })
 
-  it('are given company at once when the newest says that it may come to nothing, as often as there may be', async () => {
+  it('are given company sooner where no relay carries what looks for a direct path alone', async () => {
     const { made, stop, dialed } = begin()
-    for (let count = 1; count < attempts; count += 1) {
-      made[0]?.onDoubt()
-      made[count - 1]?.onDoubt()
-      await vi.advanceTimersByTimeAsync(0)
-      expect(made).toHaveLength(count + 1)
-    }
-    made.at(-1)?.onDoubt()
-    await vi.advanceTimersByTimeAsync(1_000_000)
-    expect(made).toHaveLength(attempts)
+    const [first] = made
+    first?.onProgress('answered')
+    await vi.advanceTimersByTimeAsync(100)
+    first?.onUnrelayed()
+    await vi.advanceTimersByTimeAsync(unrelayedMs - 1)
+    expect(made).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(made).toHaveLength(2)
+    // Only the newest decides on the next.
+    first?.onUnrelayed()
+    await vi.advanceTimersByTimeAsync(2 * stallMs - 1)
+    expect(made).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(made).toHaveLength(3)
     stop.abort()
     await expect(dialed).rejects.toMatchObject({ code: 'ABORTED' })
-    made.at(-1)?.onDoubt()
+    first?.onUnrelayed()
   })
 
   it('tell each stage once, and the newest of them decides on the next', async () => {

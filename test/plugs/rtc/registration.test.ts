@@ -12,7 +12,7 @@ import { HubSocket } from '../../../plugs/rtc/hub-socket.ts'
 import { Registration, type RegistrationOptions } from '../../../plugs/rtc/registration.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { startHub } from '../../../signal-server/index.ts'
-import { FakeHub, welcome } from './fake-hub.ts'
+import { FakeHub, welcome, type FakeHubRules } from './fake-hub.ts'
 import { resources, until, untilOnly } from './leftovers.ts'
 import type { Identity } from '../../../core/types.ts'
 
@@ -159,11 +159,15 @@ describe('a registration', () => {
     await back.close()
   })
 
-  it('that hurries begins anew when the hub says nothing for 4 s', async () => {
+  it.each<[string, FakeHubRules]>([
+    ['says nothing', { greet: null }],
+    ['says welcome and no more', { onRegister: () => undefined }],
+  ])('that hurries begins anew when the hub %s for 4 s', async (_what, rules) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
-    const hub = await FakeHub.start({ greet: null })
+    const hub = await FakeHub.start(rules)
     const { registration } = await register({ hubUrl: hub.url, isUrgent: () => true })
-    await hub.peer(0)
+    const first = await hub.peer(0)
+    if (rules.onRegister !== undefined) await first.heardThat(({ type }) => type === 'register', 1)
     await vi.advanceTimersByTimeAsync(limits.hub.urgentAnswerTimeoutMs + limits.hub.urgentBackoffMs)
     await hub.peer(1)
     await registration.close()
