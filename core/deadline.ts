@@ -1,3 +1,4 @@
+import { whenAborted } from './aborts.ts'
 import { MultiserverError } from './errors.ts'
 
 /** The reason that `signal` aborts with, always as an error of ours. */
@@ -42,17 +43,15 @@ export function untilAborted<T>(
   release: (late: T) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(abortReason(signal))
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
+    const stop = whenAborted(signal, () => reject(abortReason(signal)))
     work.then(
       (value) => {
-        signal.removeEventListener('abort', onAbort)
+        stop()
         if (signal.aborted) release(value)
         resolve(value)
       },
       (error: unknown) => {
-        signal.removeEventListener('abort', onAbort)
+        stop()
         reject(error)
       },
     )

@@ -191,6 +191,8 @@ export const limits = {
     /** While a peer waits for its path: the bound, and how long the hub may take to show that it is still there. */
     urgentBackoffMs: 1_000,
     urgentProbeMs: 3_000,
+    /** And how often it is asked then: a router that forgets the socket tells nobody, and what the hub passes on is lost. */
+    urgentAskMs: 5_000,
     /** From the start of the WebSocket to `welcome`, and from `register` to `registered`. */
     answerTimeoutMs: 10_000,
     /** Of these while a peer waits: what hangs in a dead network is begun anew before TCP's third SYN after 7 s. */

@@ -1,3 +1,4 @@
+import { abortWith } from './aborts.ts'
 import { checkOneKey, parseAddress, type Alternative } from './address.ts'
 import { dialAddress, type DialOptions } from './dial.ts'
 import { MultiserverError, toError } from './errors.ts'
@@ -82,13 +83,15 @@ export function MultiServer(inputs: readonly StackInput[], options: MultiServerO
 
   function dialWithCallback(address: string, dialOptions: DialOptions, callback: ClientCallback): () => void {
     const controller = new AbortController()
-    const outer = dialOptions.signal
-    const signal = outer === undefined ? controller.signal : AbortSignal.any([outer, controller.signal])
-    dial(address, { ...dialOptions, signal }).then(
-      // Out of the promise, so that what the callback throws reaches the caller's own handlers.
-      (connection) => queueMicrotask(() => callback(null, connection)),
-      (thrown: unknown) => queueMicrotask(() => callback(toError(thrown, 'DIAL_FAILED'))),
-    )
+    const { signal: outer } = dialOptions
+    const stop = outer === undefined ? undefined : abortWith(controller, outer)
+    dial(address, { ...dialOptions, signal: controller.signal })
+      .finally(stop)
+      .then(
+        // Out of the promise, so that what the callback throws reaches the caller's own handlers.
+        (connection) => queueMicrotask(() => callback(null, connection)),
+        (thrown: unknown) => queueMicrotask(() => callback(toError(thrown, 'DIAL_FAILED'))),
+      )
     return () => controller.abort()
   }
 

@@ -1,3 +1,4 @@
+import { abortWith } from '../../core/aborts.ts'
 import { concat } from '../../core/bytes.ts'
 import { abortReason, withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
@@ -32,15 +33,17 @@ export async function getFromHub(
 ): Promise<Bytes | null> {
   const { signal: outer, timeoutMs = limits.record.lookupTimeoutMs } = options
   const controller = new AbortController()
-  const signal = outer === undefined ? controller.signal : AbortSignal.any([outer, controller.signal])
+  const stop = outer === undefined ? undefined : abortWith(controller, outer)
   const makeLate = () =>
     new MultiserverError('TIMEOUT', `${hubUrl} did not answer within ${timeoutMs} ms`, { address: hubUrl })
   try {
-    const answer = get(httpUrl(hubUrl, path), maxBytes, signal)
+    const answer = get(httpUrl(hubUrl, path), maxBytes, controller.signal)
     return await withDeadline(answer, timeoutMs, makeLate, (error) => controller.abort(error))
   } catch (thrown) {
     if (outer?.aborted === true) throw abortReason(outer)
     throw toError(thrown, 'HUB_LOST', { address: hubUrl })
+  } finally {
+    stop?.()
   }
 }
 

@@ -70,6 +70,8 @@ export class HubSocket {
   /** Until `welcome`, then none; after close() until the socket is gone. */
   #deadline: ReturnType<typeof setTimeout> | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
+  /** While it is asked, by the clock of performance.now(). */
+  #answerBy = Infinity
 
   constructor(url: string, events: HubSocketEvents = {}, options: HubSocketOptions = {}) {
     const { reach, answerTimeoutMs = limits.hub.answerTimeoutMs } = options
@@ -163,6 +165,10 @@ export class HubSocket {
     if (this.#error !== undefined) return
     if (this.#socket.isStranded)
       return this.#drop('was dialed from an address that this machine no longer has')
+    const answerBy = performance.now() + timeoutMs
+    // To ask again and again grants no more time.
+    if (answerBy >= this.#answerBy) return
+    this.#answerBy = answerBy
     clearTimeout(this.#silence)
     // There is no such introduction, and the hub says so.
     this.send({ type: 'close', id: randomId(), reason: 'are you there?' })
@@ -236,6 +242,7 @@ export class HubSocket {
   /** Something was heard: look again after a silence, and ask then. */
   #watch(): void {
     clearTimeout(this.#silence)
+    this.#answerBy = Infinity
     if (this.#error !== undefined) return
     this.#silence = setTimeout(() => this.ask(probeTimeoutMs), silentAfterMs)
   }

@@ -15,6 +15,7 @@ const {
   shortestBackoffMs,
   unreachedBackoffMs,
   urgentAnswerTimeoutMs,
+  urgentAskMs,
   urgentBackoffMs,
   urgentProbeMs,
 } = limits.hub
@@ -93,7 +94,7 @@ export class Registration {
 
   /** The path of a peer is in trouble, and my own network may be the reason: looks after the hub at once. */
   hurry(): void {
-    if (this.#isRegistered) this.#socket?.ask(urgentProbeMs)
+    if (this.#isRegistered) this.#ask()
     else if (this.#isPausing && !this.#stopped) {
       clearTimeout(this.#timer)
       this.#connectLater()
@@ -111,6 +112,17 @@ export class Registration {
     await this.#socket?.closed
   }
 
+  /** Now, and again and again while a peer waits. */
+  #ask(): void {
+    this.#askLater()
+    this.#socket?.ask(urgentProbeMs)
+  }
+
+  #askLater(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#isUrgent && this.#ask(), urgentAskMs)
+  }
+
   get #isUrgent(): boolean {
     return this.#options.isUrgent?.() === true
   }
@@ -121,8 +133,8 @@ export class Registration {
     const events: HubSocketEvents = {
       onRegistered: () => {
         registeredAt = performance.now()
-        clearTimeout(this.#timer)
         this.#isRegistered = true
+        this.#askLater()
         this.#tellLoss = true
         this.#resolveRegistered()
         this.#options.publisher?.()?.onRegistered()

@@ -1,3 +1,4 @@
+import { abortWith } from '../../core/aborts.ts'
 import { withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
@@ -57,6 +58,8 @@ export async function introduceServer<T extends IntroductionTarget>(
   let link: Link | undefined
   let relaying: Relaying | undefined
   let sealing: { idle(): Promise<void> } | undefined
+  const stop = new AbortController()
+  let unfollow: (() => void) | undefined
   try {
     const signals = createServerSignals({ id: idOf(channel), identity: server.identity })
     sealing = signals
@@ -67,8 +70,7 @@ export async function introduceServer<T extends IntroductionTarget>(
     if (sdp === null) return await refuse(channel, signals, 'INVALID')
     const { taker } = verdict
     const { options } = taker
-    // Of its own for each introduction: dozens may be under way.
-    const signal = AbortSignal.any([taker.signal, server.signal])
+    unfollow = abortWith(stop, taker.signal, server.signal)
     const relayKey = crypto.getRandomValues(new Uint8Array(32))
     const consents = options.relay !== 'never' && offer.relay !== 'never'
     const isFirst = consents && offer.relay === 'first'
@@ -117,7 +119,7 @@ export async function introduceServer<T extends IntroductionTarget>(
       signals,
       candidates,
       filter: options.filter,
-      signal,
+      signal: stop.signal,
       onRelayRequest: () => (consents ? Promise.resolve(circuit.start()) : refuseRelay()),
       onPath: (path) => server.onPath(taker, path),
     })
@@ -130,6 +132,8 @@ export async function introduceServer<T extends IntroductionTarget>(
     channel.close(error.code)
     await link?.closed
     throw error
+  } finally {
+    unfollow?.()
   }
 }
 

@@ -1,3 +1,4 @@
+import { whenAborted } from '../../core/aborts.ts'
 import { toBase64 } from '../../core/bytes.ts'
 import { untilAborted } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
@@ -83,7 +84,7 @@ export class ServerSessions {
     let isAccepted = false
     // A session that was accepted is to have what its introduction still brings, although nobody listens any more.
     const stop = new AbortController()
-    const unlisten = whenAborted(ownSignal(owner), () => isAccepted || stop.abort())
+    const unlisten = whenAborted(owner.signal, () => isAccepted || stop.abort())
     const take = async (path: FramePath) => {
       if (begun !== undefined) await begun.addPath(path).opened
       // The same offer twice: an introduction changes nothing in a session that exists.
@@ -124,7 +125,7 @@ export class ServerSessions {
     first.onSession(session)
     session.addPath(path)
     try {
-      await untilAborted(session.opened, ownSignal(owner), () => undefined)
+      await untilAborted(session.opened, owner.signal, () => undefined)
     } catch (thrown) {
       first.onSession(undefined)
       session.abort(toError(thrown, 'CONNECT_FAILED'))
@@ -152,7 +153,7 @@ export class ServerSessions {
 
   #remember(id: Bytes, received: number, owner: SessionOwner): void {
     const { options, signal, resumeMs } = owner
-    const take = (path: FramePath) => answerFinished(path, id, received, ownSignal(owner))
+    const take = (path: FramePath) => answerFinished(path, id, received, signal)
     const until = performance.now() + resumeMs
     this.#finished.set(toBase64(id), { options, signal, take, until })
     for (const [oldest, entry] of this.#finished) {
@@ -165,18 +166,6 @@ export class ServerSessions {
   #forgetWhenIdle(): void {
     if (this.#troubleListeners.size === 0 && this.#living.size === 0) this.#forget()
   }
-}
-
-/** Dozens may wait at a time, and Node warns of more than ten listeners on one signal. */
-function ownSignal({ signal }: SessionOwner): AbortSignal {
-  return AbortSignal.any([signal])
-}
-
-/** At once where it is too late to wait for it. The returned function stops that. */
-function whenAborted(signal: AbortSignal, onAbort: () => void): () => void {
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  return () => signal.removeEventListener('abort', onAbort)
 }
 
 /** The longest suspended go first when there are too many, or they hold too much. */
@@ -203,9 +192,9 @@ async function answerFinished(
   const path = new SessionPath(framePath, session, events)
   const close = () => path.close()
   const timer = setTimeout(close, limits.session.serverCloseMs)
-  signal.addEventListener('abort', close, { once: true })
+  const stop = whenAborted(signal, close)
   path.start({ received, limit: received - 1 })
   await path.closed
   clearTimeout(timer)
-  signal.removeEventListener('abort', close)
+  stop()
 }

@@ -1,3 +1,4 @@
+import { abortWith } from '../../core/aborts.ts'
 import { limits } from '../../core/limits.ts'
 import { startAwakeTimer, type AwakeTimer } from './awake-timer.ts'
 
@@ -102,9 +103,11 @@ export class Suspension {
     const { findPath, resumeMs } = this.#options
     if (findPath === undefined || resumeMs === 0 || this.#search !== undefined) return
     this.#stopSearch = new AbortController()
-    this.#search = findPath(AbortSignal.any([this.#session.over, this.#stopSearch.signal]))
+    const unfollow = abortWith(this.#stopSearch, this.#session.over)
+    this.#search = findPath(this.#stopSearch.signal)
       .catch((error: Error) => this.#session.fail(error))
       .finally(() => {
+        unfollow()
         this.#search = undefined
         // Lost again while the last search was coming to its end.
         if (this.#session.needsPath) this.#searchUnlessUnderWay()

@@ -1,3 +1,4 @@
+import { abortWith } from '../../core/aborts.ts'
 import { formatSection, parseAddress } from '../../core/address.ts'
 import { abortReason, untilAborted, withDeadline } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
@@ -44,27 +45,31 @@ export function parseBare(address: string, transports: readonly Pick<Transport, 
 /** Aborts as `signal` does, and when `client` is closed: nobody waits any more for what is dialed on its behalf. */
 export function whileOpen(client: Pick<ByteStream, 'closed'>, signal: AbortSignal): AbortSignal {
   const gone = new AbortController()
+  const stop = abortWith(gone, signal)
   void client.closed.then(() => {
+    stop()
     gone.abort(new MultiserverError('CONNECTION_LOST', 'the one on whose behalf it was dialed has gone'))
   })
-  return AbortSignal.any([signal, gone.signal])
+  return gone.signal
 }
 
 /** A stream to `place` without any transform. @throws what the transport throws, TIMEOUT, ABORTED */
 export async function dialBare(place: BarePlace, dial: BareDial): Promise<ByteStream> {
   const { signal, timeoutMs, remoteKey } = dial
   const { target, transforms } = place
-  const stop = new AbortController()
-  const either = AbortSignal.any([signal, stop.signal])
+  const dialing = new AbortController()
+  const stop = abortWith(dialing, signal)
   try {
-    const dialing = target.dial({ signal: either, remoteKey, transforms })
+    const dialed = target.dial({ signal: dialing.signal, remoteKey, transforms })
     return await withDeadline(
-      untilAborted(dialing, either, (late) => late.abort(abortReason(either))),
+      untilAborted(dialed, dialing.signal, (late) => late.abort(abortReason(dialing.signal))),
       timeoutMs,
       () => new MultiserverError('TIMEOUT', `not connected within ${timeoutMs} ms`),
-      (error) => stop.abort(error),
+      (error) => dialing.abort(error),
     )
   } catch (thrown) {
     throw toError(thrown, 'CONNECT_FAILED')
+  } finally {
+    stop()
   }
 }

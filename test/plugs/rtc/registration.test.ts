@@ -139,6 +139,47 @@ describe('a registration', () => {
     await hub.close()
   })
 
+  it('asks its hub again and again while a peer waits, whose router may forget the socket meanwhile', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    const hub = await FakeHub.start()
+    let isUrgent = true
+    const { registration } = await register({ hubUrl: hub.url, isUrgent: () => isUrgent })
+    await registration.registered
+    const peer = await hub.peer(0)
+    const isQuestion = ({ type }: { type: string }) => type === 'close'
+    for (let asked = 1; asked < 4; asked += 1) {
+      await vi.advanceTimersByTimeAsync(limits.hub.urgentAskMs)
+      await peer.heardThat(isQuestion, asked)
+      peer.say({ type: 'ice-servers', iceServers: [] })
+      await new Promise((resolve) => peer.socket.once('pong', resolve).ping())
+    }
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentAskMs + limits.hub.urgentProbeMs)
+    expect(registration.isRegistered).toBe(false)
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentBackoffMs)
+    const again = await hub.peer(1)
+    await until(() => registration.isRegistered, 'registered again')
+    isUrgent = false
+    await vi.advanceTimersByTimeAsync(3 * limits.hub.urgentAskMs)
+    expect(again.heard.filter(isQuestion)).toEqual([])
+    await registration.close()
+    await hub.close()
+  })
+
+  it('grants a hub that says nothing no more time for being asked again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const hub = await FakeHub.start()
+    const { registration, errors } = await register({ hubUrl: hub.url })
+    await registration.registered
+    for (let ms = 0; ms < limits.hub.urgentProbeMs; ms += 500) {
+      registration.hurry()
+      expect(errors).toEqual([])
+      await vi.advanceTimersByTimeAsync(500)
+    }
+    expect(errors.map(({ code }) => code)).toEqual(['HUB_LOST'])
+    await registration.close()
+    await hub.close()
+  })
+
   it('that hurries waits at most 1 s for its next try, after however many failures', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
     vi.spyOn(Math, 'random').mockReturnValue(0.999)
