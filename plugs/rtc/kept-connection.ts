@@ -68,13 +68,38 @@ export function keepConnection(
         made.setConfiguration(configuration(options, await known(iceServers)))
       await setLocalDescription(description)
     }
-    return made
+    return withKnownDescriptions(made)
   }
   return {
     webRtc: { ...webRtc, RTCPeerConnection: makeConnection as unknown as typeof RTCPeerConnection },
     connection: () => connection,
     channel: () => channel,
   }
+}
+
+/**
+ * The same connection, which knows its descriptions by what was set. simple-peer looks at them as it describes itself and with each
+ * candidate that it is told, and wrtc writes them out on the thread that looks while another adds candidates: it crashes now and then.
+ */
+function withKnownDescriptions(connection: RTCPeerConnection): RTCPeerConnection {
+  let remoteDescription: RTCSessionDescriptionInit | null = null
+  const setRemoteDescription = connection.setRemoteDescription.bind(connection)
+  connection.setRemoteDescription = async (description) => {
+    await setRemoteDescription(description)
+    remoteDescription = description
+  }
+  // A browser's methods and setters refuse to be called on anything but the connection itself.
+  return new Proxy(connection, {
+    get(target, name) {
+      // Where there is none simple-peer takes the one that it has just set.
+      if (name === 'localDescription') return null
+      if (name === 'remoteDescription') return remoteDescription
+      const value: unknown = Reflect.get(target, name, target)
+      const isMethod = typeof value === 'function' && !Object.hasOwn(target, name)
+      return isMethod ? value.bind(target) : value
+    },
+    set: (target, name, value) => Reflect.set(target, name, value),
+  })
 }
 
 /** simple-peer writes its own code into an error that it is given, and that one has others to read it. */

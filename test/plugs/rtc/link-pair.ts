@@ -17,6 +17,8 @@ interface PairOptions {
   readonly bye?: { readonly near: boolean; readonly far: boolean }
   readonly onNearStage?: (stage: LinkStage) => void
   readonly onFarStage?: (stage: LinkStage) => void
+  /** What is done to each connection as it is made. */
+  readonly prepare?: (connection: RTCPeerConnection) => void
 }
 
 /** Two connections of this process that are open to each other, and the WebRTC that each was made with. */
@@ -31,8 +33,9 @@ export function makePair({
   bye = { near: true, far: true },
   onNearStage = () => undefined,
   onFarStage = () => undefined,
+  prepare,
 }: PairOptions) {
-  const [nearWebRtc, farWebRtc] = [countingWebRtc(), countingWebRtc()]
+  const [nearWebRtc, farWebRtc] = [countingWebRtc(prepare), countingWebRtc(prepare)]
   const near = makeLink(true, nearWebRtc.webRtc, onNearStage, () => far.link)
   const far = makeLink(false, farWebRtc.webRtc, onFarStage, () => near.link)
   async function describe(): Promise<void> {

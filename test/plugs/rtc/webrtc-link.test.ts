@@ -50,6 +50,22 @@ describe('WebRtcLink', () => {
     }, 'they are back')
   })
 
+  it('never has wrtc write out a description, for it crashes where a candidate comes meanwhile', async () => {
+    const asked: string[] = []
+    const { near, far } = await linkPair({
+      prepare(connection) {
+        const { _pc: native } = connection as unknown as { readonly _pc: object }
+        for (const name of ['localDescription', 'remoteDescription']) {
+          Object.defineProperty(native, name, { get: () => void asked.push(name) })
+        }
+      },
+    })
+    near.link.close()
+    far.link.close()
+    await Promise.all([near.link.closed, far.link.closed])
+    expect(asked).toEqual([])
+  })
+
   it('tells ICE and DTLS apart, at both ends', async () => {
     const { near, far } = await linkPair()
     for (const { stages, path } of [near, far]) {
