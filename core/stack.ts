@@ -1,3 +1,4 @@
+import { whenAborted } from './aborts.ts'
 import { formatAlternative, formatSection, type Alternative, type Section } from './address.ts'
 import { equalBytes, toBase64 } from './bytes.ts'
 import { Connection } from './connection.ts'
@@ -102,10 +103,7 @@ export class Stack {
       throw new MultiserverError('LISTEN_FAILED', `${this.transport.name} can only dial`)
     }
     const gate = new CountGate(inFlight, inFlightPerSource)
-    const underWay = new Set<AbortController>()
     const { signal } = context
-    const stop = () => underWay.forEach((handshake) => handshake.abort(abortReason(signal)))
-    signal.addEventListener('abort', stop, { once: true })
     const failed = (thrown: unknown) => context.onConnectionError(toError(thrown, 'HANDSHAKE_FAILED'))
     const accept = (raw: t.ByteStream) => {
       const source = raw.info?.source
@@ -117,11 +115,10 @@ export class Stack {
       }
       // A signal for each: Node warns of more than ten listeners on one.
       const handshake = new AbortController()
-      underWay.add(handshake)
-      if (signal.aborted) stop()
+      const stop = whenAborted(signal, () => handshake.abort(abortReason(signal)))
       this.#accept(raw, { ...context, signal: handshake.signal })
         .finally(() => {
-          underWay.delete(handshake)
+          stop()
           gate.leave(source)
         })
         .then((accepted) => {

@@ -78,7 +78,7 @@ export function keepConnection(
 }
 
 /**
- * The same connection, which knows its descriptions by what was set. simple-peer looks at them as it describes itself and with each
+ * The same connection, which answers by what was set when it is asked for a description. simple-peer looks at them as it describes itself and with each
  * candidate that it is told, and wrtc writes them out on the thread that looks while another adds candidates: it crashes now and then.
  */
 function withKnownDescriptions(connection: RTCPeerConnection): RTCPeerConnection {

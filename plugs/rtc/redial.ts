@@ -1,3 +1,4 @@
+import { abortWith } from '../../core/aborts.ts'
 import { limits } from '../../core/limits.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import type { DialStage } from '../../core/types.ts'
@@ -42,8 +43,7 @@ export async function introduceOnce(
   const opening: Promise<boolean>[] = []
   const onPath = (path: FramePath) => opening.push(session.addPath(path).opened)
   const attempt = new AbortController()
-  const onAbort = () => attempt.abort(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
+  const stop = abortWith(attempt, signal)
   let isOver = false
   let timer: ReturnType<typeof setTimeout> | undefined
   const onProgress = (stage?: DialStage) => {
@@ -61,7 +61,7 @@ export async function introduceOnce(
   } finally {
     isOver = true
     clearTimeout(timer)
-    signal.removeEventListener('abort', onAbort)
+    stop()
     await Promise.all(opening)
   }
 }
