@@ -161,16 +161,26 @@ export const limits = {
     shortestBackoffMs: 500,
     longestBackoffMs: 2_000,
     /**
-     * Each stage of such a dial, the last one (ICE and DTLS) apart: what hangs in a dead network is begun anew. TCP sends a lost
-     * SYN again after 1, 3 and 7 s; to wait for the third would take longer than all that a stream may after its way is back.
+     * Such dials at a time. One that comes no further is given another beside it, after one of these for each that is under way, the
+     * second once it is answered: TCP sends a lost SYN again after 1, 3 and 7 s, and who was answered before a network changed
+     * waits for what can't come.
      */
-    stageTimeoutMs: 4_000,
+    attempts: 3,
+    companyMs: 2_000,
+    companyPathMs: 3_000,
+    /** Each stage of such a dial, and the last one (ICE and DTLS): then it is given up. */
+    stageTimeoutMs: 8_000,
     pathTimeoutMs: 15_000,
+    /** Once the time of the session is up: what was answered by then may still bring a path. Less than the server's grace. */
+    lastTriesMs: 10_000,
     /** Waiting is counted in steps of this, one of which is lost at most when the machine sleeps. */
     tickMs: 5_000,
     /** Of the servers of this process, and what they may hold unacknowledged and unread; the longest suspended goes first. */
     suspended: 1_024,
     suspendedBytes: 64 * 1024 * 1024,
+    /** The same of those that have not been suspended for long: a network that fails suspends every sender at once, 4 MiB each. */
+    suspendedBytesAtOnce: 512 * 1024 * 1024,
+    suspendedSafeMs: 20_000,
     /** Finished sessions that a client may still ask about; each costs some hundred bytes. */
     finished: 4_096,
   },
@@ -192,7 +202,7 @@ export const limits = {
     urgentBackoffMs: 1_000,
     urgentProbeMs: 3_000,
     /** And how often it is asked then: a router that forgets the socket tells nobody, and what the hub passes on is lost. */
-    urgentAskMs: 5_000,
+    urgentAskMs: 2_000,
     /** From the start of the WebSocket to `welcome`, and from `register` to `registered`. */
     answerTimeoutMs: 10_000,
     /** Of these while a peer waits: what hangs in a dead network is begun anew before TCP's third SYN after 7 s. */

@@ -1,6 +1,6 @@
 import { limits } from '../../core/limits.ts'
 import { onNetworkChange } from '#wrtc'
-import type { StreamInfo } from '../../core/types.ts'
+import type { Path, StreamInfo } from '../../core/types.ts'
 
 const { lookAgainMs } = limits.relay
 
@@ -53,4 +53,9 @@ export function seekBetterPath(session: Relayed, look: (signal: AbortSignal) => 
     { once: true },
   )
   plan()
+}
+
+/** Whether there is one: no path at all is none. */
+export function isBetterThanRelay(path: Path | undefined): boolean {
+  return path === 'direct' || path === 'turn'
 }

@@ -9,7 +9,7 @@ import { checkReach } from '../../core/reach.ts'
 import { limits } from '../../core/limits.ts'
 import { factory, loadWebRtc, type WebRtc } from '#wrtc'
 import { publishStack, type PublishStackOptions } from '../directory/publish-stack.ts'
-import { seekBetterPath } from './better-path.ts'
+import { isBetterThanRelay, seekBetterPath } from './better-path.ts'
 import { introduceClient, type ClientIntroduction } from './client-introduction.ts'
 import { borrowHubSocket } from './hub-clients.ts'
 import { randomId } from './hub-socket.ts'
@@ -110,8 +110,12 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
   const relayed = { mayRelay: () => !isRelayOver, onRelayOver: () => (isRelayOver = true) }
   const introduce = (how: Introducing, isAlone = false) =>
     introduceThrough(hubUrl, { ...client, ...relayed, ...how }, introduction, isAlone)
-  const findPath = (over: AbortSignal): Promise<void> =>
-    redial(session, (again) => introduce({ ...again, resume: true }), over)
+  const findPath = (over: AbortSignal) =>
+    redial(
+      session,
+      ({ isAnother: isAlone, ...again }) => introduce({ ...again, resume: true }, isAlone),
+      over,
+    )
   const session = new Session({
     id: client.session,
     role: 'client',
@@ -145,9 +149,10 @@ async function openSession(wanted: WantedSession, attempt: Attempt): Promise<Ses
   // A circuit it has. What has kept the first try from a direct path may be its socket to the hub.
   const better = { resume: true, mayRelay: () => false }
   seekBetterPath(session, async (over) => {
-    await introduceOnce(session, (once) => introduce({ ...once, ...better }, true), over)
+    await introduceOnce(session, (once) => introduce({ ...once, ...better }, true), { signal: over })
     // It has found what the first may still be looking for, at the hub's cost.
-    if (session.info.path !== 'relay') stop.abort(new MultiserverError('ABORTED', 'another look was faster'))
+    if (isBetterThanRelay(session.info.path))
+      stop.abort(new MultiserverError('ABORTED', 'another look was faster'))
   })
   return session
 }

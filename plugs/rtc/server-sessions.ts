@@ -3,13 +3,15 @@ import { toBase64 } from '../../core/bytes.ts'
 import { untilAborted } from '../../core/deadline.ts'
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
+import { isBetterThanRelay } from './better-path.ts'
 import { Session } from './session.ts'
 import { SessionPath } from './session-path.ts'
 import type { ByteStream, Bytes } from '../../core/types.ts'
 import type { FramePath } from './frame-path.ts'
 import type { IntroductionTarget } from './server-introduction.ts'
 
-const { finished: mostFinished, suspended: mostSuspended, suspendedBytes } = limits.resume
+const { finished: mostFinished, suspended: mostSuspended } = limits.resume
+const { suspendedBytes, suspendedBytesAtOnce, suspendedSafeMs } = limits.resume
 
 /** Whom a path is for; what it does with it settles when that is known. */
 export interface PathTaker extends IntroductionTarget {
@@ -28,8 +30,8 @@ export interface SessionOwner extends IntroductionTarget {
   readonly accept: (stream: ByteStream) => void
 }
 
-/** Those of every key of this process, longest suspended first. */
-const suspended = new Set<Session>()
+/** Those of every key of this process, longest suspended first, and since when. */
+const suspended = new Map<Session, number>()
 
 /** One for each own key: a client may come back through another hub, or to a stack that began to listen later. */
 const kept = new Map<string, ServerSessions>()
@@ -97,9 +99,9 @@ export class ServerSessions {
         owner.accept(session)
       }
     }
-    // A path that went ahead of the others has none to follow it: there is nothing to resume.
+    // Of one that has been open, its client may bring another.
     const onFailed = (thrown: unknown) => {
-      if (begun?.info.path === undefined) begun?.fail(toError(thrown, 'CONNECT_FAILED'))
+      if (!isAccepted) begun?.fail(toError(thrown, 'CONNECT_FAILED'))
     }
     return { options: owner.options, signal: stop.signal, take, onFailed, onOver: unlisten }
   }
@@ -140,7 +142,7 @@ export class ServerSessions {
     const take = async (path: FramePath) => {
       await session.addPath(path).opened
       // It has found what the first may still be looking for.
-      if (session.info.path !== 'relay') first.abort()
+      if (isBetterThanRelay(session.info.path)) first.abort()
     }
     this.#living.set(name, { session, options, signal: session.over, take })
     const onOver = () => {
@@ -168,13 +170,18 @@ export class ServerSessions {
   }
 }
 
-/** The longest suspended go first when there are too many, or they hold too much. */
+/**
+ * The longest suspended go first when there are too many, or they hold too much. A network that fails for a moment suspends all at
+ * once, and each holds what it was allowed to a moment ago: so they get some time, unless it is too much by far.
+ */
 function keepSuspended(session: Session): void {
-  suspended.add(session)
+  const now = performance.now()
+  suspended.set(session, now)
   let bytes = 0
-  for (const each of suspended) bytes += each.heldBytes
-  for (const oldest of suspended) {
-    if (suspended.size <= mostSuspended && bytes <= suspendedBytes) return
+  for (const each of suspended.keys()) bytes += each.heldBytes
+  for (const [oldest, since] of suspended) {
+    const mostBytes = now - since < suspendedSafeMs ? suspendedBytesAtOnce : suspendedBytes
+    if (suspended.size <= mostSuspended && bytes <= mostBytes) return
     bytes -= oldest.heldBytes
     oldest.fail(new MultiserverError('PATH_LOST', 'too many connections wait for another path'))
   }

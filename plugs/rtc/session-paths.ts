@@ -100,6 +100,8 @@ export class SessionPaths {
         this.#choose()
         this.#closeAhead()
         this.#loseOldest((each) => each.isOpen)
+        // The far side may have brought it because it hears nothing by the others.
+        for (const other of this.open) if (other !== path) other.check()
       },
       onFrame: (frame) => onFrame(path, frame),
       onRoom,

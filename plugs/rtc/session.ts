@@ -122,6 +122,10 @@ export class Session implements ByteStream {
     return this.#suspension.isOn
   }
 
+  get lossCause(): Error | undefined {
+    return this.#paths.lossCause
+  }
+
   /** Neither has it a path, nor did it have any. */
   get isNew(): boolean {
     return this.#state === 'opening' && this.#paths.isEmpty
@@ -162,16 +166,12 @@ export class Session implements ByteStream {
     return { opened: path.opened }
   }
 
-  /**
-   * What brings the first paths; a session that has none when that is over ends as it did. If it failed, a path that went ahead of
-   * the others has none to follow it: there is nothing to resume.
-   */
+  /** What brings the first paths; a session that was never open when that is over ends as it did. */
   awaitDial(dial: Promise<void>): void {
     this.#dialing = dial
       .then(
         () => (this.isNew ? new MultiserverError('PATH_LOST') : undefined),
-        (thrown: unknown) =>
-          this.#paths.current === undefined ? toError(thrown, 'CONNECT_FAILED') : undefined,
+        (thrown: unknown) => (this.#state === 'opening' ? toError(thrown, 'CONNECT_FAILED') : undefined),
       )
       .then((error) => {
         this.#dialing = undefined
@@ -186,7 +186,7 @@ export class Session implements ByteStream {
   }
 
   /** No path is to be had any more: ends the session, with PATH_LOST unless something else is known. */
-  fail(error: Error = new MultiserverError('PATH_LOST', undefined, { cause: this.#paths.lossCause })): void {
+  fail(error: Error = new MultiserverError('PATH_LOST', undefined, { cause: this.lossCause })): void {
     if (!this.isDone) this.#fail(error)
     this.#finish()
   }

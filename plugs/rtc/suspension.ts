@@ -1,18 +1,27 @@
-import { abortWith } from '../../core/aborts.ts'
+import { MultiserverError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { startAwakeTimer, type AwakeTimer } from './awake-timer.ts'
 
-const { lingerMs, serverGraceMs } = limits.resume
+const { lastTriesMs, lingerMs, serverGraceMs } = limits.resume
+
+/** How a client looks for another path. */
+export interface Search {
+  /** Settles when it has ended and nothing is left that its session's paths do not hold; rejects when no path can ever come. */
+  readonly over: Promise<void>
+  /** Why its last attempt came to nothing. */
+  readonly lastError: Error | undefined
+  /** The network is another one: what is under way may wait for what is gone. */
+  hurry(): void
+  /** Time is up: begins nothing more, and goes on with what may still come to something. */
+  finish(): void
+}
 
 export interface SuspensionOptions {
   readonly role: 'client' | 'server'
   /** How long the client looks for another path once the last is lost; the server waits a little longer. 0: not at all. */
   readonly resumeMs: number
-  /**
-   * How a client dials again: called when the path in use is lost or in doubt. Goes on until `signal` aborts or no path is
-   * needed, and settles when nothing of it is left; rejects when no path can ever come.
-   */
-  readonly findPath?: ((signal: AbortSignal) => Promise<void>) | undefined
+  /** How a client dials again: called when the path in use is lost or in doubt. Goes on until `over` aborts or no path is needed. */
+  readonly findPath?: ((over: AbortSignal) => Search) | undefined
   /** The path in use is lost or in doubt: for a server, who only waits. */
   readonly onTrouble?: (() => void) | undefined
   /** There is no path from now on, or there is one again, or nothing to wait for. */
@@ -24,6 +33,8 @@ export interface Suspended {
   /** Aborts when the session can have no more use for a path. */
   readonly over: AbortSignal
   readonly needsPath: boolean
+  /** What the last path was lost to, where that is known. */
+  readonly lossCause: Error | undefined
   /** PATH_LOST when nothing else is known. */
   fail(error?: Error): void
 }
@@ -33,9 +44,9 @@ export class Suspension {
   readonly #options: SuspensionOptions
   readonly #session: Suspended
   #waiting: AwakeTimer | undefined
-  #search: Promise<void> | undefined
-  /** Ends the search that is under way. */
-  #stopSearch = new AbortController()
+  #isTimeUp = false
+  #search: Search | undefined
+  #released: Promise<void> | undefined
   #resumes = 0
 
   constructor(options: SuspensionOptions, session: Suspended) {
@@ -59,7 +70,7 @@ export class Suspension {
 
   /** Settles with the search that is under way, if one is. */
   get released(): Promise<void> | undefined {
-    return this.#search
+    return this.#released
   }
 
   /**
@@ -72,7 +83,8 @@ export class Suspension {
     if (!this.isOn) {
       const clientMs = isDone ? Math.min(lingerMs, resumeMs) : resumeMs
       const waitMs = role === 'client' ? clientMs : resumeMs + serverGraceMs
-      this.#waiting = startAwakeTimer(waitMs, () => this.#session.fail())
+      this.#isTimeUp = false
+      this.#waiting = startAwakeTimer(waitMs, () => this.#onTimeUp())
       onSuspension?.(true)
     }
     this.look()
@@ -87,9 +99,9 @@ export class Suspension {
     this.#options.onSuspension?.(false)
   }
 
-  /** As `look`; what a search that is under way waits for may be of a network that is gone, so that it begins anew. */
+  /** As `look`; what a search that is under way waits for may be of a network that is gone. */
   hurry(): void {
-    this.#stopSearch.abort()
+    this.#search?.hurry()
     this.look()
   }
 
@@ -102,15 +114,32 @@ export class Suspension {
   #searchUnlessUnderWay(): void {
     const { findPath, resumeMs } = this.#options
     if (findPath === undefined || resumeMs === 0 || this.#search !== undefined) return
-    this.#stopSearch = new AbortController()
-    const unfollow = abortWith(this.#stopSearch, this.#session.over)
-    this.#search = findPath(this.#stopSearch.signal)
+    const search = findPath(this.#session.over)
+    this.#search = search
+    this.#released = search.over
       .catch((error: Error) => this.#session.fail(error))
       .finally(() => {
-        unfollow()
         this.#search = undefined
+        this.#released = undefined
+        if (this.isOn && this.#isTimeUp) this.#giveUp(search.lastError)
         // Lost again while the last search was coming to its end.
-        if (this.#session.needsPath) this.#searchUnlessUnderWay()
+        else if (this.#session.needsPath) this.#searchUnlessUnderWay()
       })
+  }
+
+  /** What its last tries bring may arrive a little later: so long the server waits. */
+  #onTimeUp(): void {
+    const search = this.#search
+    if (search === undefined) return this.#giveUp(undefined)
+    this.#isTimeUp = true
+    this.#waiting = startAwakeTimer(lastTriesMs, () => this.#giveUp(search.lastError))
+    search.finish()
+  }
+
+  #giveUp(lastError: Error | undefined): void {
+    const why = lastError === undefined ? undefined : `no other path came: ${lastError.message}`
+    this.#session.fail(
+      new MultiserverError('PATH_LOST', why, { cause: this.#session.lossCause ?? lastError }),
+    )
   }
 }

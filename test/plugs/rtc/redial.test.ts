@@ -1,13 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { whenAborted } from '../../../core/aborts.ts'
 import { MultiserverError, type ErrorCode } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
 import { redial, type Introduce } from '../../../plugs/rtc/redial.ts'
 import { Session } from '../../../plugs/rtc/session.ts'
-import { FakePath } from '../../support/fake-path.ts'
+import { FakePath, type FakePathOptions } from '../../support/fake-path.ts'
 import type { DialStage } from '../../../core/types.ts'
 
 const id = new Uint8Array(16).fill(6)
-const { longestBackoffMs, pathTimeoutMs, resumeMs, shortestBackoffMs, stageTimeoutMs } = limits.resume
+const {
+  companyMs,
+  companyPathMs,
+  lastTriesMs,
+  longestBackoffMs,
+  pathTimeoutMs,
+  resumeMs,
+  shortestBackoffMs,
+  stageTimeoutMs,
+} = limits.resume
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -30,14 +40,10 @@ describe('dialing again', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('begins anew when the page wakes, whether it waits or an attempt hangs', async () => {
-    let ended = 0
-    const { session, path, attempts } = open((attempt) => {
-      if (attempts.length !== 5) return Promise.reject(new MultiserverError('HUB_LOST'))
-      return new Promise((_resolve, reject) =>
-        attempt.signal.addEventListener('abort', () => reject(new MultiserverError('ABORTED', `${ended++}`))),
-      )
-    })
+  it('tries at once when the page wakes, beside what hangs, in place of what hangs the longest', async () => {
+    const { session, path, attempts, hanging } = open((attempt) =>
+      attempts.length < 5 ? Promise.reject(new MultiserverError('HUB_LOST')) : hang(attempt),
+    )
     path.close()
     await vi.advanceTimersByTimeAsync(4_000)
     expect(attempts).toHaveLength(3)
@@ -45,10 +51,16 @@ describe('dialing again', () => {
     await vi.advanceTimersByTimeAsync(shortestBackoffMs)
     expect(attempts.at(-1)).toBe(4_500)
     await vi.advanceTimersByTimeAsync(1_000)
-    expect([attempts.length, ended]).toEqual([5, 0])
-    session.wake()
-    await vi.advanceTimersByTimeAsync(shortestBackoffMs)
-    expect([attempts.length, ended]).toEqual([6, 1])
+    for (const [begun, left] of [
+      [5, 1],
+      [6, 2],
+      [7, 3],
+      [8, 3],
+    ]) {
+      expect([attempts.length, hanging().length]).toEqual([begun, left])
+      session.wake()
+      await vi.advanceTimersByTimeAsync(shortestBackoffMs)
+    }
     session.abort()
     await session.closed
     expect(vi.getTimerCount()).toBe(0)
@@ -115,25 +127,108 @@ describe('dialing again', () => {
     session.abort()
   })
 
-  it.each<[DialStage[], number]>([
-    [[], stageTimeoutMs],
-    [['hub'], stageTimeoutMs],
-    [['hub', 'introduced'], stageTimeoutMs],
-    [['hub', 'introduced', 'answered'], pathTimeoutMs],
-  ])('begins anew when nothing follows on %j', async (stages, timeoutMs) => {
-    const { session, path, attempts } = open(({ signal, onProgress }) => {
-      for (const stage of stages) onProgress(stage)
-      return new Promise((_resolve, reject) =>
-        signal.addEventListener('abort', () => reject(signal.reason as Error)),
-      )
+  it.each<[DialStage[], number, number]>([
+    [[], companyMs, stageTimeoutMs],
+    [['hub'], companyMs, stageTimeoutMs],
+    [['hub', 'introduced'], companyMs, stageTimeoutMs],
+    [['hub', 'introduced', 'answered'], companyPathMs, pathTimeoutMs],
+  ])('gives company, and later up, when nothing follows on %j', async (stages, companyAfterMs, timeoutMs) => {
+    const { session, path, attempts, others, hanging } = open((attempt) => {
+      for (const stage of stages) attempt.onProgress(stage)
+      return hang(attempt)
     })
     path.close()
-    await vi.advanceTimersByTimeAsync(shortestBackoffMs + timeoutMs + 2 * shortestBackoffMs - 1)
-    expect(attempts).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs + timeoutMs - 1)
+    const second = shortestBackoffMs + companyAfterMs
+    expect(attempts).toEqual([shortestBackoffMs, second, second + 2 * companyAfterMs])
+    expect(others).toEqual([false, true, true])
+    expect(hanging()).toHaveLength(3)
     await vi.advanceTimersByTimeAsync(1)
-    expect(attempts).toHaveLength(2)
+    expect(hanging()).toHaveLength(2)
+    // There is room for another, which takes its time.
+    await vi.advanceTimersByTimeAsync(2 * companyAfterMs)
+    expect(attempts).toHaveLength(4)
     session.abort()
     await session.closed
+    expect(hanging()).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('ends the others with the first path that it trusts, and what brought it looks on', async () => {
+    const { session, path, attempts, hanging } = open(async (attempt) => {
+      if (attempts.length === 2) await give(attempt, greeting({ kind: 'relay' }))
+      return hang(attempt)
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs + companyMs)
+    expect(session.info.path).toBe('relay')
+    expect(hanging()).toEqual([1])
+    expect(attempts).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(companyMs * 4)
+    expect(attempts).toHaveLength(2)
+    session.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    await session.closed
+    expect(hanging()).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('looks anew when the path is lost whose introduction still looks for a better one', async () => {
+    const relayed: FakePath[] = []
+    const { session, path, attempts } = open(async (attempt) => {
+      const circuit = greeting({ kind: 'relay' })
+      relayed.push(circuit)
+      await give(attempt, circuit)
+      return hang(attempt)
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs)
+    relayed[0]?.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs)
+    expect(attempts).toHaveLength(2)
+    expect(session.info.path).toBe('relay')
+    session.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    await session.closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('waits, when its time is up, for what was answered by then and for nothing else', async () => {
+    let answered: number | undefined
+    const { session, path, attempts, hanging } = open(async (attempt) => {
+      if ((attempts.at(-1) ?? 0) < resumeMs - 8_000) throw new MultiserverError('PEER_NOT_FOUND')
+      if (answered !== undefined) return hang(attempt)
+      answered = attempts.length - 1
+      attempt.onProgress('answered')
+      await Promise.race([hang(attempt), new Promise((resolve) => setTimeout(resolve, pathTimeoutMs - 1))])
+      await give(attempt, greeting())
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(resumeMs - 1)
+    expect(hanging().length).toBeGreaterThan(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(hanging()).toEqual([answered])
+    const begun = attempts.length
+    await vi.advanceTimersByTimeAsync(lastTriesMs)
+    expect(attempts).toHaveLength(begun)
+    expect(session.info.path).toBe('direct')
+    session.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    await session.closed
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('fails with what its last attempt came to when nothing was answered', async () => {
+    const { session, path } = open(() =>
+      Promise.reject(new MultiserverError('PEER_NOT_FOUND', 'nobody is there')),
+    )
+    path.close()
+    await vi.advanceTimersByTimeAsync(resumeMs)
+    await expect(session.read()).rejects.toMatchObject({
+      code: 'PATH_LOST',
+      message: 'no other path came: nobody is there',
+      cause: { code: 'PEER_NOT_FOUND' },
+    })
     expect(vi.getTimerCount()).toBe(0)
   })
 
@@ -157,9 +252,26 @@ function give({ onPath }: Parameters<Introduce>[0], path: FakePath): Promise<voi
   return Promise.resolve()
 }
 
-/** A session with a path, whose client dials again in this way; when it did so, in milliseconds. */
-function open(introduce: Introduce): { session: Session; path: FakePath; attempts: number[] } {
+/** Comes to nothing until it is ended. */
+function hang({ signal }: Parameters<Introduce>[0]): Promise<never> {
+  return new Promise((_resolve, reject) => whenAborted(signal, () => reject(signal.reason as Error)))
+}
+
+interface Opened {
+  readonly session: Session
+  readonly path: FakePath
+  /** When the client dialed again, in milliseconds, and whether beside another attempt. */
+  readonly attempts: number[]
+  readonly others: boolean[]
+  /** Which of them have not ended. */
+  readonly hanging: () => number[]
+}
+
+/** A session with a path, whose client dials again in this way. */
+function open(introduce: Introduce): Opened {
   const attempts: number[] = []
+  const others: boolean[] = []
+  const underWay = new Set<number>()
   const startedAt = performance.now()
   const session: Session = new Session({
     id,
@@ -167,21 +279,23 @@ function open(introduce: Introduce): { session: Session; path: FakePath; attempt
     address: 'rtc:test',
     resumeMs,
     findPath: (over) => {
-      const attempt: Introduce = (context) => {
-        attempts.push(performance.now() - startedAt)
-        return introduce(context)
+      const attempt: Introduce = async (context) => {
+        const index = attempts.push(performance.now() - startedAt) - 1
+        others.push(context.isAnother)
+        underWay.add(index)
+        await introduce(context).finally(() => underWay.delete(index))
       }
       return redial(session, attempt, over)
     },
   })
   const path = greeting()
   session.addPath(path)
-  return { session, path, attempts }
+  return { session, path, attempts, others, hanging: () => [...underWay] }
 }
 
 /** A path on which the peer has said HELLO. */
-function greeting(): FakePath {
-  const path = new FakePath()
+function greeting(options?: FakePathOptions): FakePath {
+  const path = new FakePath(options)
   path.deliver({ type: 'hello', session: id, received: 0, limit: 0 })
   return path
 }

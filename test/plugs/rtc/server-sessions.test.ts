@@ -9,7 +9,16 @@ import { FakePath } from '../../support/fake-path.ts'
 import type { ByteStream, Bytes } from '../../../core/types.ts'
 import type { IntroductionOptions } from '../../../plugs/rtc/introduction.ts'
 
-const { finished, resumeMs, serverGraceMs, suspended, suspendedBytes } = limits.resume
+const {
+  finished,
+  resumeMs,
+  serverGraceMs,
+  suspended,
+  suspendedBytes,
+  suspendedBytesAtOnce,
+  suspendedSafeMs,
+} = limits.resume
+const { unacknowledgedBytes } = limits.session
 const key = new Uint8Array(32).fill(1)
 
 let leaves: (() => void)[] = []
@@ -235,16 +244,31 @@ describe('sessions that wait for a path', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('hold at most 64 MiB, unacknowledged and unread', async () => {
+  /** Of a server whose network fails under so many that send as fast as they may. */
+  const suspendSenders = async (sessions: ServerSessions, count: number, from = 0): Promise<ByteStream[]> => {
+    const begun = await Promise.all(
+      Array.from({ length: count }, (_each, index) => begin(sessions, from + index)),
+    )
+    for (const { stream } of begun) await stream.write(new Uint8Array(unacknowledgedBytes))
+    for (const { path } of begun) path.close()
+    return begun.map(({ stream }) => stream)
+  }
+
+  it('hold at most 64 MiB, unacknowledged and unread, once they have waited for 20 s', async () => {
     const sessions = join()
-    const streams: ByteStream[] = []
-    const each = limits.session.unacknowledgedBytes
-    for (let count = 0; count <= suspendedBytes / each; count++) {
-      const { stream, path } = await begin(sessions, count)
-      await stream.write(new Uint8Array(each))
-      streams.push(stream)
-      path.close()
-    }
+    const most = suspendedBytes / unacknowledgedBytes
+    const streams = await suspendSenders(sessions, most + 10)
+    expect(sessions.find(id(0))).toBeDefined()
+    await vi.advanceTimersByTimeAsync(suspendedSafeMs)
+    streams.push(...(await suspendSenders(sessions, 1, most + 10)))
+    for (let index = 0; index < 11; index++) expect(sessions.find(id(index))).toBeUndefined()
+    expect(sessions.find(id(11))).toBeDefined()
+    for (const stream of streams) stream.abort()
+  })
+
+  it('hold at most 512 MiB before that', async () => {
+    const sessions = join()
+    const streams = await suspendSenders(sessions, suspendedBytesAtOnce / unacknowledgedBytes + 1)
     expect(sessions.find(id(0))).toBeUndefined()
     expect(sessions.find(id(1))).toBeDefined()
     for (const stream of streams) stream.abort()

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { MultiserverError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
 import { Session } from '../../../plugs/rtc/session.ts'
+import type { Search } from '../../../plugs/rtc/suspension.ts'
 import { deferred } from '../../support/deferred.ts'
 import { FakePath } from '../../support/fake-path.ts'
 
@@ -14,11 +15,17 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 /** A client whose dial may bring several paths. */
-function dial() {
-  const session = new Session({ id, role: 'client', address: 'rtc:server', resumeMs: 0 })
+function dial({ resumeMs = 0 } = {}) {
+  let searches = 0
+  const findPath = (over: AbortSignal): Search => {
+    searches += 1
+    const ended = new Promise<void>((resolve) => over.addEventListener('abort', () => resolve()))
+    return { over: ended, lastError: undefined, hurry: () => undefined, finish: () => undefined }
+  }
+  const session = new Session({ id, role: 'client', address: 'rtc:server', resumeMs, findPath })
   const dialing = deferred<void>()
   session.awaitDial(dialing.promise)
-  return { session, dialing }
+  return { session, dialing, searches: () => searches }
 }
 
 function greet(path: FakePath): void {
@@ -71,6 +78,23 @@ describe('a session that is dialed', () => {
     path.close()
     await expect(session.opened).rejects.toMatchObject({ code: 'PATH_LOST' })
     await session.closed
+  })
+
+  it('that has been open looks for another path when its dial fails', async () => {
+    const { session, dialing, searches } = dial({ resumeMs: limits.resume.resumeMs })
+    const ahead = new FakePath({ kind: 'relay', isAhead: true })
+    session.addPath(ahead)
+    greet(ahead)
+    await session.opened
+    ahead.close()
+    dialing.reject(new MultiserverError('CONNECT_FAILED'))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(searches()).toBe(1)
+    const found = new FakePath()
+    session.addPath(found)
+    greet(found)
+    expect(session.info.path).toBe('direct')
+    session.abort()
   })
 
   it('is not closed before its dial is over', async () => {

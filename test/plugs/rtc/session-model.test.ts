@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { whenAborted } from '../../../core/aborts.ts'
 import { MultiserverError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
 import { redial } from '../../../plugs/rtc/redial.ts'
@@ -327,7 +328,13 @@ class Pair {
   async #dial(signal: AbortSignal): Promise<FakeLink['ends'][0]> {
     const until = performance.now() + 3 * (this.#next.delayMs ?? 0)
     while (performance.now() < Math.max(until, this.#downUntil)) {
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 100)
+        whenAborted(signal, () => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
       if (signal.aborted) throw new MultiserverError('TIMEOUT')
     }
     const taker = this.#registry.find(this.#id)

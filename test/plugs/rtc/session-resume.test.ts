@@ -410,6 +410,9 @@ describe('a session of a page that wakes', () => {
 interface Search {
   count: number
   signal: AbortSignal | undefined
+  hurries: number
+  /** It is to begin nothing more. */
+  isFinishing: boolean
   /** Whether it settles by itself once it is to end. */
   endsAtOnce: boolean
   settle: () => void
@@ -421,7 +424,15 @@ function open(
   pathOptions?: FakePathOptions,
 ): { session: Session; path: FakePath; search: Search; suspensions: boolean[] } {
   const ignore = () => undefined
-  const search: Search = { count: 0, signal: undefined, endsAtOnce: true, settle: ignore, fail: ignore }
+  const search: Search = {
+    count: 0,
+    signal: undefined,
+    hurries: 0,
+    isFinishing: false,
+    endsAtOnce: true,
+    settle: ignore,
+    fail: ignore,
+  }
   const suspensions: boolean[] = []
   const session = new Session({
     id,
@@ -431,10 +442,19 @@ function open(
     findPath(signal) {
       search.count += 1
       search.signal = signal
-      return new Promise((resolve, reject) => {
+      const over = new Promise<void>((resolve, reject) => {
         Object.assign(search, { settle: resolve, fail: reject })
         signal.addEventListener('abort', () => search.endsAtOnce && resolve())
       })
+      return {
+        over,
+        lastError: undefined,
+        hurry: () => (search.hurries += 1),
+        finish() {
+          search.isFinishing = true
+          if (search.endsAtOnce) search.settle()
+        },
+      }
     },
     onSuspension: (isSuspended) => suspensions.push(isSuspended),
     ...options,

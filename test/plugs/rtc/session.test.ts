@@ -912,6 +912,19 @@ describe('the path in use', () => {
     expect(heard).toEqual(['turn', 'direct'])
     session.abort()
   })
+
+  it('is asked when the far side brings a worse one, which it may have done because it hears nothing', async () => {
+    const { session, path: direct } = open('server')
+    await vi.advanceTimersByTimeAsync(1_000)
+    direct.take()
+    const circuit = openPath(session, { kind: 'relay' })
+    expect(direct.take()).toMatchObject([{ type: 'ping' }])
+    circuit.take()
+    await vi.advanceTimersByTimeAsync(limits.session.doubtAfterMs)
+    await session.write(new Uint8Array(1))
+    expect(lastOffset(circuit.take())).toBe(1)
+    session.abort()
+  })
 })
 
 interface Started {
