@@ -210,9 +210,9 @@ describe('an rtc connection that begins on the relay', () => {
     },
   )
 
-  it('ends at both ends after the last tries when each is gone from the hub before there is any other path', async () => {
+  it('looks for another path when each is gone from the hub before there is any but that of signals', async () => {
     const hub = await FakeHub.start({ relayUrl: () => 'ws://127.0.0.1:9/relay' })
-    const pair = await connectPair(hub.url, { ...noDirect, relay: 'first' })
+    const pair = await connectPair(hub.url, { ...noDirect, relay: 'first', resumeMs: 3_000 })
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
     const [server, client] = [await hub.peer(0), await hub.peer(1)]
     const [id = ''] = client.heard.flatMap((message) => (message.type === 'introduce' ? [message.id] : []))
@@ -224,7 +224,12 @@ describe('an rtc connection that begins on the relay', () => {
       await new Promise((resolve) => peer.socket.once('pong', resolve).ping())
     }
     await vi.advanceTimersByTimeAsync(limits.introduction.lastTriesMs)
-    for (const end of ends) await expect(end).rejects.toMatchObject({ code: 'CONNECT_FAILED' })
+    for (const end of [pair.client, pair.server])
+      await expect.poll(() => end.stats()['isSuspended'], { timeout: 10_000 }).toBe(true)
+    const again = await hub.peer(2)
+    await again.heardThat(({ type }) => type === 'introduce', 1)
+    await vi.advanceTimersByTimeAsync(3_000 + limits.resume.serverGraceMs)
+    for (const end of ends) await expect(end).rejects.toMatchObject({ code: 'PATH_LOST' })
     await Promise.all([pair.client.closed, pair.server.closed])
     await pair.close()
     await hub.close()

@@ -223,6 +223,8 @@ describe('an rtc connection that begins on the relay', () => {
     const gate = new DirectGate()
     const pair = await connectPair(hub.url, { relay: 'first' }, gate.prepare)
     expect(pair.client.path).toBe('relay')
+    // What goes ahead of the circuit is on its path already.
+    await expect.poll(() => circuits(hub, 'relay_circuits_opened_total'), { timeout: 10_000 }).toBe(1)
     gate.open()
     const second = await pair.dial()
     expect(second.path).toBe('direct')
