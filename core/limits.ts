@@ -184,6 +184,12 @@ export const limits = {
     /** Finished sessions that a client may still ask about; each costs some hundred bytes. */
     finished: 4_096,
   },
+  names: {
+    /** An answer that takes longer gives way to the last one for the same name, where there is one. */
+    patienceMs: 1_000,
+    /** Names whose last answer is kept. */
+    remembered: 64,
+  },
   machine: {
     /** How often Node's addresses are looked at: streams are to go on within 5 s of a change, and a look costs some 0.1 ms. */
     lookMs: 1_000,

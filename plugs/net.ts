@@ -54,8 +54,7 @@ export function net(options: NetOptions = {}): Transport {
 function dial({ host, port }: HostPort, { signal, reach }: DialContext): Promise<ByteStream> {
   return new Promise((resolve, reject) => {
     checkReach(host, reach)
-    const lookup = lookupWithin(reach)
-    const socket = connect({ ...socketOptions, host, port, ...(lookup && { lookup }) })
+    const socket = connect({ ...socketOptions, host, port, lookup: lookupWithin(reach) })
     const onAbort = () => {
       socket.destroy()
       reject(abortReason(signal))

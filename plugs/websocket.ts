@@ -48,7 +48,6 @@ export interface WebSocketOptions {
 }
 
 export function openWebSocket(url: string, options: WebSocketOptions): WebSocketLike {
-  const lookup = lookupWithin(options.reach)
   const { onConnect } = options
   const socket = new WebSocket(url, [...(options.protocols ?? [])], {
     perMessageDeflate: false,
@@ -56,7 +55,7 @@ export function openWebSocket(url: string, options: WebSocketOptions): WebSocket
     followRedirects: false,
     headers: { ...options.headers },
     // Handed on to the socket as it is, which the type declarations don't say.
-    ...(lookup && { lookup }),
+    ...{ lookup: lookupWithin(options.reach) },
     ...(onConnect && { finishRequest: (request) => tellConnect(request, onConnect) }),
   })
   socket.on('upgrade', (response) => response.socket.setKeepAlive(true, limits.socket.keepAliveMs))
