@@ -128,6 +128,8 @@ export const limits = {
     stalledAfterMs: 1_500,
     /** A path that is asked for a reason: without an answer by then another one is looked for beside it. */
     doubtAfterMs: 1_000,
+    /** Twenty times what an acknowledgement takes at most: one that is later than the answers to two PINGs was lost. */
+    answersApartMs: 1_000,
     /** PINGs that are answered at once in so much time; of any more the newest waits. One each 5 s is usual. */
     answers: 8,
     answersMs: 100,

@@ -8,6 +8,7 @@ import type { CandidateTypes, FramePath } from './frame-path.ts'
 
 const {
   answers,
+  answersApartMs,
   answersMs,
   doubtAfterMs,
   frameBytes,
@@ -58,6 +59,9 @@ export class SessionPath {
   #pingSentAt = 0
   #rttMs: number | undefined
   #unansweredPing: number | undefined
+  /** Which PING has to be answered, or a later one, for `askTwice` to go on. */
+  #asked: { id: number; isLast: boolean; onAnswers: () => void } | undefined
+  #askTimer: ReturnType<typeof setTimeout> | undefined
   /** How many PINGs were answered at once since when. */
   #answered = { count: 0, since: 0 }
   /** Sizes of the frames handed over, oldest first, as far as they may still be queued. */
@@ -158,6 +162,16 @@ export class SessionPath {
     this.#doubtTimer = setTimeout(() => this.#heardAt < askedAt && this.#doubt(), doubtAfterMs)
   }
 
+  /**
+   * As `check`, and calls back when the far side has answered and, `answersApartMs` later, once more. Frames arrive in order: by then
+   * all that was sent before has arrived, and what was to be said about it has been said, or was lost.
+   */
+  askTwice(onAnswers: () => void): void {
+    if (this.#state !== 'open') return
+    this.check()
+    this.#asked = { id: this.#pingId, isLast: false, onAnswers }
+  }
+
   /** Whether DATA may be handed over now; when not, `onRoom` follows. */
   hasRoom(): boolean {
     const queued = this.#forgetSent()
@@ -173,6 +187,8 @@ export class SessionPath {
     clearTimeout(this.#roomTimer)
     clearTimeout(this.#doubtTimer)
     this.#resolveOpened(false)
+    clearTimeout(this.#askTimer)
+    this.#asked = undefined
     this.#path.close(how)
   }
 
@@ -210,9 +226,22 @@ export class SessionPath {
     } else if (frame?.type === 'ping') {
       this.#answer(frame.id)
     } else {
-      if (frame?.type === 'pong' && frame.id === this.#pingId) this.#measure(this.#heardAt - this.#pingSentAt)
+      if (frame?.type === 'pong') this.#onPong(frame.id)
       this.#events.onFrame(frame)
     }
+  }
+
+  #onPong(id: number): void {
+    if (id === this.#pingId) this.#measure(this.#heardAt - this.#pingSentAt)
+    const asked = this.#asked
+    if (asked === undefined || id < asked.id) return
+    this.#asked = undefined
+    clearTimeout(this.#askTimer)
+    if (asked.isLast) return asked.onAnswers()
+    this.#askTimer = setTimeout(
+      () => (this.#asked = { ...asked, id: this.ping(), isLast: true }),
+      answersApartMs,
+    )
   }
 
   #measure(rttMs: number): void {

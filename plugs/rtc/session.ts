@@ -76,7 +76,7 @@ export class Session implements ByteStream {
     this.#suspension = new Suspension(options, this)
     this.#progress = new ProgressWatch({
       isOwed: () => this.#isUsable && this.#outgoing.sentBytes > this.#outgoing.acknowledgedBytes,
-      onStall: () => this.#paths.current?.check(),
+      onStall: () => this.#onStall(),
     })
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     this.#unwatchPage = watchPage({
@@ -249,6 +249,16 @@ export class Session implements ByteStream {
     if (this.#outgoing.acknowledgedBytes > before) this.#progress.progress()
     if (!wasDone) this.#finishWhenDone()
     return true
+  }
+
+  /** The path may be dead, or have lost the last of what was sent, which nothing behind it shows. */
+  #onStall(): void {
+    const path = this.#paths.current
+    const { acknowledgedBytes } = this.#outgoing
+    path?.askTwice(() => {
+      const isStill = path === this.#paths.current && this.#outgoing.acknowledgedBytes === acknowledgedBytes
+      if (isStill && this.#isUsable) this.#paths.lose(path)
+    })
   }
 
   #pump(): void {

@@ -7,7 +7,8 @@ import type { Frame } from '../../../plugs/rtc/frames.ts'
 
 const id = new Uint8Array(16).fill(6)
 const { resumeMs, serverGraceMs, lingerMs } = limits.resume
-const { doubtAfterMs, initialLimitBytes, stalledAfterMs, worseCloseMs, windowBytes } = limits.session
+const { answersApartMs, doubtAfterMs, initialLimitBytes, stalledAfterMs, worseCloseMs, windowBytes } =
+  limits.session
 const realImmediate = setImmediate
 
 beforeEach(() => {
@@ -281,20 +282,43 @@ describe('a path in doubt', () => {
     session.abort()
   })
 
+  /** Answers what the session has asked since. */
+  const answer = (path: FakePath) =>
+    path.deliver(
+      ...path.take().flatMap((frame) => (frame.type === 'ping' ? [{ ...frame, type: 'pong' as const }] : [])),
+    )
+
   it('is not one that is slow, and answers', async () => {
     const { session, path, search } = open()
     await session.write(bytes(0, 3))
     path.take()
     await vi.advanceTimersByTimeAsync(stalledAfterMs)
-    path.deliver(
-      ...path.take().flatMap((frame) => (frame.type === 'ping' ? [{ ...frame, type: 'pong' as const }] : [])),
-    )
-    await vi.advanceTimersByTimeAsync(doubtAfterMs)
+    answer(path)
+    await vi.advanceTimersByTimeAsync(answersApartMs)
     expect(search.count).toBe(0)
     path.deliver({ type: 'ack', received: 3, limit: initialLimitBytes })
+    answer(path)
     await vi.advanceTimersByTimeAsync(stalledAfterMs)
     expect(path.take()).toEqual([])
+    expect([path.isClosed, search.count]).toEqual([false, 0])
     session.abort()
+  })
+
+  it('is one that answers and has lost the last of what was sent', async () => {
+    const { session, path, search } = open()
+    await session.write(bytes(0, 3))
+    path.take()
+    await vi.advanceTimersByTimeAsync(stalledAfterMs)
+    answer(path)
+    await vi.advanceTimersByTimeAsync(answersApartMs)
+    expect(path.isClosed).toBe(false)
+    answer(path)
+    expect([path.isClosed, search.count]).toEqual([true, 1])
+    const next = openPath(session)
+    expect(next.take()).toContainEqual({ type: 'data', offset: 0, bytes: bytes(0, 3) })
+    session.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('is told to a server, who only waits', () => {
