@@ -46,7 +46,7 @@ export function createPeer({ MultiServer, stacks, publicKey, createHash, measure
       const conversation = { rounds: 0, failure: null }
       conversations.set(number, conversation)
       converse(connections[number], conversation, options).catch(({ code, message }) => {
-        conversation.failure = code ?? message
+        conversation.failure = code === undefined ? message : `${code}: ${message}`
       })
     },
     conversed: (number) => conversations.get(number),
