@@ -12,6 +12,7 @@ import {
 import { printable } from '../../core/hub-fields.ts'
 import { limits } from '../../core/limits.ts'
 import { openWebSocket, type WebSocketLike } from '#websocket'
+import { HubPace } from './hub-pace.ts'
 import { IntroductionChannel } from './introduction-channel.ts'
 import type { Bytes, Scope } from '../../core/types.ts'
 
@@ -64,6 +65,7 @@ export class HubSocket {
   #resolveClosed: () => void = () => undefined
   #opened: Promise<void>
   #error: MultiserverError | undefined
+  readonly #pace = new HubPace()
   #unsent = 0
   #relays = false
   #isUnreached = true
@@ -134,9 +136,10 @@ export class HubSocket {
     return this.#error !== undefined
   }
 
-  /** Sent in order, once the socket is open. What can't be sent shows as `onClose`. */
+  /** Sent in order, once the socket is open, and no faster than the hub takes. What can't be sent shows as `onClose`. */
   send(message: PeerMessage): void {
-    this.#opened.then(() => this.#sendNow(encodePeerMessage(message))).catch(() => undefined)
+    const text = encodePeerMessage(message)
+    this.#whenOpen(text, () => this.#pace.take(text.length, () => this.#sendNow(text)))
   }
 
   /** The messages of an introduction, until `onEnd`. */
@@ -170,8 +173,9 @@ export class HubSocket {
     if (answerBy >= this.#answerBy) return
     this.#answerBy = answerBy
     clearTimeout(this.#silence)
-    // There is no such introduction, and the hub says so.
-    this.send({ type: 'close', id: randomId(), reason: 'are you there?' })
+    // There is no such introduction, and the hub says so. Ahead of all that waits for its turn.
+    const text = encodePeerMessage({ type: 'close', id: randomId(), reason: 'are you there?' })
+    this.#whenOpen(text, () => this.#sendNow(text))
     this.#silence = setTimeout(() => this.#drop('has fallen silent'), timeoutMs)
   }
 
@@ -187,11 +191,22 @@ export class HubSocket {
   }
 
   /** What a hub makes me say while it does not listen must not fill the memory. */
-  async #sendNow(text: string): Promise<void> {
-    if (this.#unsent > unsentCharacters) return this.#drop('does not read what is sent to it')
-    this.#unsent += text.length
-    await this.#socket.send(text)
-    this.#unsent -= text.length
+  #whenOpen(text: string, send: () => void): void {
+    this.#opened.then(
+      () => {
+        if (this.#unsent > unsentCharacters) return this.#drop('does not read what is sent to it')
+        this.#unsent += text.length
+        send()
+      },
+      () => undefined,
+    )
+  }
+
+  #sendNow(text: string): void {
+    this.#socket.send(text).then(
+      () => (this.#unsent -= text.length),
+      () => undefined,
+    )
   }
 
   #receive(data: Uint8Array | string, resolveWelcome: (welcome: Welcome) => void): void {
@@ -203,6 +218,7 @@ export class HubSocket {
       if (decoded.message.type === 'welcome') {
         clearTimeout(this.#deadline)
         this.#relays = decoded.message.relay
+        this.#pace.keepTo(decoded.message.limits)
         resolveWelcome(decoded.message)
       } else this.#dispatch(decoded.message)
     }
@@ -259,6 +275,7 @@ export class HubSocket {
     clearTimeout(this.#silence)
     this.#rejectWelcome(error)
     for (const channel of this.#channels.values()) channel.fail(error)
+    this.#pace.end()
     this.#events.onClose?.(error)
   }
 }

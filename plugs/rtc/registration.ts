@@ -11,6 +11,7 @@ import type { IntroductionChannel } from './introduction-channel.ts'
 const {
   answerTimeoutMs,
   healthyAfterMs,
+  lateRegisterMs,
   longestBackoffMs,
   shortestBackoffMs,
   unreachedBackoffMs,
@@ -62,6 +63,8 @@ export class Registration {
   #tryQuicklyUntil = 0
   /** By the clock of performance.now(): a hub that restarts has said when it will be there. */
   #notBefore = 0
+  /** By the same clock: what was said over a socket that was given up may arrive behind what was said over the next. */
+  #replacesItselfUntil = 0
   #isPausing = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #stopped = false
@@ -142,7 +145,7 @@ export class Registration {
       onIceServers: (iceServers) => (this.#iceServers = iceServers),
       onIncoming: (channel) => this.#options.onIncoming(channel, this.#iceServers),
       onReplaced: () => {
-        if (this.#stopped) return
+        if (this.#stopped || performance.now() < this.#replacesItselfUntil) return
         const error = new MultiserverError('HUB_REPLACED', undefined, { address: this.#options.hubUrl })
         this.#stop(error)
         this.#options.onError(error)
@@ -191,6 +194,7 @@ export class Registration {
       const { hubUrl } = this.#options
       const message = `${hubUrl} does not answer the registration`
       this.#report(new MultiserverError('HUB_LOST', message, { address: hubUrl }))
+      this.#replacesItselfUntil = performance.now() + lateRegisterMs
       socket.close()
     }, timeoutMs)
   }

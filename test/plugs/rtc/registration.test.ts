@@ -12,7 +12,7 @@ import { HubSocket } from '../../../plugs/rtc/hub-socket.ts'
 import { Registration, type RegistrationOptions } from '../../../plugs/rtc/registration.ts'
 import shs from '../../../plugs/shs/index.ts'
 import { startHub } from '../../../signal-server/index.ts'
-import { FakeHub, welcome, type FakeHubRules } from './fake-hub.ts'
+import { FakeHub, welcome, type FakeHubPeer, type FakeHubRules } from './fake-hub.ts'
 import { resources, until, untilOnly } from './leftovers.ts'
 import type { Identity } from '../../../core/types.ts'
 
@@ -211,6 +211,28 @@ describe('a registration', () => {
     if (rules.onRegister !== undefined) await first.heardThat(({ type }) => type === 'register', 1)
     await vi.advanceTimersByTimeAsync(limits.hub.urgentAnswerTimeoutMs + limits.hub.urgentBackoffMs)
     await hub.peer(1)
+    await registration.close()
+    await hub.close()
+  })
+
+  it('is registered again when a registration that it gave up arrives late and replaces it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    const onRegister = (peer: FakeHubPeer) => {
+      if (hub.peers.indexOf(peer) > 0) peer.say({ type: 'registered', iceServers: [] })
+    }
+    const hub = await FakeHub.start({ onRegister })
+    const { registration, errors } = await register({ hubUrl: hub.url, isUrgent: () => true })
+    await (await hub.peer(0)).heardThat(({ type }) => type === 'register', 1)
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentAnswerTimeoutMs + limits.hub.urgentBackoffMs)
+    const second = await hub.peer(1)
+    await until(() => registration.isRegistered, 'registered')
+    second.say({ type: 'replaced' })
+    second.socket.close(4001)
+    await until(() => !registration.isRegistered, 'replaced')
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentBackoffMs)
+    await hub.peer(2)
+    await until(() => registration.isRegistered, 'registered again')
+    expect(errors.map(({ code }) => code)).not.toContain('HUB_REPLACED')
     await registration.close()
     await hub.close()
   })
