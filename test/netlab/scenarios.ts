@@ -63,6 +63,22 @@ function renumbered(side: 'client' | 'server'): Play {
   }
 }
 
+/** As a laptop that is carried through a building: it has no network, then one, and so much later another, while it still looks for a path. */
+function movedWhileResuming(ms: number): Play {
+  return async ({ lab, places: [, place], pair }) => {
+    await lab.down(place.link)
+    const probing = probePair(pair).then(() => probePair(pair))
+    probing.catch(() => undefined)
+    await pause(awayMs)
+    await lab.up(place.link)
+    await pause(ms)
+    await place.changeAddress()
+    return goesOn(pair, probing)
+  }
+}
+
+const awayMs = 12_000
+
 /** Both NATs forget all their flows, as routers do that restart. */
 const conntrackFlush: Play = async ({ places, pair }) => {
   await Promise.all(places.map((place) => place.flushConntrack()))
@@ -142,6 +158,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'address-change-both': directly(addressChange(['client', 'server'])),
   'renumbered-client': directly(renumbered('client')),
   'renumbered-server': directly(renumbered('server')),
+  ...Object.fromEntries(
+    [500, 1_000, 1_500, 2_000].map((ms) => [`moved-while-resuming-${ms}`, directly(movedWhileResuming(ms))]),
+  ),
   'conntrack-flush': directly(conntrackFlush),
   'hub-restart': directly(hubRestart),
   'relay-killed': { path: 'relay', play: relayKilled },
