@@ -63,6 +63,8 @@ type SocketEvent =
   | { kind: 'binary'; socket: SocketId }
   /** They count as messages do. */
   | { kind: 'ping' | 'pong'; socket: SocketId; bytes: number }
+  /** A signal of introduction `id` was not sent to this socket, where too much waits already. */
+  | { kind: 'undelivered'; socket: SocketId; id: string }
   | { kind: 'disconnected'; socket: SocketId }
 
 /** How many of each there are now. */
@@ -201,6 +203,8 @@ export class Hub {
         return peer.isPaused && !peer.intake.isOverfull ? undefined : this.#obeyWaiting(peer, nowMs)
       case 'binary':
         return this.#peers.close(peer, hubCloseCodes.protocol, 'messages are text', nowMs)
+      case 'undelivered':
+        return this.#introducer.endLost(peer, event.id, nowMs)
       case 'disconnected':
         return this.#peers.remove(peer, nowMs)
     }

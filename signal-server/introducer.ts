@@ -108,6 +108,12 @@ export class Introducer {
     if (introduction !== undefined) this.finish(introduction, { reason, by: peer }, nowMs)
   }
 
+  /** A signal to `peer` is lost, and none may be missing: what is left of the introduction is of no use. */
+  endLost(peer: Peer, id: string, nowMs: number): void {
+    const introduction = this.#introductions.of(peer, id)
+    if (introduction !== undefined) this.finish(introduction, { reason: 'lost' }, nowMs)
+  }
+
   /** The introduction, or undefined after telling `peer` what it would be told if there never was one. */
   of(peer: Peer, id: string): Introduction | undefined {
     const introduction = this.#introductions.of(peer, id)

@@ -92,6 +92,7 @@ export const defaultLimits = {
   relayPeers: 50_000,
 
   // Sending. A peer that does not read must not fill the memory of the hub.
+  /** With half of it full, a signal is not sent and its introduction ends: others must not fill it for a peer. */
   queueBytes: 256 * 1024,
   /** All peers together; beyond it the one with the longest queue goes. */
   queueBytesInAll: 256 * 1024 * 1024,

@@ -25,6 +25,8 @@ interface Line {
   isCorked: boolean
   /** What was sent and the network has not taken yet. */
   queuedBytes: number
+  /** Introductions with a signal that was not sent, until the hub has heard of it. */
+  undelivered: Set<string> | undefined
   isClosing: boolean
   /** One for all that is sent. */
   readonly onSent: () => void
@@ -76,6 +78,7 @@ export class HubSockets {
       raw,
       isCorked: false,
       queuedBytes: 0,
+      undelivered: undefined,
       isClosing: false,
       onSent: () => this.#count(line),
     }
@@ -147,6 +150,11 @@ export class HubSockets {
   }
 
   #send(line: Line, { socket, message, receivedAtMs }: Extract<HubEffect, { kind: 'send' }>): void {
+    // Whoever knows a key can have signals sent to it: what is too much ends their introduction, and never its socket.
+    // The other half of the queue is for the hub's own words, of which so many wait only for who does not read.
+    if (message.type === 'signal' && line.queuedBytes > this.#limits.queueBytes / 2) {
+      return this.#refuseSignal(socket, line, message.id)
+    }
     if (!line.isCorked) {
       line.isCorked = true
       line.raw.cork()
@@ -159,6 +167,17 @@ export class HubSockets {
     this.#count(line)
     if (line.queuedBytes > this.#limits.queueBytes) this.#drop(socket, line)
     if (this.#queuedBytes > this.#limits.queueBytesInAll) this.#dropLongest()
+  }
+
+  /** Told once for each introduction, and not in the middle of the hub's own answer. */
+  #refuseSignal(socket: SocketId, line: Line, introduction: string): void {
+    if (line.undelivered !== undefined) return void line.undelivered.add(introduction)
+    const undelivered = new Set([introduction])
+    line.undelivered = undelivered
+    queueMicrotask(() => {
+      line.undelivered = undefined
+      for (const id of undelivered) this.#tell({ kind: 'undelivered', socket, id })
+    })
   }
 
   #dropLongest(): void {

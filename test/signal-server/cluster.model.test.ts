@@ -10,7 +10,7 @@ type Step =
   | { do: 'leave'; socket: number }
   | { do: 'introduce'; node: number; id: number; key: number }
   | { do: 'signal'; socket: number; count: number }
-  | { do: 'close'; socket: number }
+  | { do: 'close' | 'undelivered'; socket: number }
   | { do: 'wait'; ms: number }
   | { do: 'lose' | 'find'; node: number }
   | { do: 'flush' }
@@ -33,7 +33,7 @@ const of = <T extends object>(weight: number, shape: { [N in keyof T]: fc.Arbitr
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   of(4, { do: fc.constant('register'), node: anyNode, key: anyKey }),
-  of(1, { do: fc.constantFrom('leave', 'close'), socket: anySocket }),
+  of(1, { do: fc.constantFrom('leave', 'close', 'undelivered'), socket: anySocket }),
   of(8, { do: fc.constant('introduce'), node: anyNode, id: fc.nat(6), key: anyKey }),
   of(12, { do: fc.constant('signal'), socket: anySocket, count: fc.integer({ min: 1, max: 5 }) }),
   of(12, { do: fc.constant('wait'), ms: fc.oneof(fc.nat(5), fc.nat(500), fc.nat(25_000)) }),
@@ -116,6 +116,13 @@ it('never leaves a key with two, a client without an answer, or an introduction 
               if (client === undefined || known === undefined) break
               client.member.heard.push({ kind: 'ended', socket: client.socket, id: known.id })
               send(client, { type: 'close', id: known.id, reason: 'done' })
+              break
+            }
+            case 'undelivered': {
+              const known = client?.member.knows.get(client.socket)
+              if (client === undefined || known === undefined) break
+              const { member, socket } = client
+              member.act(() => member.rig.handle({ kind: 'undelivered', socket, id: known.id }))
               break
             }
             case 'leave':

@@ -207,6 +207,15 @@ describe('signals between nodes', () => {
     expect(said()).toEqual([{ type: 'end', call: 1, ofClient: true, reason: 'lost' }])
   })
 
+  it('that could not be sent to the peer here end the introduction at both ends', () => {
+    const client = introduced()
+    told(signal(0))
+    rig.take(client)
+    rig.handle({ kind: 'undelivered', socket: client, id: idOf(1) })
+    expect(rig.take(client)).toEqual([{ type: 'closed', id: idOf(1), reason: 'lost' }])
+    expect(said()).toEqual([{ type: 'end', call: 1, ofClient: true, reason: 'lost' }])
+  })
+
   it.each<[string, ClusterRequest]>([
     ['of an introduction that is over', { type: 'signal', call: 9, ofClient: false, n: 0, data: 'a' }],
     ['of the wrong side', { type: 'signal', call: 1, ofClient: true, n: 0, data: 'a' }],

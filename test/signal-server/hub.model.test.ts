@@ -8,7 +8,7 @@ type Step =
   | { do: 'leave' | 'garbage' | 'pong' | 'binary'; socket: number }
   | { do: 'register'; socket: number; key: number; good: boolean }
   | { do: 'introduce'; socket: number; id: number; key: number }
-  | { do: 'signal' | 'close' | 'relay'; socket: number; id: number }
+  | { do: 'signal' | 'undelivered' | 'close' | 'relay'; socket: number; id: number }
   | { do: 'wait'; ms: number }
   | { do: 'drain' }
 
@@ -32,7 +32,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   of(10, { do: fc.constant('introduce'), socket: anySocket, id: anyId, key: anyKey }),
   of(20, { do: fc.constant('signal'), socket: anySocket, id: anyId }),
-  of(4, { do: fc.constantFrom('close', 'relay'), socket: anySocket, id: anyId }),
+  of(4, { do: fc.constantFrom('close', 'relay', 'undelivered'), socket: anySocket, id: anyId }),
   of(4, { do: fc.constant('wait'), ms: fc.oneof(fc.nat(300), fc.nat(70_000)) }),
   { weight: 1, arbitrary: fc.constant({ do: 'drain' } as const) },
 )
@@ -198,6 +198,9 @@ it.each([
               break
             case 'relay':
               rig.send(socket, { type: 'relay', id: idOf(now.id) })
+              break
+            case 'undelivered':
+              rig.handle({ kind: 'undelivered', socket, id: idOf(now.id) })
               break
             case 'garbage':
               rig.sendText(socket, '{')

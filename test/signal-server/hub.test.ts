@@ -151,6 +151,25 @@ describe('introducing', () => {
     expect(rig.take(ends[side]).length).toBe(refused)
   })
 
+  it('ends for both when a signal of it could not be sent to one, and for nobody else', () => {
+    const { rig, target, client } = introduced()
+    const other = rig.connect()
+    rig.send(other, { type: 'introduce', id: idOf(2), to: server })
+    for (const socket of [target, other]) rig.take(socket)
+    const lose = (socket: number, id: string) => rig.handle({ kind: 'undelivered', socket, id })
+    lose(other, idOf(1))
+    lose(target, idOf(3))
+    for (const socket of [target, client, other]) expect(rig.take(socket)).toEqual([])
+    lose(target, idOf(1))
+    lose(target, idOf(1))
+    for (const socket of [target, client]) {
+      expect(rig.take(socket)).toEqual([{ type: 'closed', id: idOf(1), reason: 'lost' }])
+    }
+    rig.send(other, { type: 'signal', id: idOf(2), data: 'a' })
+    expect(rig.take(target)).toEqual([{ type: 'signal', id: idOf(2), data: 'a' }])
+    expect(rig.closed.size).toBe(0)
+  })
+
   it('takes no more at once than an address may make', () => {
     const rig = new HubRig()
     for (const number of [1, 2]) rig.registered(keyOf(number))

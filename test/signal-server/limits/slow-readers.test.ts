@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest'
 import { hubCloseCodes } from '../../../core/hub-protocol.ts'
+import type { Bytes } from '../../../core/types.ts'
 import type { RunningHub } from '../../../signal-server/index.ts'
-import { newId } from '../hub-client.ts'
+import { type HubClient, newId } from '../hub-client.ts'
 import { connectTo, join, start } from './started.ts'
+
+const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
 
 /** Nothing else may stop those who feed the slow. */
 const rates = {
@@ -13,10 +16,44 @@ const rates = {
   signalsPerSide: 1e6,
 }
 
-it('a peer that does not read is dropped, and who spoke with it is told', async () => {
+it('strangers who send a peer more than it reads lose their introductions, and the peer nothing', async () => {
+  const started = await start({ trustProxy: ['127.0.0.1'] })
+  const { client: victim, keys } = await join(started, from('203.0.113.1'))
+  victim.socket.pause()
+  const lost: string[] = []
+  // As much as an address may at once. What the system takes of it is a part of what sixteen addresses send.
+  for (let stranger = 0; stranger < 64; stranger += 1) {
+    const address = `192.0.2.${Math.floor(stranger / 4)}`
+    const { id, end } = await flood(started, { address, to: keys.key })
+    if (end !== undefined) {
+      expect(end).toBe('lost')
+      lost.push(id)
+    }
+  }
+  expect(lost.length).toBeGreaterThan(0)
+  victim.socket.resume()
+  // Each of them was told to the peer as well, behind what was sent before.
+  while (lost.length > 0) {
+    const message = await victim.nextOfAny()
+    if (message.type !== 'closed') continue
+    expect(message).toEqual({ type: 'closed', id: lost.shift(), reason: 'lost' })
+  }
+  const friend = connectTo(started, from('198.51.100.1'))
+  await friend.next('welcome')
+  const id = newId()
+  friend.send({ type: 'introduce', id, to: keys.key })
+  await friend.next('introduced')
+  expect((await victim.next('incoming')).id).toBe(id)
+  friend.send({ type: 'signal', id, data: 'x'.repeat(16_384) })
+  expect((await victim.next('signal')).id).toBe(id)
+  victim.send({ type: 'signal', id, data: 'y' })
+  expect((await friend.next('signal')).data).toBe('y')
+})
+
+it('a peer that does not read what it asked for is dropped, and who spoke with it is told', async () => {
   const started = await start({ limits: rates })
-  const { slow, feed, isDropped } = await slowReader(started)
-  while (!isDropped()) await feed(16)
+  const { slow, isDropped } = await slowReader(started)
+  while (!isDropped()) await ask(slow, 1_000)
   slow.socket.resume()
   // The closing frame stands behind what the socket did not read, and may be lost with it.
   expect([hubCloseCodes.slow, 1006]).toContain((await slow.closed).code)
@@ -32,6 +69,30 @@ it('of all that do not read, the one with the longest queue goes first', async (
   while (!long.isDropped()) await long.feed(16)
   expect(short.isDropped()).toBe(false)
 })
+
+/** A client that sends all it may in one breath; `end` is why its introduction was over then. */
+async function flood(started: RunningHub, { address, to }: { address: string; to: Bytes }) {
+  const client = connectTo(started, from(address))
+  await client.next('welcome')
+  const id = newId()
+  client.send({ type: 'introduce', id, to })
+  await client.next('introduced')
+  for (let sent = 0; sent < 15; sent += 1) client.send({ type: 'signal', id, data: 'x'.repeat(16_384) })
+  // Answered when all that has been obeyed.
+  client.socket.send('{"type":"x"}')
+  let end: string | undefined
+  for (;;) {
+    const message = await client.nextOf('closed', 'error')
+    if (message.type === 'closed') end = message.reason
+    else if (message.code === 'UNKNOWN_MESSAGE') return { id, end }
+  }
+}
+
+/** So many messages that are answered, as soon as the socket has taken them. */
+async function ask({ socket }: HubClient, messages: number): Promise<void> {
+  for (let sent = 0; sent < messages; sent += 1) socket.send('{"type":"x"}')
+  await new Promise<void>((resolve) => socket.ping(undefined, undefined, () => resolve()))
+}
 
 async function slowReader(started: RunningHub) {
   const { client: slow, keys } = await join(started)
