@@ -1,4 +1,4 @@
-import type { Alarms } from './alarms.ts'
+import type { Alarm, Alarms } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
 import { isLoopbackSource } from '../core/ip.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
@@ -17,6 +17,8 @@ export interface Account {
   readonly newIntroductions: TokenBucket
   readonly messages: TokenBucket
   readonly bytes: TokenBucket
+  /** Set while nobody is there, or was not a moment ago: one for the account, however often its sockets come and go. */
+  forgetting: Alarm | undefined
 }
 
 /** The accounts of all addresses that have sockets, or had some a few seconds ago. */
@@ -70,19 +72,20 @@ export class Accounts {
       newIntroductions: bucket(limits.introductionsPerSecondPerAddress, limits.introductionsBurstPerAddress),
       messages: bucket(limits.messagesPerSecond * worth, limits.messagesBurst * worth),
       bytes: bucket(limits.bytesPerSecond * worth, limits.bytesBurst * worth),
+      forgetting: undefined,
     }
   }
 
   #forgetLater(account: Account, nowMs: number): void {
+    if (account.forgetting !== undefined) return
     const { newSockets, newIntroductions, messages, bytes } = account
     const waits = [newSockets, newIntroductions, messages, bytes].map((bucket) => bucket.fullInMs(nowMs))
     const recoveryMs = Math.max(...waits)
     if (recoveryMs === 0) this.#bySource.delete(account.source)
-    else this.#alarms.set(nowMs + recoveryMs, (laterMs) => this.#forgetIfGone(account, laterMs))
-  }
-
-  #forgetIfGone(account: Account, nowMs: number): void {
-    const isCurrent = this.#bySource.get(account.source) === account
-    if (isCurrent && account.sockets === 0) this.#forgetLater(account, nowMs)
+    else
+      account.forgetting = this.#alarms.set(nowMs + recoveryMs, (laterMs) => {
+        account.forgetting = undefined
+        if (account.sockets === 0) this.#forgetLater(account, laterMs)
+      })
   }
 }
