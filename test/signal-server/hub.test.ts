@@ -393,12 +393,35 @@ describe('rates', () => {
     [0, undefined],
     [1, hubCloseCodes.flood],
   ])('close at once what waits for %i bytes more than may wait: %s', (more, code) => {
-    const rig = new HubRig({ messagesBurst: 1, waitingBytes: 1_000 })
+    // Each costs 128 beside its own.
+    const rig = new HubRig({ messagesBurst: 1, waitingBytes: 1_256 })
     const socket = rig.connect()
     rig.sendText(socket, '{"type":"x"}')
     rig.sendText(socket, '{"type":"x"}'.padEnd(500))
     rig.sendText(socket, '{"type":"x"}'.padEnd(500 + more))
     expect(rig.closed.get(socket)).toBe(code)
+  })
+
+  it('close at once what sends thousands of empty frames in one breath', () => {
+    const rig = new HubRig()
+    const socket = rig.connect()
+    let frames = 0
+    while (!rig.closed.has(socket) && frames < 10_900) {
+      rig.handle({ kind: 'pong', socket, bytes: 0 })
+      frames += 1
+    }
+    expect(rig.closed.get(socket)).toBe(hubCloseCodes.flood)
+    expect(frames).toBe(rig.limits.messagesBurst + rig.limits.waitingBytes / 128 + 1)
+  })
+
+  it('owe nothing for what was obeyed', () => {
+    const rig = new HubRig({ messagesBurst: 1, waitingBytes: 1_000 })
+    const socket = rig.connect()
+    for (let count = 0; count < 10; count += 1) {
+      for (const _ of [1, 2]) rig.sendText(socket, '{"type":"x"}'.padEnd(300))
+      rig.advance(300)
+    }
+    expect(rig.closed.has(socket)).toBe(false)
   })
 
   it('close at once what sends on although it is not read', () => {

@@ -70,6 +70,26 @@ it('of all that do not read, the one with the longest queue goes first', async (
   expect(short.isDropped()).toBe(false)
 })
 
+it('what waits is counted with what it costs beside its bytes, and is nothing once it was read', async () => {
+  const started = await start({ limits: { ...rates, queueBytes: 1e9, queueBytesInAll: 1e9 }, metrics: true })
+  const { client: slow } = await join(started)
+  slow.ignoreMessages()
+  slow.socket.pause()
+  while ((await queueOf(started)).queuedBytes < 2 ** 20) await ask(slow, 1_000)
+  // The systems take no more: all that is sent now waits in the hub, errors of a hundred bytes.
+  const before = await queueOf(started)
+  await ask(slow, 20_000)
+  let [queuedBytes, sentBytes] = [0, 0]
+  while (sentBytes < 1e6) {
+    const now = await queueOf(started)
+    queuedBytes = now.queuedBytes - before.queuedBytes
+    sentBytes = now.sentBytes - before.sentBytes
+  }
+  expect(queuedBytes).toBeGreaterThan(3 * sentBytes)
+  slow.socket.resume()
+  while ((await queueOf(started)).queuedBytes > 0) await ask(slow, 1)
+})
+
 /** A client that sends all it may in one breath; `end` is why its introduction was over then. */
 async function flood(started: RunningHub, { address, to }: { address: string; to: Bytes }) {
   const client = connectTo(started, from(address))
@@ -120,4 +140,10 @@ async function slowReader(started: RunningHub) {
       await new Promise<void>((resolve) => client.socket.ping(undefined, undefined, () => resolve()))
     },
   }
+}
+
+async function queueOf({ url }: RunningHub): Promise<{ queuedBytes: number; sentBytes: number }> {
+  const text = await (await fetch(`${url.replace('ws', 'http')}/metrics`)).text()
+  const valueOf = (name: string) => Number(new RegExp(`^multiserver_hub_${name} (.*)$`, 'm').exec(text)?.[1])
+  return { queuedBytes: valueOf('queued_bytes'), sentBytes: valueOf('sent_bytes_total') }
 }
