@@ -47,18 +47,33 @@ function unwrapIp(ip: Ip): Ip {
 }
 
 /**
- * What limits per address count by: an IPv4 address, or the /56 of an IPv6 address, which is what one
- * customer commonly gets and can take any number of addresses from. Anything else counts as it is.
+ * What limits per address count by: an IPv4 address, or the /56 of an IPv6 address, which is what one customer commonly
+ * gets and can take any number of addresses from. An IPv4 address inside an IPv6 one counts as that. A port behind it, as
+ * some proxies forward it, does not count, or each connection would be a source of its own; for the same reason all that
+ * is no address is one source, `unknown`.
  */
 export function sourceOf(address: string): string {
-  const ip = parseIp(address.replace(/%.*$/, ''))
-  if (ip === null) return address
-  if (ip.length === 4) return formatIp(ip)
-  // Node shows an IPv4 peer of a dual-stack socket as ::ffff:192.0.2.1.
-  const head = ip.subarray(0, 12)
-  if (head.every((byte, index) => byte === (index < 10 ? 0 : 0xff))) return formatIp(ip.subarray(12))
-  if (formatIp(ip) === '::1') return '::1'
-  return `${formatIp(ip.map((byte, index) => (index < 7 ? byte : 0)))}/56`
+  const ip = parseIp(withoutPort(address).replace(/%.*$/, ''))
+  if (ip === null) return 'unknown'
+  const inner = unwrapIp(ip)
+  // Node shows an IPv4 peer of a dual-stack socket as ::ffff:192.0.2.1; whoever comes by any other way is not this machine.
+  const isItself = ip.length === 4 || hasPrefix(ip, MAPPED, 96) || classifyIp(inner) !== 'loopback'
+  if (inner.length === 4 && isItself) return formatIp(inner)
+  return formatIp(ip) === '::1' ? '::1' : formatNetwork(ip, 56)
+}
+
+/**
+ * The /48 that an IPv6 source, as {@link sourceOf} gives it, is of: a company has one, and so has whoever asks for a free
+ * tunnel, with 256 sources in it. Undefined for any other source.
+ */
+export function siteOf(source: string): string | undefined {
+  const ip = source.endsWith('/56') ? parseIp(source.slice(0, -3)) : null
+  return ip === null ? undefined : formatNetwork(ip, 48)
+}
+
+/** The network of an address: `bits` is a multiple of 8. */
+export function formatNetwork(ip: Ip, bits: number): string {
+  return `${formatIp(ip.map((byte, index) => (index < bits / 8 ? byte : 0)))}/${bits}`
 }
 
 /** Whether a source, as {@link sourceOf} gives it, is this machine. */
@@ -130,6 +145,12 @@ function literal(text: string): Ip {
   const ip = parseIp(text)
   if (ip === null) throw new Error(`${text} is not an IP literal`)
   return ip
+}
+
+/** Without the port of `192.0.2.1:443` or `[2001:db8::1]:443`, and without brackets. */
+function withoutPort(address: string): string {
+  const [, bracketed, dotted] = /^(?:\[(.*)\](?::\d+)?|([\d.]+):\d+)$/.exec(address) ?? []
+  return bracketed ?? dotted ?? address
 }
 
 function parseIpv4(text: string): Ip | null {

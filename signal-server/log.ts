@@ -1,5 +1,5 @@
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
-import { classifyIp, formatIp, parseIp, sourceOf } from '../core/ip.ts'
+import { classifyIp, formatNetwork, parseIp, sourceOf } from '../core/ip.ts'
 
 export type HubLogger = NonNullable<FastifyServerOptions['logger']>
 
@@ -39,9 +39,7 @@ export class RequestLog extends LogController {
 /** The network of an address, an IPv4 /24 or IPv6 /48: enough to see where trouble comes from, not who it is. */
 export function networkOf(address: string): string {
   const ip = parseIp(sourceOf(address).replace(/\/\d+$/, ''))
-  if (ip === null) return 'unknown'
-  const kept = ip.length === 4 ? 3 : 6
-  return `${formatIp(ip.map((byte, index) => (index < kept ? byte : 0)))}/${kept * 8}`
+  return ip === null ? 'unknown' : formatNetwork(ip, ip.length === 4 ? 24 : 48)
 }
 
 /** A machine of the operator's own network in full, any other by its network. */

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { refuseRequest } from '../../signal-server/gate.ts'
 import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
-import { isLoopbackSource, sourceOf } from '../../core/ip.ts'
+import { isLoopbackSource, siteOf, sourceOf } from '../../core/ip.ts'
 import { TokenBucket } from '../../core/token-bucket.ts'
 
 describe('a token bucket', () => {
@@ -54,9 +54,23 @@ describe('sourceOf', () => {
     ['2001:db8:1:300::', '2001:db8:1:300::/56'],
     ['fe80::1%eth0', 'fe80::/56'],
     ['::1', '::1'],
-    ['::2', '::/56'],
-    ['', ''],
+    // The address as it is written behind some proxies.
+    ['192.0.2.1:5678', '192.0.2.1'],
+    ['[2001:db8:1:2ff::1]:443', '2001:db8:1:200::/56'],
+    ['[2001:db8:1:2ff::1]', '2001:db8:1:200::/56'],
+    ['[::ffff:192.0.2.1]:443', '192.0.2.1'],
+    // NAT64, 6to4 and Teredo.
+    ['64:ff9b::192.0.2.1', '192.0.2.1'],
+    ['2002:c000:201:5::1', '192.0.2.1'],
+    ['2001:0:4136:e378:8000:63bf:3fff:fdfe', '192.0.2.1'],
+    ['64:ff9b::127.0.0.1', '64:ff9b::/56'],
+    ['::127.0.0.1', '::/56'],
+    ['', 'unknown'],
     ['unknown', 'unknown'],
+    ['_hidden', 'unknown'],
+    ['192.0.2.1:', 'unknown'],
+    ['192.0.2.256:80', 'unknown'],
+    ['[192.0.2.1:80', 'unknown'],
   ])('counts %s as %s', (address, source) => {
     expect(sourceOf(address)).toBe(source)
   })
@@ -67,9 +81,32 @@ describe('sourceOf', () => {
         isLoopbackSource(sourceOf(address)),
       ),
     ).toBe(true)
-    expect(['192.0.2.127', '::2', '::127.0.0.1'].some((address) => isLoopbackSource(sourceOf(address)))).toBe(
-      false,
+    const others = ['192.0.2.127', '::2', '::127.0.0.1', '64:ff9b::127.0.0.1', '2002:7f00:1::', 'localhost']
+    for (const address of others) expect(isLoopbackSource(sourceOf(address))).toBe(false)
+  })
+
+  it('never throws, and says the same of an address with a port', () => {
+    fc.assert(fc.property(fc.string(), (text) => sourceOf(text) !== ''))
+    fc.assert(
+      fc.property(fc.ipV4(), fc.nat(0xffff), (ip, port) => sourceOf(`${ip}:${port}`) === sourceOf(ip)),
     )
+    fc.assert(
+      fc.property(fc.ipV6(), fc.nat(0xffff), (ip, port) => sourceOf(`[${ip}]:${port}`) === sourceOf(ip)),
+    )
+  })
+})
+
+describe('siteOf', () => {
+  it.each([
+    ['2001:db8:1:200::/56', '2001:db8:1::/48'],
+    ['2001:db8:1:ff00::/56', '2001:db8:1::/48'],
+    ['2001:db8:2:200::/56', '2001:db8:2::/48'],
+    ['192.0.2.1', undefined],
+    ['::1', undefined],
+    ['unknown', undefined],
+    ['x/56', undefined],
+  ])('puts %s into %s', (source, site) => {
+    expect(siteOf(source)).toBe(site)
   })
 })
 

@@ -50,6 +50,21 @@ describe('the address that a limit counts by', () => {
       '::ffff:192.0.2.1',
       '503',
     ],
+    [
+      'does not have the port that a proxy writes behind it',
+      { trustProxy: ['127.0.0.1'] },
+      '192.0.2.1:1111',
+      '192.0.2.1:2222',
+      '503',
+    ],
+    [
+      'does not have the port that a proxy writes behind it in IPv6',
+      { trustProxy: ['127.0.0.1'] },
+      '[2001:db8::1]:1111',
+      '[2001:db8::1]:2222',
+      '503',
+    ],
+    ['is one for all that have none', { trustProxy: ['127.0.0.1'] }, 'unknown', '_hidden', '503'],
   ])('%s', async (_what, options, first, second, seen) => {
     const started = await start({ ...options, limits: { unregisteredSocketsPerAddress: 1 } })
     expect(await nextOf(connectTo(started, from(first)))).toBe('welcome')
