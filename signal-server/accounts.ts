@@ -1,91 +1,130 @@
-import type { Alarm, Alarms } from './alarms.ts'
-import type { HubLimits } from './limits.ts'
-import { isLoopbackSource } from '../core/ip.ts'
+import { isLoopbackSource, siteOf } from '../core/ip.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
+import type { Alarms } from './alarms.ts'
+import { type Entry, Ledger } from './ledger.ts'
+import type { HubLimits } from './limits.ts'
+import type { Refusal } from './peers.ts'
 
 /** What one source address has open at the hub and how much it has spent lately. */
-export interface Account {
-  readonly source: string
+export interface Account extends Tally {
   /** Nothing is limited by address here: loopback, where the operator said so. */
   readonly exempt: boolean
-  sockets: number
-  /** Of these, not yet registered or introduced. */
-  unregistered: number
+  /** Where many addresses are one customer's: what they have open together. As long as there are sockets, it is the same. */
+  site: Tally | undefined
   /** Live introductions that its clients made. */
   introductions: number
-  readonly newSockets: TokenBucket
   readonly newIntroductions: TokenBucket
   readonly messages: TokenBucket
   readonly bytes: TokenBucket
-  /** Set while nobody is there, or was not a moment ago: one for the account, however often its sockets come and go. */
-  forgetting: Alarm | undefined
 }
 
-/** The accounts of all addresses that have sockets, or had some a few seconds ago. */
+/** The sockets of one address, or of one site, which may have as much as so many addresses. */
+interface Tally extends Entry {
+  readonly called: 'address' | 'network'
+  readonly worth: number
+  /** Of its sockets, those not yet registered or introduced. */
+  unregistered: number
+  readonly newSockets: TokenBucket
+}
+
+/** Addresses and their sites, as long as they have sockets and some seconds more. */
 export class Accounts {
   readonly #limits: HubLimits
   readonly #exemptLoopback: boolean
-  readonly #alarms: Alarms
-  readonly #bySource = new Map<string, Account>()
+  readonly #accounts: Ledger<Account>
+  readonly #sites: Ledger<Tally>
 
   constructor(limits: HubLimits, exemptLoopback: boolean, alarms: Alarms) {
     this.#limits = limits
     this.#exemptLoopback = exemptLoopback
-    this.#alarms = alarms
+    this.#accounts = new Ledger(alarms, (source, nowMs) => this.#createAccount(source, nowMs))
+    this.#sites = new Ledger(alarms, (site, nowMs) =>
+      this.#createTally(site, { called: 'network', worth: limits.addressesWorthPerSite }, nowMs),
+    )
   }
 
-  get size(): number {
-    return this.#bySource.size
+  counts(): { addresses: number; sites: number } {
+    return { addresses: this.#accounts.size, sites: this.#sites.size }
   }
 
-  get(source: string): Account | undefined {
-    return this.#bySource.get(source)
+  /** Why one more socket from `source` is not taken now. Changes nothing. */
+  refusal(source: string, nowMs: number): Refusal | undefined {
+    if (this.#isExempt(source)) return undefined
+    const site = siteOf(source)
+    const refusal = this.#refusalBy(this.#accounts.get(source), nowMs)
+    return refusal ?? (site === undefined ? undefined : this.#refusalBy(this.#sites.get(site), nowMs))
   }
 
   /** The account that a new socket counts in. */
   open(source: string, nowMs: number): Account {
-    const account = this.#bySource.get(source) ?? this.#create(source, nowMs)
-    this.#bySource.set(source, account)
-    account.sockets += 1
-    account.newSockets.take(1, nowMs)
+    const account = this.#accounts.open(source, nowMs)
+    const site = siteOf(source)
+    account.site = site === undefined ? undefined : this.#sites.open(site, nowMs)
+    for (const tally of talliesOf(account)) tally.newSockets.take(1, nowMs)
     return account
   }
 
-  /** A socket of it is gone. The account goes once its rates have recovered, or reconnecting would reset them. */
-  leave(account: Account, nowMs: number): void {
-    account.sockets -= 1
-    if (account.sockets > 0) return
-    this.#forgetLater(account, nowMs)
+  countUnregistered(account: Account, change: 1 | -1): void {
+    for (const tally of talliesOf(account)) tally.unregistered += change
   }
 
-  #create(source: string, nowMs: number): Account {
+  /** A socket of it is gone. */
+  leave(account: Account, nowMs: number): void {
+    if (account.site !== undefined) this.#sites.leave(account.site, nowMs)
+    this.#accounts.leave(account, nowMs)
+  }
+
+  #refusalBy(tally: Tally | undefined, nowMs: number): Refusal | undefined {
+    if (tally === undefined) return undefined
+    const { called, worth } = tally
+    const { registerMs, unregisteredSocketsPerAddress, socketsPerAddress } = this.#limits
+    const busy = (message: string): Refusal => ({ code: 'BUSY', message, retryAfterMs: registerMs })
+    if (tally.unregistered >= unregisteredSocketsPerAddress * worth)
+      return busy(`too many sockets of your ${called} have not registered yet`)
+    if (tally.sockets >= socketsPerAddress * worth)
+      return busy(`your ${called} has as many sockets as it may`)
+    const retryAfterMs = tally.newSockets.waitMs(1, nowMs)
+    if (retryAfterMs === 0) return undefined
+    return { code: 'RATE', message: `your ${called} opens sockets too fast`, retryAfterMs }
+  }
+
+  #createAccount(source: string, nowMs: number): Account {
     const limits = this.#limits
     const bucket = (perSecond: number, burst: number) => new TokenBucket({ perSecond, burst }, nowMs)
+    const { introductionsPerSecondPerAddress, introductionsBurstPerAddress } = limits
     const worth = limits.peersWorthPerAddress
+    const tally = this.#createTally(source, { called: 'address', worth: 1 }, nowMs)
+    const newIntroductions = bucket(introductionsPerSecondPerAddress, introductionsBurstPerAddress)
+    const messages = bucket(limits.messagesPerSecond * worth, limits.messagesBurst * worth)
+    const bytes = bucket(limits.bytesPerSecond * worth, limits.bytesBurst * worth)
     return {
-      source,
-      exempt: this.#exemptLoopback && isLoopbackSource(source),
-      sockets: 0,
-      unregistered: 0,
+      ...tally,
+      exempt: this.#isExempt(source),
+      site: undefined,
       introductions: 0,
-      newSockets: bucket(limits.newSocketsPerSecondPerAddress, limits.newSocketsBurstPerAddress),
-      newIntroductions: bucket(limits.introductionsPerSecondPerAddress, limits.introductionsBurstPerAddress),
-      messages: bucket(limits.messagesPerSecond * worth, limits.messagesBurst * worth),
-      bytes: bucket(limits.bytesPerSecond * worth, limits.bytesBurst * worth),
-      forgetting: undefined,
+      newIntroductions,
+      messages,
+      bytes,
+      rates: [...tally.rates, newIntroductions, messages, bytes],
     }
   }
 
-  #forgetLater(account: Account, nowMs: number): void {
-    if (account.forgetting !== undefined) return
-    const { newSockets, newIntroductions, messages, bytes } = account
-    const waits = [newSockets, newIntroductions, messages, bytes].map((bucket) => bucket.fullInMs(nowMs))
-    const recoveryMs = Math.max(...waits)
-    if (recoveryMs === 0) this.#bySource.delete(account.source)
-    else
-      account.forgetting = this.#alarms.set(nowMs + recoveryMs, (laterMs) => {
-        account.forgetting = undefined
-        if (account.sockets === 0) this.#forgetLater(account, laterMs)
-      })
+  #createTally(source: string, { called, worth }: Pick<Tally, 'called' | 'worth'>, nowMs: number): Tally {
+    const { newSocketsPerSecondPerAddress, newSocketsBurstPerAddress } = this.#limits
+    const rate = {
+      perSecond: newSocketsPerSecondPerAddress * worth,
+      burst: newSocketsBurstPerAddress * worth,
+    }
+    const newSockets = new TokenBucket(rate, nowMs)
+    const rates = [newSockets]
+    return { source, called, worth, sockets: 0, unregistered: 0, newSockets, rates, forgetting: undefined }
   }
+
+  #isExempt(source: string): boolean {
+    return this.#exemptLoopback && isLoopbackSource(source)
+  }
+}
+
+function talliesOf(account: Account): Tally[] {
+  return account.site === undefined ? [account] : [account, account.site]
 }

@@ -79,6 +79,8 @@ export interface HubCounts {
   targets: number
   /** Source addresses that are remembered, some for a few seconds more. */
   addresses: number
+  /** The IPv6 /48 that these are of. */
+  sites: number
 }
 
 export class Hub {

@@ -1,3 +1,4 @@
+import { siteOf } from '../core/ip.ts'
 import type { Alarm, Alarms } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
@@ -93,11 +94,12 @@ export class Introductions {
   busyServer(server: Peer, source: string | undefined): string | undefined {
     const limits = this.#limits
     const counts = this.#ofTarget.get(server)
-    const fromSource = source === undefined ? 0 : (counts?.bySource.get(source) ?? 0)
-    const isFull = (counts?.all ?? 0) >= limits.introductionsPerTarget
-    return isFull || fromSource >= limits.introductionsPerTargetAndAddress
-      ? 'the peer has as many introductions under way as it may'
-      : undefined
+    const from = (origin = '') => counts?.byOrigin.get(origin) ?? 0
+    const isFull =
+      (counts?.all ?? 0) >= limits.introductionsPerTarget ||
+      from(source) >= limits.introductionsPerTargetAndAddress ||
+      from(siteOf(source ?? '')) >= limits.introductionsPerTargetAndSite
+    return isFull ? 'the peer has as many introductions under way as it may' : undefined
   }
 
   /** `onExpired` is called when nobody has ended it in time; it is for the caller to end it then. */
@@ -151,12 +153,13 @@ export class Introductions {
 
   #count({ server, source }: Introduction, change: 1 | -1): void {
     if (server === undefined) return
-    const counts = this.#ofTarget.get(server) ?? { all: 0, bySource: new Map<string, number>() }
+    const counts = this.#ofTarget.get(server) ?? { all: 0, byOrigin: new Map<string, number>() }
     counts.all += change
-    if (source !== undefined) {
-      const fromSource = (counts.bySource.get(source) ?? 0) + change
-      if (fromSource === 0) counts.bySource.delete(source)
-      else counts.bySource.set(source, fromSource)
+    for (const origin of [source, siteOf(source ?? '')]) {
+      if (origin === undefined) continue
+      const fromOrigin = (counts.byOrigin.get(origin) ?? 0) + change
+      if (fromOrigin === 0) counts.byOrigin.delete(origin)
+      else counts.byOrigin.set(origin, fromOrigin)
     }
     if (counts.all === 0) this.#ofTarget.delete(server)
     else this.#ofTarget.set(server, counts)
@@ -165,7 +168,8 @@ export class Introductions {
 
 interface TargetCounts {
   all: number
-  readonly bySource: Map<string, number>
+  /** Addresses and sites. */
+  readonly byOrigin: Map<string, number>
 }
 
 /** The end that `peer` is not, undefined when it is of another node. */

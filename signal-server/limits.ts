@@ -2,7 +2,7 @@ import { hubDataCharacters, hubMessageBytes } from '../core/hub-protocol.ts'
 
 /**
  * Every number of the hub, its unit in the name and its reason beside it. All are options, all are told to
- * peers in `welcome.limits` and at `GET /limits`. "Per address" is per IPv4 address or IPv6 /56.
+ * peers in `welcome.limits` and at `GET /limits`. "Per address" is per IPv4 address or IPv6 /56; a site is an IPv6 /48.
  */
 export const defaultLimits = {
   // Deadlines. Whoever connects and does nothing must not hold a socket.
@@ -29,6 +29,8 @@ export const defaultLimits = {
   socketsPerAddress: 64,
   newSocketsPerSecondPerAddress: 5,
   newSocketsBurstPerAddress: 20,
+  /** A free tunnel has 256 addresses; of sockets, those unregistered, and new ones, a site may have as much as so many. */
+  addressesWorthPerSite: 8,
 
   // How much. An introduction takes a dozen messages of a few kilobytes.
   messageBytes: 64 * 1024,
@@ -52,8 +54,9 @@ export const defaultLimits = {
   introductionsBurstPerAddress: 20,
   introductionsPerAddress: 16,
   introductionsPerTarget: 64,
-  /** One address alone must not make a target unreachable for all others. */
+  /** One address alone, or one site, must not make a target unreachable for all others. */
   introductionsPerTargetAndAddress: 16,
+  introductionsPerTargetAndSite: 32,
   introductionMs: 60_000,
   /** An offer or answer and 33 candidates, with room for later signals. */
   signalsPerSide: 64,

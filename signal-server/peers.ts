@@ -76,31 +76,23 @@ export class Peers {
     anonymous: number
     registered: number
     addresses: number
+    sites: number
   } {
     return {
       sockets: this.#bySocket.size,
       unregistered: this.#stages.new,
       anonymous: this.#stages.anonymous,
       registered: this.#byKey.size,
-      addresses: this.#accounts.size,
+      ...this.#accounts.counts(),
     }
   }
 
   /** Why one more socket from `source` is not taken now. Changes nothing. */
   refusal(source: string, nowMs: number): Refusal | undefined {
-    const limits = this.#limits
-    const busy = (message: string): Refusal => ({ code: 'BUSY', message, retryAfterMs: limits.registerMs })
-    if (this.#stages.new >= limits.unregisteredSockets)
-      return busy('too many sockets have not registered yet')
-    const account = this.#accounts.get(source)
-    if (account === undefined || account.exempt) return undefined
-    if (account.unregistered >= limits.unregisteredSocketsPerAddress) {
-      return busy('too many sockets of your address have not registered yet')
-    }
-    if (account.sockets >= limits.socketsPerAddress) return busy('your address has as many sockets as it may')
-    const retryAfterMs = account.newSockets.waitMs(1, nowMs)
-    if (retryAfterMs === 0) return undefined
-    return { code: 'RATE', message: 'your address opens sockets too fast', retryAfterMs }
+    const { unregisteredSockets, registerMs } = this.#limits
+    if (this.#stages.new < unregisteredSockets) return this.#accounts.refusal(source, nowMs)
+    const message = 'too many sockets have not registered yet'
+    return { code: 'BUSY', message, retryAfterMs: registerMs }
   }
 
   add({ socket, source, acceptedAtMs, dialedAs, hubName, challenge }: NewPeer, nowMs: number): Peer {
@@ -228,7 +220,7 @@ export class Peers {
 
   #count(stage: Stage, account: Account, change: 1 | -1): void {
     if (stage !== 'gone') this.#stages[stage] += change
-    if (stage === 'new') account.unregistered += change
+    if (stage === 'new') this.#accounts.countUnregistered(account, change)
   }
 
   #setDeadline(peer: Peer, atMs: number, reason: string): void {

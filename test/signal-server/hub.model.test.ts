@@ -37,6 +37,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'drain' } as const) },
 )
 
+/** Two of one site, and one that has none. */
+function sourceOf({ source }: { source: number }): string {
+  return source === 2 ? '192.0.2.1' : `2001:db8:0:${source}00::/56`
+}
+
 /** What must be true of every effect, seen from outside. */
 class Watch {
   readonly live = new Set<number>()
@@ -136,6 +141,8 @@ it.each([
       introductionsPerAddress: 2,
       introductionsPerTarget: 3,
       introductionsPerTargetAndAddress: 1,
+      introductionsPerTargetAndSite: 1,
+      addressesWorthPerSite: 1,
       registeredPeers: 2,
       anonymousPeers: 2,
       signalsPerSide: 3,
@@ -166,10 +173,10 @@ it.each([
           const socket = 'socket' in now ? (sockets[now.socket % Math.max(1, sockets.length)] ?? 0) : 0
           switch (now.do) {
             case 'connect': {
-              if (rig.hub.refusal(`s${now.source}`, rig.nowMs) !== undefined) break
+              if (rig.hub.refusal(sourceOf(now), rig.nowMs) !== undefined) break
               const next = sockets.length + 1
               watch.live.add(next)
-              sockets.push(rig.connect(`s${now.source}`))
+              sockets.push(rig.connect(sourceOf(now)))
               break
             }
             case 'leave':
@@ -237,6 +244,7 @@ it.each([
           introductions: 0,
           targets: 0,
           addresses: 0,
+          sites: 0,
         })
         expect(rig.hub.nextAtMs).toBeUndefined()
       }),

@@ -11,6 +11,7 @@ const nothing = {
   introductions: 0,
   targets: 0,
   addresses: 0,
+  sites: 0,
 }
 
 const server = keyOf(1)

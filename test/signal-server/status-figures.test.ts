@@ -20,6 +20,7 @@ function quietAnswer(): StatusAnswer {
     introductions: 0,
     targets: 0,
     addresses: 0,
+    sites: 0,
   }
   const status = new HubStatus({
     counts: () => counts,

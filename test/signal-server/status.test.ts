@@ -63,6 +63,7 @@ function makeStatus(sources: Partial<StatusSources> = {}): HubStatus {
     introductions: 4,
     targets: 1,
     addresses: 1,
+    sites: 0,
   }
   const status = new HubStatus({
     counts: () => counts,

@@ -92,6 +92,80 @@ describe('the address that a limit counts by', () => {
   })
 })
 
+describe('a site', () => {
+  const addressOf = (number: number) => `2001:db8:1:${number.toString(16)}00::/56`
+  const others = ['2001:db8:2::/56', '192.0.2.1']
+  /** One of each address of the site until it is refused; how many there were. */
+  function open(rig: HubRig, isRegistered: boolean): number {
+    for (let count = 0; count < 256; count += 1) {
+      const socket = rig.tryConnect(addressOf(count))
+      if (typeof socket === 'string') return count
+      if (isRegistered) rig.send(socket, rig.proof(socket, keyOf(count)))
+    }
+    return Infinity
+  }
+
+  it('has as many sockets as eight of its addresses, and others have theirs', () => {
+    const rig = new HubRig({ socketsPerAddress: 4 })
+    expect(open(rig, true)).toBe(32)
+    expect(rig.hub.refusal(addressOf(33), 0)?.message).toBe('your network has as many sockets as it may')
+    for (const other of others) expect(rig.hub.refusal(other, 0)).toBeUndefined()
+  })
+
+  it('has as many that have not registered as eight of its addresses', () => {
+    const rig = new HubRig()
+    expect(open(rig, false)).toBe(8 * rig.limits.unregisteredSocketsPerAddress)
+    expect(rig.hub.refusal(addressOf(255), 0)?.message).toContain('of your network have not registered yet')
+    for (const other of others) expect(rig.hub.refusal(other, 0)).toBeUndefined()
+    // Until some of them go.
+    rig.advance(rig.limits.registerMs)
+    expect(rig.hub.refusal(addressOf(255), rig.nowMs)).toBeUndefined()
+  })
+
+  it('opens them as fast as eight of its addresses', () => {
+    const rig = new HubRig({ socketsPerAddress: 1_000 })
+    expect(open(rig, true)).toBe(8 * rig.limits.newSocketsBurstPerAddress)
+    const refusal = rig.hub.refusal(addressOf(255), 0)
+    expect(refusal).toEqual({
+      code: 'RATE',
+      message: 'your network opens sockets too fast',
+      retryAfterMs: 25,
+    })
+    for (const other of others) expect(rig.hub.refusal(other, 0)).toBeUndefined()
+    expect(rig.hub.refusal(addressOf(255), 25)).toBeUndefined()
+  })
+
+  it('does not have all introductions of a target', () => {
+    const rig = new HubRig({ introductionMs: 5_000 })
+    const target = keyOf(1)
+    rig.registered(target)
+    const introduce = (source: string, id: number) => {
+      const client = rig.connect(source)
+      rig.send(client, { type: 'introduce', id: idOf(id), to: target })
+      return rig.take(client)
+    }
+    for (let id = 0; id < 32; id += 1) {
+      expect(introduce(addressOf(id % 4), id)).toMatchObject([{ type: 'introduced' }])
+    }
+    expect(introduce(addressOf(9), 32)).toMatchObject([{ code: 'BUSY' }])
+    for (const [index, other] of others.entries()) {
+      expect(introduce(other, 40 + index)).toMatchObject([{ type: 'introduced' }])
+    }
+    rig.advance(rig.limits.introductionMs)
+    expect(introduce(addressOf(9), 33)).toMatchObject([{ type: 'introduced' }])
+  })
+
+  it('is that of the address that a proxy forwards', async () => {
+    const limits = { unregisteredSocketsPerAddress: 1, addressesWorthPerSite: 2 }
+    const started = await start({ trustProxy: ['127.0.0.1'], limits })
+    const seen = []
+    for (const address of ['2001:db8:0:1::1', '2001:db8:0:101::1', '2001:db8:0:201::1', '2001:db8:1::1']) {
+      seen.push(await nextOf(connectTo(started, from(address))))
+    }
+    expect(seen).toEqual(['welcome', 'welcome', '503', 'welcome'])
+  })
+})
+
 describe('no signature is checked', () => {
   it('for more peers than the hub may have', () => {
     const rig = new HubRig({ registeredPeers: 2 })
