@@ -63,8 +63,8 @@ type SocketEvent =
   | { kind: 'binary'; socket: SocketId }
   /** They count as messages do. */
   | { kind: 'ping' | 'pong'; socket: SocketId; bytes: number }
-  /** A signal of introduction `id` was not sent to this socket, where too much waits already. */
-  | { kind: 'undelivered'; socket: SocketId; id: string }
+  /** A message about introduction `id` was not sent to this socket, where too much waits already. */
+  | { kind: 'undelivered'; socket: SocketId; id: string; what: 'incoming' | 'signal' }
   | { kind: 'disconnected'; socket: SocketId }
 
 /** How many of each there are now. */
@@ -206,7 +206,7 @@ export class Hub {
       case 'binary':
         return this.#peers.close(peer, hubCloseCodes.protocol, 'messages are text', nowMs)
       case 'undelivered':
-        return this.#introducer.endLost(peer, event.id, nowMs)
+        return this.#introducer.endLost(peer, event, nowMs)
       case 'disconnected':
         return this.#peers.remove(peer, nowMs)
     }

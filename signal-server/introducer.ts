@@ -108,10 +108,11 @@ export class Introducer {
     if (introduction !== undefined) this.finish(introduction, { reason, by: peer }, nowMs)
   }
 
-  /** A signal to `peer` is lost, and none may be missing: what is left of the introduction is of no use. */
-  endLost(peer: Peer, id: string, nowMs: number): void {
+  /** `peer` did not get this, and none may be missing. Of what it has not heard of it is not told the end. */
+  endLost(peer: Peer, { id, what }: { id: string; what: 'incoming' | 'signal' }, nowMs: number): void {
     const introduction = this.#introductions.of(peer, id)
-    if (introduction !== undefined) this.finish(introduction, { reason: 'lost' }, nowMs)
+    if (introduction === undefined) return
+    this.finish(introduction, { reason: 'lost', by: what === 'incoming' ? peer : undefined }, nowMs)
   }
 
   /** The introduction, or undefined after telling `peer` what it would be told if there never was one. */

@@ -95,7 +95,7 @@ export const defaultLimits = {
   relayPeers: 50_000,
 
   // Sending. A peer that does not read must not fill the memory of the hub.
-  /** With half of it full, a signal is not sent and its introduction ends: others must not fill it for a peer. */
+  /** Others can fill half of it for a peer: then introductions and signals for it end with `lost`, and it stays. */
   queueBytes: 256 * 1024,
   /** All peers together; beyond it the one with the longest queue goes. */
   queueBytesInAll: 256 * 1024 * 1024,

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
-import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
+import { encodeHubMessage, hubCloseCodes, type HubMessage } from '../core/hub-protocol.ts'
 import type { ClusterNode } from './cluster/cluster-node.ts'
 import type { ClusterEvent } from './cluster/crossings.ts'
 import { DueTimer } from './due-timer.ts'
@@ -27,8 +27,8 @@ interface Line {
   waiting: number
   /** What they take. */
   queuedBytes: number
-  /** Introductions with a signal that was not sent, until the hub has heard of it. */
-  undelivered: Set<string> | undefined
+  /** What was not sent of which introduction, the first of each, until the hub has heard of it. */
+  undelivered: Map<string, 'incoming' | 'signal'> | undefined
   isClosing: boolean
   /** One for all that is sent. */
   readonly onSent: () => void
@@ -153,11 +153,7 @@ export class HubSockets {
   }
 
   #send(line: Line, { socket, message, receivedAtMs }: Extract<HubEffect, { kind: 'send' }>): void {
-    // Whoever knows a key can have signals sent to it: what is too much ends their introduction, and never its socket.
-    // The other half of the queue is for the hub's own words, of which so many wait only for who does not read.
-    if (message.type === 'signal' && line.queuedBytes > this.#limits.queueBytes / 2) {
-      return this.#refuseSignal(socket, line, message.id)
-    }
+    if (this.#isTooMuch(socket, line, message)) return
     if (!line.isCorked) {
       line.isCorked = true
       line.raw.cork()
@@ -172,15 +168,26 @@ export class HubSockets {
     if (this.#queuedBytes > this.#limits.queueBytesInAll) this.#dropLongest()
   }
 
-  /** Told once for each introduction, and not in the middle of the hub's own answer. */
-  #refuseSignal(socket: SocketId, line: Line, introduction: string): void {
-    if (line.undelivered !== undefined) return void line.undelivered.add(introduction)
-    const undelivered = new Set([introduction])
+  /**
+   * Whoever knows a key can have introductions and signals sent to its peer. What is too much for it ends the
+   * introduction, and never its socket: the other half of the queue is for the answers to what it asked itself. The hub is told
+   * once of each introduction, and not in the middle of its own answer.
+   */
+  #isTooMuch(socket: SocketId, line: Line, message: HubMessage): boolean {
+    if (!('id' in message) || message.id === undefined) return false
+    // Whoever has not heard of an introduction need not hear that it is over.
+    if (line.undelivered?.get(message.id) === 'incoming') return true
+    if (message.type !== 'incoming' && message.type !== 'signal') return false
+    if (line.queuedBytes <= this.#limits.queueBytes / 2) return false
+    const undelivered = line.undelivered ?? new Map<string, 'incoming' | 'signal'>()
+    if (!undelivered.has(message.id)) undelivered.set(message.id, message.type)
+    if (line.undelivered !== undefined) return true
     line.undelivered = undelivered
     queueMicrotask(() => {
       line.undelivered = undefined
-      for (const id of undelivered) this.#tell({ kind: 'undelivered', socket, id })
+      for (const [id, what] of undelivered) this.#tell({ kind: 'undelivered', socket, id, what })
     })
+    return true
   }
 
   #dropLongest(): void {

@@ -122,7 +122,9 @@ it('never leaves a key with two, a client without an answer, or an introduction 
               const known = client?.member.knows.get(client.socket)
               if (client === undefined || known === undefined) break
               const { member, socket } = client
-              member.act(() => member.rig.handle({ kind: 'undelivered', socket, id: known.id }))
+              member.act(() =>
+                member.rig.handle({ kind: 'undelivered', socket, id: known.id, what: 'signal' }),
+              )
               break
             }
             case 'leave':

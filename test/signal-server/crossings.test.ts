@@ -211,7 +211,7 @@ describe('signals between nodes', () => {
     const client = introduced()
     told(signal(0))
     rig.take(client)
-    rig.handle({ kind: 'undelivered', socket: client, id: idOf(1) })
+    rig.handle({ kind: 'undelivered', socket: client, id: idOf(1), what: 'signal' })
     expect(rig.take(client)).toEqual([{ type: 'closed', id: idOf(1), reason: 'lost' }])
     expect(said()).toEqual([{ type: 'end', call: 1, ofClient: true, reason: 'lost' }])
   })

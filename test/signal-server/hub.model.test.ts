@@ -207,7 +207,7 @@ it.each([
               rig.send(socket, { type: 'relay', id: idOf(now.id) })
               break
             case 'undelivered':
-              rig.handle({ kind: 'undelivered', socket, id: idOf(now.id) })
+              rig.handle({ kind: 'undelivered', socket, id: idOf(now.id), what: 'signal' })
               break
             case 'garbage':
               rig.sendText(socket, '{')

@@ -157,7 +157,8 @@ describe('introducing', () => {
     const other = rig.connect()
     rig.send(other, { type: 'introduce', id: idOf(2), to: server })
     for (const socket of [target, other]) rig.take(socket)
-    const lose = (socket: number, id: string) => rig.handle({ kind: 'undelivered', socket, id })
+    const lose = (socket: number, id: string) =>
+      rig.handle({ kind: 'undelivered', socket, id, what: 'signal' })
     lose(other, idOf(1))
     lose(target, idOf(3))
     for (const socket of [target, client, other]) expect(rig.take(socket)).toEqual([])
@@ -169,6 +170,14 @@ describe('introducing', () => {
     rig.send(other, { type: 'signal', id: idOf(2), data: 'a' })
     expect(rig.take(target)).toEqual([{ type: 'signal', id: idOf(2), data: 'a' }])
     expect(rig.closed.size).toBe(0)
+  })
+
+  it('ends for the client alone when its peer could not be told of it', () => {
+    const { rig, target, client } = introduced()
+    rig.handle({ kind: 'undelivered', socket: target, id: idOf(1), what: 'incoming' })
+    expect(rig.take(client)).toEqual([{ type: 'closed', id: idOf(1), reason: 'lost' }])
+    expect(rig.take(target)).toEqual([])
+    expect(rig.hub.counts()).toMatchObject({ introductions: 0, targets: 0, registered: 1 })
   })
 
   it('takes no more at once than an address may make', () => {
