@@ -14,7 +14,7 @@ import { Alarms } from './alarms.ts'
 import type { ClusterEvent } from './cluster/crossings.ts'
 import { type ClusterState, Neighbours } from './cluster/neighbours.ts'
 import { type HubEffect, HubEffects } from './hub-effects.ts'
-import { Introducer } from './introducer.ts'
+import { Introducer, type Withheld } from './introducer.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer, SocketId } from './peer.ts'
@@ -26,6 +26,7 @@ import { Requests } from './requests.ts'
 import type { IceServers } from './turn.ts'
 
 export type { HubEffect } from './hub-effects.ts'
+export type { Withheld } from './introducer.ts'
 
 export interface HubOptions {
   limits: HubLimits
@@ -64,7 +65,7 @@ type SocketEvent =
   /** They count as messages do. */
   | { kind: 'ping' | 'pong'; socket: SocketId; bytes: number }
   /** A message about introduction `id` was not sent to this socket, where too much waits already. */
-  | { kind: 'undelivered'; socket: SocketId; id: string; what: 'incoming' | 'signal' }
+  | { kind: 'undelivered'; socket: SocketId; id: string; what: Withheld }
   | { kind: 'disconnected'; socket: SocketId }
 
 /** How many of each there are now. */

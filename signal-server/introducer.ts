@@ -33,6 +33,9 @@ export interface End {
   refusal?: { code: 'PEER_NOT_FOUND' | 'ID_IN_USE' | 'BUSY'; message: string } | undefined
 }
 
+/** What is not sent to a peer for which too much waits. */
+export type Withheld = 'incoming' | 'signal'
+
 const lateRefusal = { code: 'BUSY', message: 'the peer could not be asked' } as const
 
 /** Introduces clients to server peers and passes signals on; crossings.ts has what reaches over to other nodes. */
@@ -109,7 +112,7 @@ export class Introducer {
   }
 
   /** `peer` did not get this, and none may be missing. Of what it has not heard of it is not told the end. */
-  endLost(peer: Peer, { id, what }: { id: string; what: 'incoming' | 'signal' }, nowMs: number): void {
+  endLost(peer: Peer, { id, what }: { id: string; what: Withheld }, nowMs: number): void {
     const introduction = this.#introductions.of(peer, id)
     if (introduction === undefined) return
     this.finish(introduction, { reason: 'lost', by: what === 'incoming' ? peer : undefined }, nowMs)

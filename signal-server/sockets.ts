@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
-import { encodeHubMessage, hubCloseCodes, type HubMessage } from '../core/hub-protocol.ts'
+import { encodeHubMessage, hubCloseCodes } from '../core/hub-protocol.ts'
 import type { ClusterNode } from './cluster/cluster-node.ts'
 import type { ClusterEvent } from './cluster/crossings.ts'
 import { DueTimer } from './due-timer.ts'
-import type { Hub, HubEffect, HubEvent } from './hub.ts'
+import type { Hub, HubEffect, HubEvent, Withheld } from './hub.ts'
 import type { SocketsObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { SocketId } from './peer.ts'
@@ -28,7 +28,7 @@ interface Line {
   /** What they take. */
   queuedBytes: number
   /** What was not sent of which introduction, the first of each, until the hub has heard of it. */
-  undelivered: Map<string, 'incoming' | 'signal'> | undefined
+  undelivered: Map<string, Withheld> | undefined
   isClosing: boolean
   /** One for all that is sent. */
   readonly onSent: () => void
@@ -153,7 +153,11 @@ export class HubSockets {
   }
 
   #send(line: Line, { socket, message, receivedAtMs }: Extract<HubEffect, { kind: 'send' }>): void {
-    if (this.#isTooMuch(socket, line, message)) return
+    const isFromOthers = message.type === 'incoming' || message.type === 'signal'
+    if (isFromOthers && line.queuedBytes > this.#limits.queueBytes / 2)
+      return this.#withhold(socket, line, message)
+    // Whoever has not heard of an introduction need not hear that it is over.
+    if (message.type === 'closed' && line.undelivered?.get(message.id) === 'incoming') return
     if (!line.isCorked) {
       line.isCorked = true
       line.raw.cork()
@@ -169,25 +173,21 @@ export class HubSockets {
   }
 
   /**
-   * Whoever knows a key can have introductions and signals sent to its peer. What is too much for it ends the
-   * introduction, and never its socket: the other half of the queue is for the answers to what it asked itself. The hub is told
-   * once of each introduction, and not in the middle of its own answer.
+   * Whoever knows a key can have this sent to its peer: what is too much ends their introduction, and never its socket. The
+   * other half of the queue is for answers to what it asked itself. The hub is told once of each introduction, and not in
+   * the middle of its own answer.
    */
-  #isTooMuch(socket: SocketId, line: Line, message: HubMessage): boolean {
-    if (!('id' in message) || message.id === undefined) return false
-    // Whoever has not heard of an introduction need not hear that it is over.
-    if (line.undelivered?.get(message.id) === 'incoming') return true
-    if (message.type !== 'incoming' && message.type !== 'signal') return false
-    if (line.queuedBytes <= this.#limits.queueBytes / 2) return false
-    const undelivered = line.undelivered ?? new Map<string, 'incoming' | 'signal'>()
-    if (!undelivered.has(message.id)) undelivered.set(message.id, message.type)
-    if (line.undelivered !== undefined) return true
+  #withhold(socket: SocketId, line: Line, { id, type }: { id: string; type: Withheld }): void {
+    if (line.undelivered !== undefined) {
+      if (!line.undelivered.has(id)) line.undelivered.set(id, type)
+      return
+    }
+    const undelivered = new Map([[id, type]])
     line.undelivered = undelivered
     queueMicrotask(() => {
       line.undelivered = undefined
-      for (const [id, what] of undelivered) this.#tell({ kind: 'undelivered', socket, id, what })
+      for (const [about, what] of undelivered) this.#tell({ kind: 'undelivered', socket, id: about, what })
     })
-    return true
   }
 
   #dropLongest(): void {
