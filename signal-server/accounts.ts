@@ -6,11 +6,11 @@ import type { HubLimits } from './limits.ts'
 import type { Refusal } from './peers.ts'
 
 /** What one source address has open at the hub and how much it has spent lately. */
-export interface Account extends Tally {
+export interface Account extends Share {
   /** Nothing is limited by address here: loopback, where the operator said so. */
   readonly exempt: boolean
   /** Where many addresses are one customer's: what they have open together. As long as there are sockets, it is the same. */
-  site: Tally | undefined
+  site: Share | undefined
   /** Live introductions that its clients made. */
   introductions: number
   readonly newIntroductions: TokenBucket
@@ -19,7 +19,7 @@ export interface Account extends Tally {
 }
 
 /** The sockets of one address, or of one site, which may have as much as so many addresses. */
-interface Tally extends Entry {
+interface Share extends Entry {
   readonly called: 'address' | 'network'
   readonly worth: number
   /** Of its sockets, those not yet registered or introduced. */
@@ -32,14 +32,14 @@ export class Accounts {
   readonly #limits: HubLimits
   readonly #exemptLoopback: boolean
   readonly #accounts: Ledger<Account>
-  readonly #sites: Ledger<Tally>
+  readonly #sites: Ledger<Share>
 
   constructor(limits: HubLimits, exemptLoopback: boolean, alarms: Alarms) {
     this.#limits = limits
     this.#exemptLoopback = exemptLoopback
     this.#accounts = new Ledger(alarms, (source, nowMs) => this.#createAccount(source, nowMs))
     this.#sites = new Ledger(alarms, (site, nowMs) =>
-      this.#createTally(site, { called: 'network', worth: limits.addressesWorthPerSite }, nowMs),
+      this.#createShare(site, { called: 'network', worth: limits.addressesWorthPerSite }, nowMs),
     )
   }
 
@@ -60,12 +60,12 @@ export class Accounts {
     const account = this.#accounts.open(source, nowMs)
     const site = siteOf(source)
     account.site = site === undefined ? undefined : this.#sites.open(site, nowMs)
-    for (const tally of talliesOf(account)) tally.newSockets.take(1, nowMs)
+    for (const share of sharesOf(account)) share.newSockets.take(1, nowMs)
     return account
   }
 
   countUnregistered(account: Account, change: 1 | -1): void {
-    for (const tally of talliesOf(account)) tally.unregistered += change
+    for (const share of sharesOf(account)) share.unregistered += change
   }
 
   /** A socket of it is gone. */
@@ -74,16 +74,16 @@ export class Accounts {
     this.#accounts.leave(account, nowMs)
   }
 
-  #refusalBy(tally: Tally | undefined, nowMs: number): Refusal | undefined {
-    if (tally === undefined) return undefined
-    const { called, worth } = tally
+  #refusalBy(share: Share | undefined, nowMs: number): Refusal | undefined {
+    if (share === undefined) return undefined
+    const { called, worth } = share
     const { registerMs, unregisteredSocketsPerAddress, socketsPerAddress } = this.#limits
     const busy = (message: string): Refusal => ({ code: 'BUSY', message, retryAfterMs: registerMs })
-    if (tally.unregistered >= unregisteredSocketsPerAddress * worth)
+    if (share.unregistered >= unregisteredSocketsPerAddress * worth)
       return busy(`too many sockets of your ${called} have not registered yet`)
-    if (tally.sockets >= socketsPerAddress * worth)
+    if (share.sockets >= socketsPerAddress * worth)
       return busy(`your ${called} has as many sockets as it may`)
-    const retryAfterMs = tally.newSockets.waitMs(1, nowMs)
+    const retryAfterMs = share.newSockets.waitMs(1, nowMs)
     if (retryAfterMs === 0) return undefined
     return { code: 'RATE', message: `your ${called} opens sockets too fast`, retryAfterMs }
   }
@@ -93,23 +93,23 @@ export class Accounts {
     const bucket = (perSecond: number, burst: number) => new TokenBucket({ perSecond, burst }, nowMs)
     const { introductionsPerSecondPerAddress, introductionsBurstPerAddress } = limits
     const worth = limits.peersWorthPerAddress
-    const tally = this.#createTally(source, { called: 'address', worth: 1 }, nowMs)
+    const share = this.#createShare(source, { called: 'address', worth: 1 }, nowMs)
     const newIntroductions = bucket(introductionsPerSecondPerAddress, introductionsBurstPerAddress)
     const messages = bucket(limits.messagesPerSecond * worth, limits.messagesBurst * worth)
     const bytes = bucket(limits.bytesPerSecond * worth, limits.bytesBurst * worth)
     return {
-      ...tally,
+      ...share,
       exempt: this.#isExempt(source),
       site: undefined,
       introductions: 0,
       newIntroductions,
       messages,
       bytes,
-      rates: [...tally.rates, newIntroductions, messages, bytes],
+      rates: [...share.rates, newIntroductions, messages, bytes],
     }
   }
 
-  #createTally(source: string, { called, worth }: Pick<Tally, 'called' | 'worth'>, nowMs: number): Tally {
+  #createShare(source: string, { called, worth }: Pick<Share, 'called' | 'worth'>, nowMs: number): Share {
     const { newSocketsPerSecondPerAddress, newSocketsBurstPerAddress } = this.#limits
     const rate = {
       perSecond: newSocketsPerSecondPerAddress * worth,
@@ -125,6 +125,6 @@ export class Accounts {
   }
 }
 
-function talliesOf(account: Account): Tally[] {
+function sharesOf(account: Account): Share[] {
   return account.site === undefined ? [account] : [account, account.site]
 }
