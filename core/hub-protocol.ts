@@ -77,6 +77,9 @@ export const hubCloseCodes = {
 /** The reason that the hub gives in `closed` when the other socket went away. */
 export const goneReason = 'gone'
 
+/** By the hub: something could not be passed on, for the peer that it was for reads too slowly. */
+export const lostReason = 'lost'
+
 /** The reason that a peer gives when its WebRTC connection stands and nothing more is due. */
 export const openReason = 'open'
 

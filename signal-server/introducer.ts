@@ -1,4 +1,4 @@
-import { goneReason, type IceServer, openReason } from '../core/hub-protocol.ts'
+import { goneReason, type IceServer, lostReason, openReason } from '../core/hub-protocol.ts'
 import type { Alarms } from './alarms.ts'
 import { Crossings } from './cluster/crossings.ts'
 import type { Neighbours } from './cluster/neighbours.ts'
@@ -115,7 +115,7 @@ export class Introducer {
   endLost(peer: Peer, { id, what }: { id: string; what: Withheld }, nowMs: number): void {
     const introduction = this.#introductions.of(peer, id)
     if (introduction === undefined) return
-    this.finish(introduction, { reason: 'lost', by: what === 'incoming' ? peer : undefined }, nowMs)
+    this.finish(introduction, { reason: lostReason, by: what === 'incoming' ? peer : undefined }, nowMs)
   }
 
   /** The introduction, or undefined after telling `peer` what it would be told if there never was one. */

@@ -1,5 +1,5 @@
 import { MultiserverError } from '../../core/errors.ts'
-import { goneReason, openReason } from '../../core/hub-protocol.ts'
+import { goneReason, lostReason, openReason } from '../../core/hub-protocol.ts'
 import { limits } from '../../core/limits.ts'
 import type { HubErrorCode, HubMessage, IceServer, PeerMessage } from '../../core/hub-protocol.ts'
 import type { RelayGrant } from './relay-usage.ts'
@@ -123,6 +123,8 @@ export class IntroductionChannel {
 
 function closedError(reason: string): MultiserverError {
   if (reason === 'BUSY') return new MultiserverError('BUSY')
+  if (reason === lostReason)
+    return new MultiserverError('BUSY', 'the peer reads more slowly than it is sent to')
   return new MultiserverError('CONNECT_FAILED', `the introduction ended: ${reason}`)
 }
 

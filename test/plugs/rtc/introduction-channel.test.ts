@@ -17,10 +17,10 @@ describe('the channel of an introduction', () => {
     expect(await channel.nextSignal()).toBe('later')
   })
 
-  it('gives what came before the end, then the error', async () => {
+  it.each(['BUSY', 'lost'])('gives what came before the end (%s), then the error', async (reason) => {
     const { channel, isEnded } = openChannel()
     channel.receive({ type: 'signal', id, data: 'last' })
-    channel.receive({ type: 'closed', id, reason: 'BUSY' })
+    channel.receive({ type: 'closed', id, reason })
     expect(isEnded()).toBe(true)
     expect(await channel.nextSignal()).toBe('last')
     await expect(channel.nextSignal()).rejects.toMatchObject({ code: 'BUSY' })
