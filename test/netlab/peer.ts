@@ -14,7 +14,7 @@ export interface LabPeer extends DrivenProcess {
 }
 
 export interface Holdings {
-  /** Of the heap without compiled code, and of the buffers beside it. */
+  /** Of the heap without compiled code and what belongs to it, and of the buffers beside it. */
   readonly liveBytes: number
   readonly threads: number
   /** Handles of the event loop that are no timers: sockets, pipes. */
