@@ -232,7 +232,7 @@ export class HubMetrics implements Observer {
     this.#metrics.gauge(`${prefix}relay_peers`, 'Peers whose use of the relay is remembered', [], (gauge) =>
       gauge.set(relay()?.counts.peers ?? 0),
     )
-    this.#metrics.gauge(`${prefix}relay_queued_bytes`, 'Bytes that wait to be passed on', [], (gauge) =>
+    this.#metrics.gauge(`${prefix}relay_queued_bytes`, 'Memory of what waits to be passed on', [], (gauge) =>
       gauge.set(relay()?.queuedBytes ?? 0),
     )
   }

@@ -3,6 +3,7 @@ import { relayOpenText } from '../core/relay-protocol.ts'
 import { DueTimer } from './due-timer.ts'
 import type { Guest } from './peers.ts'
 import type { HubLimits } from './limits.ts'
+import { PackedFrames } from './packed-frames.ts'
 import type { SocketId } from './peer.ts'
 import type { Relay } from './relay.ts'
 import type {
@@ -20,9 +21,13 @@ interface Line {
   readonly guest: Guest
   /** The far end, once both are there. */
   other: Line | undefined
-  /** Why it is not read: the rates do not allow it; what it sent waits to be taken by the far end. */
+  /** Frames that its socket has and its network has not taken. */
+  frames: number
+  /** Too much waits for it: the far end is not read, and what was read by then is kept here. */
+  isFull: boolean
+  readonly rest: PackedFrames
+  /** The rates do not allow it to be read. */
   isHeld: boolean
-  isAhead: boolean
   isClosing: boolean
 }
 
@@ -47,7 +52,7 @@ export class RelaySockets implements RelayDesk {
   /** Of all sockets together. */
   get queuedBytes(): number {
     let bytes = 0
-    for (const { socket } of this.#lines.values()) bytes += socket.bufferedAmount
+    for (const line of this.#lines.values()) bytes += queued(line) + line.rest.bytes
     return bytes
   }
 
@@ -60,7 +65,16 @@ export class RelaySockets implements RelayDesk {
   add(socket: WebSocket, guest: Guest, acceptedAtMs: number): void {
     this.#lastId += 1
     const id = this.#lastId
-    const line: Line = { socket, guest, other: undefined, isHeld: false, isAhead: false, isClosing: false }
+    const line: Line = {
+      socket,
+      guest,
+      other: undefined,
+      frames: 0,
+      isFull: false,
+      rest: new PackedFrames(),
+      isHeld: false,
+      isClosing: false,
+    }
     this.#lines.set(id, line)
     socket.on('message', (data, isBinary) => this.#receive(id, line, data, isBinary))
     for (const kind of ['ping', 'pong'] as const) {
@@ -107,6 +121,7 @@ export class RelaySockets implements RelayDesk {
         line.isHeld = effect.kind === 'hold'
         return readOrPause(line)
       case 'close':
+        this.#flush(line)
         return close(line, effect.code, effect.reason)
     }
   }
@@ -122,15 +137,40 @@ export class RelaySockets implements RelayDesk {
 
   /** Its far end is not read while too much waits for `line`: so the sender's own network holds it back. */
   #pass(line: Line, frame: Buffer): void {
-    const { socket, other } = line
-    socket.send(frame, () => {
-      if (other?.isAhead !== true || socket.bufferedAmount > this.#limits.relayQueueBytes / 2) return
-      other.isAhead = false
-      readOrPause(other)
+    // One read of a socket holds thousands of the smallest, and all of them come although it was paused at the first.
+    if (line.isFull) line.rest.push(frame)
+    else this.#send(line, frame)
+  }
+
+  #send(line: Line, frame: Buffer): void {
+    line.frames += 1
+    line.socket.send(frame, () => {
+      line.frames -= 1
+      this.#goOn(line)
     })
-    if (other === undefined || socket.bufferedAmount <= this.#limits.relayQueueBytes) return
-    other.isAhead = true
-    readOrPause(other)
+    if (line.isFull || queued(line) <= this.#limits.relayQueueBytes) return
+    line.isFull = true
+    readOrPause(line.other)
+  }
+
+  /** Less waits for it now: what was kept back goes first, and then its far end is read on. */
+  #goOn(line: Line): void {
+    if (line.isClosing || !line.isFull || queued(line) > this.#limits.relayQueueBytes / 2) return
+    line.isFull = false
+    while (!line.isFull) {
+      const kept = line.rest.shift()
+      if (kept === undefined) return readOrPause(line.other)
+      this.#send(line, kept)
+    }
+  }
+
+  /** What was kept goes before the close, up to as much again as may wait: a hub that drains closes all at once. */
+  #flush(line: Line): void {
+    while (queued(line) <= 2 * this.#limits.relayQueueBytes) {
+      const kept = line.rest.shift()
+      if (kept === undefined) return
+      this.#send(line, kept)
+    }
   }
 
   #remove(id: SocketId, line: Line): void {
@@ -145,8 +185,20 @@ export class RelaySockets implements RelayDesk {
 /** A token has 43 characters. */
 const longestText = 64
 
-function readOrPause(line: Line): void {
-  if (line.isHeld || line.isAhead) line.socket.pause()
+/**
+ * What a frame takes while it waits, beside its bytes: two Buffers, two entries of Node's queue of writes and a closure.
+ * `bufferedAmount` has 2 bytes for it.
+ */
+const waitingFrameBytes = 512
+
+/** What its socket holds for it. */
+function queued({ socket, frames }: Line): number {
+  return socket.bufferedAmount + frames * waitingFrameBytes
+}
+
+function readOrPause(line: Line | undefined): void {
+  if (line === undefined) return
+  if (line.isHeld || line.other?.isFull === true) line.socket.pause()
   else line.socket.resume()
 }
 

@@ -197,6 +197,46 @@ describe('a circuit', () => {
   })
 })
 
+describe('frames of one byte', () => {
+  const limits = { relayBytesPerSecond: 1024 * MiB, relayBytesPerSecondPerPeer: 1024 * MiB }
+
+  it('are not read on when few of them wait, and none is lost', async () => {
+    const started = await start({ metrics: true, limits })
+    const [one, other] = await circuitAt(started)
+    other.socket.pause()
+    const filling = await fillNetwork(started, one)
+    const count = 100_000
+    for (let index = 0; index < count; index += 1) one.socket.send(Buffer.of(index & 0xff))
+    const passed = await settled(async () => {
+      const bytes = await metricAt(started, 'relay_bytes_total')
+      return bytes - filling * fillingBytes
+    })
+    // Some 500 may wait; two reads of a socket were ahead, each of 64 KiB at most and seven bytes a frame.
+    expect(passed).toBeLessThan(20_000)
+    // In hardly more memory than they came in.
+    expect(await queuedAt(started)).toBeLessThan(256 * 1024 + 2 * 64 * 1024)
+    other.socket.resume()
+    await other.until(() => other.frames.length === filling + count)
+    expect(other.frames.slice(filling).every((frame, index) => frame[0] === (index & 0xff))).toBe(true)
+    expect(await queuedAt(started)).toBe(0)
+  })
+
+  it('go to the far end before the close, when their sender leaves', async () => {
+    const started = await start({ metrics: true, limits })
+    const [one, other] = await circuitAt(started)
+    other.socket.pause()
+    const filling = await fillNetwork(started, one)
+    // More than wait at once: some of them are kept.
+    const values = Array.from({ length: 600 }, (_, index) => index & 0xff)
+    for (const value of values) one.socket.send(Buffer.of(value))
+    one.socket.close()
+    await one.closed
+    other.socket.resume()
+    expect(await other.closed).toBe(relayCloseCodes.gone)
+    expect(other.frames.slice(filling).map((frame) => frame[0])).toEqual(values)
+  })
+})
+
 describe('sockets without a circuit', () => {
   it('are gone in time when they say nothing', async () => {
     const silent = await silentAt(await start({ limits: { registerMs: 300 } }))
@@ -275,6 +315,27 @@ it('is counted', async () => {
 
 function digest(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
+}
+
+const fillingBytes = 64 * 1024
+
+/** Sends until what the far end does not read waits in the hub, and no more of it; how many frames that took. */
+async function fillNetwork(started: RunningHub, { socket }: RelayClient): Promise<number> {
+  for (let frames = 1; ; frames += 1) {
+    socket.send(Buffer.alloc(fillingBytes))
+    while ((await metricAt(started, 'relay_bytes_total')) < frames * fillingBytes);
+    if ((await queuedAt(started)) > 0) return frames
+  }
+}
+
+/** The figure once it stays as it is. */
+async function settled(figure: () => Promise<number>): Promise<number> {
+  for (let before = await figure(); ;) {
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const now = await figure()
+    if (now === before) return now
+    before = now
+  }
 }
 
 function queuedAt(started: RunningHub): Promise<number> {
