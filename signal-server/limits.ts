@@ -77,6 +77,10 @@ export const defaultLimits = {
   relayCircuits: 500,
   /** Counted for both peers of a circuit: by key, or by address for one without. */
   relayCircuitsPerPeer: 8,
+  /** Of one client, by its address, with one server: all attempts of a dial, and not all that the server may have. */
+  relayCircuitsPerPair: 4,
+  /** Keys cost nothing. Half its sockets: more than a household needs, and a fifteenth of all circuits. */
+  relayCircuitsPerAddress: 32,
   /** Of a circuit, both directions together: enough for a conversation, and for a picture now and then. */
   relayBytesPerSecond: 256 * 1024,
   relayBytesPerSecondPerPeer: 1024 * 1024,

@@ -1,7 +1,9 @@
 import { TokenBucket } from '../core/token-bucket.ts'
 import type { HubLimits } from './limits.ts'
+import type { RelayOwner, RelayOwners } from './relay-events.ts'
+import { Tally } from './tally.ts'
 
-/** What one peer, a key or an address without one, has of the relay. */
+/** What one peer, a key or the address of a peer without one, has of the relay. */
 export interface RelayAccount {
   readonly name: string
   circuits: number
@@ -9,11 +11,14 @@ export interface RelayAccount {
   readonly day: DayBytes
 }
 
-/** The accounts of all peers that are relayed, or were in the last day. */
+/** The accounts of all peers that are relayed, or were in the last day, and how many circuits each address has. */
 export class RelayAccounts {
   readonly #limits: HubLimits
   /** Those without circuits come in the order in which they were left. */
   readonly #byName = new Map<string, RelayAccount>()
+  readonly #ofAddress = new Tally()
+  /** Of a client and a server with each other. */
+  readonly #ofPair = new Tally()
 
   constructor(limits: HubLimits) {
     this.#limits = limits
@@ -23,32 +28,62 @@ export class RelayAccounts {
     return this.#byName.size
   }
 
-  /** Why one more circuit for `name` is not opened now, undefined when it is. */
-  refusal(name: string, nowMs: number): string | undefined {
-    const account = this.#byName.get(name)
+  /** Why one more circuit for the two is not opened now, undefined when it is. */
+  refusal(owners: RelayOwners, nowMs: number): string | undefined {
+    if (this.#ofPair.of(pairOf(owners)) >= this.#limits.relayCircuitsPerPair)
+      return 'the two have as many circuits with each other as they may'
+    return this.refusalOf(owners.client, nowMs) ?? this.refusalOf(owners.server, nowMs)
+  }
+
+  /** Why one more circuit does not count for the owner of an end now, undefined when it does. */
+  refusalOf({ peer, address }: RelayOwner, nowMs: number): string | undefined {
+    const { relayCircuitsPerPeer, relayCircuitsPerAddress } = this.#limits
+    if (this.#ofAddress.of(address) >= relayCircuitsPerAddress)
+      return 'an address has as many circuits as it may'
+    const account = this.#accountOf(peer)
     if (account === undefined) return undefined
-    if (account.circuits >= this.#limits.relayCircuitsPerPeer) return 'a peer has as many circuits as it may'
+    if (account.circuits >= relayCircuitsPerPeer) return 'a peer has as many circuits as it may'
     return this.bytesLeft(account, nowMs) > 0 ? undefined : 'a peer has had all bytes it may have in a day'
   }
 
-  /** Of the day. */
-  bytesLeft(account: RelayAccount, nowMs: number): number {
-    return Math.max(0, this.#limits.relayBytesPerDayPerPeer - account.day.sum(nowMs))
+  /** Of the day; undefined is who has used none yet. */
+  bytesLeft(account: RelayAccount | undefined, nowMs: number): number {
+    return Math.max(0, this.#limits.relayBytesPerDayPerPeer - (account?.day.sum(nowMs) ?? 0))
   }
 
-  /** The account, with one circuit more. */
-  enter(name: string, nowMs: number): RelayAccount {
-    const account = this.#byName.get(name) ?? this.#create(name, nowMs)
+  /** Of the day, for a circuit of the two: what the one has that has less. */
+  bytesLeftFor({ client, server }: RelayOwners, nowMs: number): number {
+    const limited = [client.peer, server.peer].filter((peer) => peer !== undefined)
+    return Math.min(...limited.map((peer) => this.bytesLeft(this.#accountOf(peer), nowMs)))
+  }
+
+  /** One circuit more that the two have with each other, or one less. */
+  changePair(owners: RelayOwners, by: 1 | -1): void {
+    this.#ofPair.change(pairOf(owners), by)
+  }
+
+  /** One circuit more that counts for the owner of an end. Its peer's account, undefined where that is not limited. */
+  enter({ peer, address }: RelayOwner, nowMs: number): RelayAccount | undefined {
+    this.#ofAddress.change(address, 1)
+    if (peer === undefined) return undefined
+    const account = this.#accountOf(peer) ?? this.#create(peer, nowMs)
     account.circuits += 1
     return account
   }
 
-  leave(account: RelayAccount, nowMs: number): void {
+  leave({ peer, address }: RelayOwner, nowMs: number): void {
+    this.#ofAddress.change(address, -1)
+    const account = this.#accountOf(peer)
+    if (account === undefined) return
     account.circuits -= 1
     if (account.circuits > 0) return
     this.#byName.delete(account.name)
     if (account.day.sum(nowMs) > 0) this.#byName.set(account.name, account)
     this.#forgetOldest(nowMs)
+  }
+
+  #accountOf(peer: string | undefined): RelayAccount | undefined {
+    return peer === undefined ? undefined : this.#byName.get(peer)
   }
 
   #create(name: string, nowMs: number): RelayAccount {
@@ -67,6 +102,12 @@ export class RelayAccounts {
       this.#byName.delete(account.name)
     }
   }
+}
+
+/** The client by its address where that is limited: keys cost nothing, and one of them needs no second address. */
+function pairOf({ client, server }: RelayOwners): string | undefined {
+  const from = client.address ?? client.peer
+  return from === undefined || server.peer === undefined ? undefined : `${from} ${server.peer}`
 }
 
 const hourMs = 60 * 60_000

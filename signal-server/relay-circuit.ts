@@ -4,7 +4,7 @@ import type { Alarm } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
 import type { SocketId } from './peer.ts'
 import type { RelayAccount, RelayAccounts } from './relay-accounts.ts'
-import type { RelayOwners } from './relay-events.ts'
+import type { RelayOwner, RelayOwners } from './relay-events.ts'
 
 /** One of the two places of a circuit. */
 export interface End {
@@ -35,8 +35,11 @@ export class Circuit {
   idle: Alarm | undefined
   readonly #limits: HubLimits
   readonly #accounts: RelayAccounts
-  /** Those that it counts for; twice where both ends are of one. */
-  readonly #entered: readonly RelayAccount[]
+  readonly #owners: RelayOwners
+  /** Those that it counts for by now; twice where both ends are of one. */
+  readonly #entered: RelayOwner[] = []
+  /** Theirs: what passes is charged to each once. */
+  readonly #charged = new Set<RelayAccount>()
   readonly #rate: TokenBucket
   #bytes = 0
 
@@ -46,8 +49,9 @@ export class Circuit {
     this.passedAtMs = nowMs
     this.#limits = limits
     this.#accounts = accounts
-    const named = [owners.client, owners.server].filter((owner) => owner !== undefined)
-    this.#entered = named.map((owner) => accounts.enter(owner, nowMs))
+    this.#owners = owners
+    accounts.changePair(owners, 1)
+    this.#enter(owners.client, nowMs)
     const bytes = limits.relayBytesPerSecond
     this.#rate = new TokenBucket({ perSecond: bytes, burst: bytes }, nowMs)
   }
@@ -55,14 +59,23 @@ export class Circuit {
   /** As its peers are told them. `bytes` is what is left for it now; other circuits of a peer may use that up before. */
   told(nowMs: number): Record<string, number> {
     const { relayBytes, relayBytesPerSecond, relayMs, relayIdleMs } = this.#limits
-    const left = this.#entered.map((account) => this.#accounts.bytesLeft(account, nowMs))
     return {
-      bytes: Math.min(relayBytes, ...left),
+      bytes: Math.min(relayBytes, this.#accounts.bytesLeftFor(this.#owners, nowMs)),
       bytesPerSecond: relayBytesPerSecond,
       lifeMs: relayMs,
       idleMs: relayIdleMs,
       frameBytes: relayFrameBytes,
     }
+  }
+
+  /**
+   * The client's end is there: from now on the circuit counts for the server's owner too. Until then it does not, or whoever
+   * asks for circuits and takes none would have shut the server's relay for everybody. Why it may not, undefined when it may.
+   */
+  joinClient(nowMs: number): string | undefined {
+    const refusal = this.#accounts.refusalOf(this.#owners.server, nowMs)
+    if (refusal === undefined) this.#enter(this.#owners.server, nowMs)
+    return refusal
   }
 
   /** Both sockets, once they are there. */
@@ -78,14 +91,13 @@ export class Circuit {
 
   /** Counts what passes; false, and nothing is counted, when that is more than it may have in all. */
   charge(bytes: number, nowMs: number): boolean {
-    const charged = new Set(this.#entered)
     const hasRoom =
       this.#bytes + bytes <= this.#limits.relayBytes &&
-      [...charged].every((account) => bytes <= this.#accounts.bytesLeft(account, nowMs))
+      [...this.#charged].every((account) => bytes <= this.#accounts.bytesLeft(account, nowMs))
     if (!hasRoom) return false
     this.#bytes += bytes
     this.passedAtMs = nowMs
-    for (const account of charged) account.day.add(bytes, nowMs)
+    for (const account of this.#charged) account.day.add(bytes, nowMs)
     this.spend(bytes, nowMs)
     return true
   }
@@ -94,13 +106,14 @@ export class Circuit {
   spend(bytes: number, nowMs: number): void {
     const cost = bytes + this.#limits.relayFrameCostBytes
     this.#rate.spend(cost, nowMs)
-    for (const account of new Set(this.#entered)) account.rate.spend(cost, nowMs)
+    for (const account of this.#charged) account.rate.spend(cost, nowMs)
   }
 
   /** Milliseconds until it is back within all its rates. */
   waitMs(nowMs: number): number {
-    const rates = [this.#rate, ...this.#entered.map((account) => account.rate)]
-    return Math.max(...rates.map((rate) => rate.waitMs(0, nowMs)))
+    let waitMs = this.#rate.waitMs(0, nowMs)
+    for (const { rate } of this.#charged) waitMs = Math.max(waitMs, rate.waitMs(0, nowMs))
+    return waitMs
   }
 
   end(nowMs: number): void {
@@ -108,6 +121,13 @@ export class Circuit {
     this.deadline?.cancel()
     this.idle?.cancel()
     for (const { held } of this.ends) held?.cancel()
-    for (const account of this.#entered) this.#accounts.leave(account, nowMs)
+    for (const owner of this.#entered) this.#accounts.leave(owner, nowMs)
+    this.#accounts.changePair(this.#owners, -1)
+  }
+
+  #enter(owner: RelayOwner, nowMs: number): void {
+    this.#entered.push(owner)
+    const account = this.#accounts.enter(owner, nowMs)
+    if (account !== undefined) this.#charged.add(account)
   }
 }

@@ -2,10 +2,17 @@ import type { Bytes } from '../core/types.ts'
 import type { RelayRefusal } from './hub-observer.ts'
 import type { SocketId } from './peer.ts'
 
-/** Whom a circuit counts for: a key, or the address of a peer without one; undefined: nobody is limited. */
+/** Whom one end of a circuit counts for. */
+export interface RelayOwner {
+  /** A key, or the address of a peer without one; undefined: it is not limited. */
+  readonly peer?: string | undefined
+  /** Of a peer with a key too, for keys cost nothing; undefined: addresses such as this one are not limited. */
+  readonly address?: string | undefined
+}
+
 export interface RelayOwners {
-  client: string | undefined
-  server: string | undefined
+  readonly client: RelayOwner
+  readonly server: RelayOwner
 }
 
 export type RelayAnswer =

@@ -122,11 +122,8 @@ export class Relay implements RelayDesk {
     if (this.#circuits.size >= this.#limits.relayCircuits) {
       return { code: 'BUSY', message: 'this hub has as many circuits as it may' }
     }
-    for (const name of [owners.client, owners.server]) {
-      const message = name === undefined ? undefined : this.#accounts.refusal(name, nowMs)
-      if (message !== undefined) return { code: 'QUOTA', message }
-    }
-    return undefined
+    const message = this.#accounts.refusal(owners, nowMs)
+    return message === undefined ? undefined : { code: 'QUOTA', message }
   }
 
   // --- sockets ---
@@ -148,8 +145,11 @@ export class Relay implements RelayDesk {
     this.#bySocket.set(socket, end)
     end.socket = socket
     this.#effects.push({ kind: 'settle', socket })
-    const sockets = end.circuit.sockets()
-    if (sockets !== undefined) this.#begin(end.circuit, sockets, nowMs)
+    const { circuit } = end
+    const refusal = end === circuit.ends[0] ? circuit.joinClient(nowMs) : undefined
+    if (refusal !== undefined) return this.#finish(circuit, 'quota', relayCloseCodes.quota, refusal, nowMs)
+    const sockets = circuit.sockets()
+    if (sockets !== undefined) this.#begin(circuit, sockets, nowMs)
   }
 
   #begin(circuit: Circuit, sockets: readonly [SocketId, SocketId], nowMs: number): void {

@@ -8,12 +8,13 @@ import type { Neighbours } from './cluster/neighbours.ts'
 import type { HubEffects } from './hub-effects.ts'
 import type { HubObserver } from './hub-observer.ts'
 import type { Introducer } from './introducer.ts'
+import { sourceOf } from './introductions.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { Peers } from './peers.ts'
 import { type ProofChecker, refuseProof } from './proof.ts'
 import type { RecordStore } from './records.ts'
-import type { RelayDesk } from './relay-events.ts'
+import type { RelayDesk, RelayOwner } from './relay-events.ts'
 
 export interface RequestsOptions {
   limits: HubLimits
@@ -139,7 +140,11 @@ export class Requests {
       return effects.refuse(peer, 'RELAY_OFF', { id, message: 'this hub does not relay' })
     }
     if (isRelayed) return effects.refuse(peer, 'INVALID', { id, message: 'an introduction has one relay' })
-    const owners = { client: client === undefined ? source : relayOwner(client), server: relayOwner(server) }
+    const owners = {
+      // Of a client of another node nothing is known but its address.
+      client: client === undefined ? { peer: source, address: source } : relayOwner(client),
+      server: relayOwner(server),
+    }
     const answer = relay.open(owners, nowMs)
     if (answer.kind === 'refused') {
       return effects.refuse(peer, answer.code, { id, message: answer.message })
@@ -155,7 +160,8 @@ export class Requests {
   }
 }
 
-/** Whose use of the relay it is: that of a key, or of an address that is limited. */
-function relayOwner({ key, account }: Peer): string | undefined {
-  return key ?? (account.exempt ? undefined : account.source)
+/** Whose use of the relay it is: that of its key, and of its address if that is limited. */
+function relayOwner(peer: Peer): RelayOwner {
+  const address = sourceOf(peer)
+  return { peer: peer.key ?? address, address }
 }

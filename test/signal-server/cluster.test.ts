@@ -73,6 +73,22 @@ describe.each(meetings)('hubs that are one %s', (_name, isThere, meeting) => {
       for (const { socket } of [dialed, dialing]) socket.terminate()
     })
 
+    it('count the circuits of a client of another node by its address', async () => {
+      const cluster = meeting.cluster()
+      const a = await nodes.start(cluster, { nodeUrl: 'ws://a.hub.test/', exemptLoopback: false })
+      const limits = { relayCircuitsPerAddress: 1 }
+      const b = await nodes.start(cluster, { nodeUrl: 'ws://b.hub.test/', limits })
+      const keys = testKeys()
+      const server = await nodes.register(b, keys)
+      const ask = async () => {
+        const id = await introduce(await nodes.client(a), server, keys)
+        server.send({ type: 'relay', id })
+        const answer = await server.nextOf('relay', 'error')
+        return answer.type === 'error' ? answer.code : answer.type
+      }
+      expect([await ask(), await ask()]).toEqual(['relay', 'QUOTA'])
+    })
+
     it('do not relay without a URL for each', async () => {
       const hub = await nodes.start(meeting.cluster())
       expect((await nodes.connect(hub.url).next('welcome')).relay).toBe(false)

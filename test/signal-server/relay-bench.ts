@@ -35,12 +35,12 @@ export class RelayBench {
     })
   }
 
-  /** The tokens of both ends, or the code of the refusal. */
+  /** The tokens of both ends, or the code of the refusal. Of peers whose addresses are not limited. */
   open(
     client: string | undefined = 'client',
     server: string | undefined = 'server',
   ): [string, string] | string {
-    return this.openFor({ client, server })
+    return this.openFor({ client: { peer: client }, server: { peer: server } })
   }
 
   openFor(owners: RelayOwners): [string, string] | string {
@@ -65,7 +65,11 @@ export class RelayBench {
 
   /** Both sockets of an open circuit. */
   circuit(client?: string, server?: string): [number, number] {
-    const tokens = this.open(client, server)
+    return this.join(this.open(client, server))
+  }
+
+  /** Both sockets of an open circuit that has these tokens. */
+  join(tokens: [string, string] | string): [number, number] {
     if (typeof tokens === 'string') throw new Error(`refused: ${tokens}`)
     const [one, other] = tokens
     return [this.say(one), this.say(other)]

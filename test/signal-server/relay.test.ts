@@ -148,23 +148,111 @@ describe('limits', () => {
     const bench = new RelayBench()
     const owners = (index: number) =>
       side === 'client' ? (['x', `s${index}`] as const) : (['c' + index, 'x'] as const)
-    for (let index = 1; index < 8 + beyond; index += 1) bench.open(...owners(index))
+    for (let index = 1; index < 8 + beyond; index += 1) {
+      const opened = bench.open(...owners(index))
+      // It counts for a client from the beginning, for a server once the client is there.
+      if (side === 'server') bench.say(opened[0] ?? '')
+    }
     const last = bench.open(...owners(0))
     expect(typeof last === 'string' ? last : 'opened').toBe(beyond > 0 ? 'QUOTA' : 'opened')
   })
 
-  it('of circuits count again once one has ended', () => {
-    const bench = new RelayBench({ relayCircuitsPerPeer: 1 })
-    const [one] = bench.circuit()
-    expect(bench.open()).toBe('QUOTA')
+  it.each(around)('of circuits of two with each other: %i beyond', (beyond) => {
+    const bench = new RelayBench()
+    const most = bench.limits.relayCircuitsPerPair
+    for (let index = 1; index < most + beyond; index += 1) bench.open('x', 'y')
+    const last = bench.open('x', 'y')
+    expect(typeof last === 'string' ? last : 'opened').toBe(beyond > 0 ? 'QUOTA' : 'opened')
+    expect(bench.open('x', 'z')).not.toBe('QUOTA')
+    expect(bench.open('z', 'y')).not.toBe('QUOTA')
+  })
+
+  it('of circuits with one server hold for an address, however many keys it has', () => {
+    const bench = new RelayBench({ relayCircuitsPerPair: 2 })
+    const from = (peer: string, address: string) =>
+      bench.openFor({ client: { peer, address }, server: { peer: 'server' } })
+    for (const peer of ['a', 'b']) from(peer, 'here')
+    expect(from('c', 'here')).toBe('QUOTA')
+    expect(from('c', 'there')).not.toBe('QUOTA')
+  })
+
+  it.each(
+    around.flatMap(
+      (beyond) =>
+        [
+          ['client', beyond],
+          ['server', beyond],
+        ] as const,
+    ),
+  )('of circuits of an address at the end of the %s: %i beyond, whatever the keys', (side, beyond) => {
+    const bench = new RelayBench()
+    const most = bench.limits.relayCircuitsPerAddress
+    const open = (index: number) => {
+      const [here, there] = [{ peer: `h${index}`, address: 'here' }, { peer: `t${index}` }]
+      return bench.openFor(
+        side === 'client' ? { client: here, server: there } : { client: there, server: here },
+      )
+    }
+    for (let index = 1; index < most + beyond; index += 1) bench.say(open(index)[0] ?? '')
+    const last = open(0)
+    expect(typeof last === 'string' ? last : 'opened').toBe(beyond > 0 ? 'QUOTA' : 'opened')
+  })
+
+  it('of circuits of an address count one twice that has both its ends there', () => {
+    const bench = new RelayBench({ relayCircuitsPerAddress: 4 })
+    const open = (index: number) =>
+      bench.openFor({
+        client: { peer: `c${index}`, address: 'here' },
+        server: { peer: `s${index}`, address: 'here' },
+      })
+    const circuits = [bench.join(open(1)), bench.join(open(2))]
+    expect(open(3)).toBe('QUOTA')
+    for (const [one] of circuits) bench.handle({ kind: 'disconnected', socket: one })
+    for (const index of [1, 2]) bench.join(open(index))
+    expect(open(3)).toBe('QUOTA')
+  })
+
+  it.each([
+    ['a peer', { relayCircuitsPerPeer: 1 }],
+    ['two with each other', { relayCircuitsPerPair: 1 }],
+    ['an address', { relayCircuitsPerAddress: 2 }],
+  ])('of circuits of %s count again once one has ended', (_whose, limits) => {
+    const bench = new RelayBench(limits)
+    const owners = { client: { peer: 'c', address: 'a' }, server: { peer: 's', address: 'a' } }
+    const [one] = bench.join(bench.openFor(owners))
+    expect(bench.openFor(owners)).toBe('QUOTA')
     bench.handle({ kind: 'disconnected', socket: one })
-    expect(bench.open()).not.toBe('QUOTA')
+    expect(bench.openFor(owners)).not.toBe('QUOTA')
+  })
+
+  it('of circuits of a server are not used up by clients that take none', () => {
+    const bench = new RelayBench({ relayCircuitsPerPeer: 2 })
+    for (let index = 0; index < 20; index += 1) expect(bench.open(`c${index}`, 'server')).not.toBe('QUOTA')
+    // Not even when the server comes.
+    for (let index = 0; index < 20; index += 1) bench.say(bench.open(`d${index}`, 'server')[1] ?? '')
+    expect(bench.open('client', 'server')).not.toBe('QUOTA')
+  })
+
+  it('of circuits of a server end one that was granted while it had fewer', () => {
+    const bench = new RelayBench({ relayCircuitsPerPeer: 2 })
+    const granted = [1, 2, 3].map((index) => bench.open(`c${index}`, 'server') as [string, string])
+    const [third] = granted.splice(2)
+    const waiting = bench.say(third?.[1] ?? '')
+    const open = granted.map((tokens) => bench.join(tokens))
+    const late = bench.say(third?.[0] ?? '')
+    const { quota } = relayCloseCodes
+    expect(bench.closed).toEqual(new Map([late, waiting].map((socket) => [socket, quota])))
+    expect(bench.outcomes).toEqual(['opened', 'opened', 'quota'])
+    // What was not granted in the end does not count.
+    bench.handle({ kind: 'disconnected', socket: open[0]?.[0] ?? 0 })
+    expect(bench.open('c3', 'server')).not.toBe('QUOTA')
+    expect(bench.relay.counts()).toEqual({ sockets: 0, waiting: 1, open: 1, peers: 3 })
   })
 
   it('do not hold for a peer without an owner', () => {
     const bench = new RelayBench({ relayCircuitsPerPeer: 1 })
     for (let index = 0; index < 5; index += 1)
-      expect(typeof bench.openFor({ client: undefined, server: undefined })).toBe('object')
+      expect(typeof bench.openFor({ client: {}, server: {} })).toBe('object')
     expect(bench.relay.counts().peers).toBe(0)
   })
 
@@ -269,7 +357,7 @@ describe('limits', () => {
   it.each(around)('of peers that are remembered: %i beyond', (beyond) => {
     const bench = new RelayBench({ relayPeers: 4 })
     for (let index = 0; index < 4 + beyond; index += 1) {
-      const tokens = bench.openFor({ client: `c${index}`, server: undefined }) as [string, string]
+      const tokens = bench.openFor({ client: { peer: `c${index}` }, server: {} }) as [string, string]
       const [one] = tokens.map((token) => bench.say(token)) as [number, number]
       bench.send(one, 1)
       bench.handle({ kind: 'disconnected', socket: one })
@@ -280,7 +368,7 @@ describe('limits', () => {
   it('are told, with what is left of the day', () => {
     const bench = new RelayBench({ relayBytes: 800, relayBytesPerDayPerPeer: 1_000 })
     const told = () => {
-      const answer = bench.relay.open({ client: 'client', server: undefined }, bench.nowMs)
+      const answer = bench.relay.open({ client: { peer: 'client' }, server: {} }, bench.nowMs)
       return answer.kind === 'opened' ? answer.limits : undefined
     }
     expect(told()).toEqual({
@@ -334,56 +422,6 @@ describe('the bytes of a day', () => {
           expect(day.sum(nowMs)).toBeGreaterThanOrEqual(within(24 * hourMs))
           expect(day.sum(nowMs)).toBeLessThanOrEqual(within(25 * hourMs))
         }
-      }),
-    )
-  })
-})
-
-describe('whatever happens', () => {
-  const act = fc.oneof(
-    fc.record({ do: fc.constant('open'), client: fc.nat(3), server: fc.nat(3) }),
-    fc.record({ do: fc.constant('say'), token: fc.nat(20) }),
-    fc.record({ do: fc.constant('send'), socket: fc.nat(20), bytes: fc.nat(300) }),
-    fc.record({ do: fc.constant('leave'), socket: fc.nat(20) }),
-    fc.record({ do: fc.constant('wait'), ms: fc.nat(20_000) }),
-  )
-
-  it('bytes reach only the one other end, limits hold, and nothing is left behind', () => {
-    fc.assert(
-      fc.property(fc.array(act, { maxLength: 80, size: 'max' }), (acts) => {
-        const bench = new RelayBench({ relayBytes: 1_000, relayCircuits: 4, relayCircuitsPerPeer: 2 })
-        const tokens: string[] = []
-        let sockets = 0
-        for (const now of acts) {
-          if (now.do === 'open' && 'client' in now) {
-            const opened = bench.open(`k${now.client}`, `k${now.server}`)
-            if (typeof opened !== 'string') tokens.push(...opened)
-          } else if (now.do === 'say' && 'token' in now) sockets = bench.say(tokens[now.token] ?? 'none')
-          else if (now.do === 'wait' && 'ms' in now) bench.advance(now.ms)
-          else if (
-            'socket' in now &&
-            now.socket > 0 &&
-            now.socket <= sockets &&
-            !bench.closed.has(now.socket)
-          ) {
-            if ('bytes' in now) bench.send(now.socket, now.bytes)
-            else {
-              bench.handle({ kind: 'disconnected', socket: now.socket })
-              bench.closed.set(now.socket, 0)
-            }
-          }
-          const { waiting, open } = bench.relay.counts()
-          expect(waiting + open).toBeLessThanOrEqual(4)
-        }
-        for (const [one, other] of bench.joined) {
-          const all = [...(bench.passed.get(one) ?? []), ...(bench.passed.get(other) ?? [])]
-          expect(all.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(1_000)
-        }
-        const joined = new Set(bench.joined.flat())
-        for (const [socket, frames] of bench.passed) if (!joined.has(socket)) expect(frames).toEqual([])
-        bench.handle({ kind: 'drain' })
-        expect(bench.relay.counts()).toMatchObject({ sockets: 0, waiting: 0, open: 0 })
-        expect(bench.relay.nextAtMs).toBeUndefined()
       }),
     )
   })

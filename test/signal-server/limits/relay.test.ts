@@ -2,9 +2,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { relayFrameBytes } from '../../../core/relay-protocol.ts'
 import type { RunningHub } from '../../../signal-server/index.ts'
 import { defaultLimits, type HubLimits } from '../../../signal-server/limits.ts'
-import { newId } from '../hub-client.ts'
-import { openCircuit, type RelayClient, type RelayTold } from '../relay-client.ts'
-import { connectTo, join, type Joined, start } from './started.ts'
+import { type HubClient, newId } from '../hub-client.ts'
+import { joinRelay, openCircuit, type RelayClient, type RelayTold } from '../relay-client.ts'
+import { join, type Joined, start, welcomed } from './started.ts'
 
 /** The rows of the relay, met at its sockets; times and rates are in relay.test.ts, where the test has the clock. */
 interface RelayCase {
@@ -21,6 +21,8 @@ afterEach(() => {
   for (const { socket } of ends.splice(0)) socket.terminate()
 })
 
+const elsewhere = { headers: { 'x-forwarded-for': '192.0.2.1' } }
+
 const cases: Record<string, RelayCase> = {
   'circuits of all peers together': {
     bound: 3,
@@ -33,12 +35,50 @@ const cases: Record<string, RelayCase> = {
     within: 'relay',
     over: 'BUSY',
   },
-  'circuits of a peer': {
+  'circuits of a server': {
     bound: defaultLimits.relayCircuitsPerPeer,
     reach: async (started, n) => {
       const server = await join(started)
+      for (let index = 1; index < n; index += 1) {
+        const asked = await ask(started, server)
+        // It counts for a server once the client has come.
+        if (typeof asked !== 'string') ends.push(await joinRelay(asked[0]))
+      }
+      return answerOf(await ask(started, server))
+    },
+    within: 'relay',
+    over: 'QUOTA',
+  },
+  'circuits of a client': {
+    bound: defaultLimits.relayCircuitsPerPeer,
+    reach: async (started, n) => {
       let seen = ''
-      for (let index = 0; index < n; index += 1) seen = answerOf(await ask(started, server))
+      for (let index = 0; index < n; index += 1)
+        seen = answerOf(await ask(started, await join(started), await welcomed(started, elsewhere)))
+      return seen
+    },
+    within: 'relay',
+    over: 'QUOTA',
+  },
+  'circuits of an address with one server, whatever its keys': {
+    bound: defaultLimits.relayCircuitsPerPair,
+    reach: async (started, n) => {
+      const server = await join(started)
+      let seen = ''
+      for (let index = 0; index < n; index += 1)
+        seen = answerOf(await ask(started, server, (await join(started, elsewhere)).client))
+      return seen
+    },
+    within: 'relay',
+    over: 'QUOTA',
+  },
+  'circuits of an address, whatever its keys': {
+    bound: 3,
+    limits: { relayCircuitsPerAddress: 3 },
+    reach: async (started, n) => {
+      let seen = ''
+      for (let index = 0; index < n; index += 1)
+        seen = answerOf(await ask(started, await join(started), (await join(started, elsewhere)).client))
       return seen
     },
     within: 'relay',
@@ -76,8 +116,9 @@ describe.each(Object.entries(cases))('%s', (_what, { bound, limits = {}, reach, 
     [`${bound}: ${within}`, bound, within],
     [`${bound + 1}: ${over}`, bound + 1, over],
   ])('%s', async (_title, n, seen) => {
-    // Clients without a key have no quota of their own then: it is the server peer that is counted.
-    expect(await reach(await start({ limits, exemptLoopback: true }), n)).toBe(seen)
+    // Only who is elsewhere, or has a key, is counted then.
+    const started = await start({ limits, exemptLoopback: true, trustProxy: ['127.0.0.1'] })
+    expect(await reach(started, n)).toBe(seen)
   })
 })
 
@@ -85,9 +126,9 @@ describe.each(Object.entries(cases))('%s', (_what, { bound, limits = {}, reach, 
 async function ask(
   started: RunningHub,
   { client: server, keys }: Joined,
+  from?: HubClient,
 ): Promise<[RelayTold, RelayTold] | string> {
-  const client = connectTo(started)
-  await client.next('welcome')
+  const client = from ?? (await welcomed(started))
   const id = newId()
   client.send({ type: 'introduce', id, to: keys.key })
   await client.next('introduced')

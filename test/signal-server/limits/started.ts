@@ -20,6 +20,13 @@ export function connectTo({ url }: RunningHub, options: ClientOptions = {}): Hub
   return client
 }
 
+/** One that has been welcomed. */
+export async function welcomed(started: RunningHub, options: ClientOptions = {}): Promise<HubClient> {
+  const client = connectTo(started, options)
+  await client.next('welcome')
+  return client
+}
+
 afterEach(async () => {
   for (const client of clients.splice(0)) client.socket.terminate()
   await Promise.all(running.splice(0).map((started) => started.close()))

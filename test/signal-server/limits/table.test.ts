@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { RunningHub } from '../../../signal-server/index.ts'
 import { defaultLimits, type HubLimits } from '../../../signal-server/limits.ts'
 import { type HubClient, newId } from '../hub-client.ts'
-import { connectTo, join, nextOf, start } from './started.ts'
+import { connectTo, join, nextOf, start, welcomed } from './started.ts'
 
 interface LimitCase {
   /** The limit whose value is the number that is reached. */
@@ -226,12 +226,6 @@ async function joinPeers(started: RunningHub, n: number): Promise<string> {
   let seen = ''
   for (let index = 0; index < n; index += 1) seen = (await join(started)).answer
   return seen
-}
-
-async function welcomed(started: RunningHub): Promise<HubClient> {
-  const client = connectTo(started)
-  await client.next('welcome')
-  return client
 }
 
 function answerTo(client: HubClient, text: string): Promise<string> {
