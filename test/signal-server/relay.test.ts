@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { limits as peerLimits } from '../../core/limits.ts'
 import { relayCloseCodes } from '../../core/relay-protocol.ts'
+import { dataHeaderBytes, encodeFrame } from '../../plugs/rtc/frames.ts'
 import { defaultLimits } from '../../signal-server/limits.ts'
 import { DayBytes } from '../../signal-server/relay-accounts.ts'
 import { RelayBench } from './relay-bench.ts'
@@ -315,6 +317,22 @@ describe('limits', () => {
     expect(bench.held).toEqual(beyond > 0 ? new Set([another]) : new Set())
   })
 
+  it('do not hold a circuit of 200 calls a second each way, with 100 bytes in each', () => {
+    const bench = new RelayBench()
+    const ends = bench.circuit()
+    const tagBytes = 16
+    // A box of shs in a frame of the session, sealed; and its acknowledgement.
+    const callBytes = 34 + 100 + dataHeaderBytes + tagBytes
+    const ackBytes = encodeFrame({ type: 'ack', received: 0, limit: 0 }).length + tagBytes
+    const { acknowledgeAfterMs } = peerLimits.session
+    for (let atMs = 0; atMs < 60_000; atMs += 5) {
+      for (const end of ends) bench.send(end, callBytes)
+      if (atMs % acknowledgeAfterMs === 0) for (const end of ends) bench.send(end, ackBytes)
+      bench.advance(5)
+      expect(bench.held).toEqual(new Set())
+    }
+  })
+
   it('hold a sender for exactly as long as it is over them', () => {
     const bench = new RelayBench({ relayBytesPerSecond: 1_000 })
     const [one] = bench.circuit()
@@ -387,7 +405,7 @@ describe('pings', () => {
   it('cost of the rates what a frame does, and of nothing else', () => {
     const bench = new RelayBench({ relayBytes: 1 })
     const [one, other] = bench.circuit()
-    const count = bench.limits.relayBytesPerSecond / frameCost
+    const count = Math.floor(bench.limits.relayBytesPerSecond / frameCost)
     for (let index = 0; index < count; index += 1) bench.handle({ kind: 'control', socket: one, bytes: 0 })
     expect(bench.held.has(one)).toBe(false)
     bench.handle({ kind: 'control', socket: one, bytes: 0 })
