@@ -4,7 +4,7 @@ export class PackedFrames {
   #start = 0
   #end = 0
 
-  /** What they take. */
+  /** Theirs, and four for the length of each. */
   get bytes(): number {
     return this.#end - this.#start
   }

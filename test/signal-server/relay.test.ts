@@ -129,6 +129,9 @@ describe('a token', () => {
 
 /** n-1, n and n+1 of each. */
 const around = [-1, 0, 1]
+const aroundOnEachSide = (['client', 'server'] as const).flatMap((side) =>
+  around.map((beyond) => [side, beyond] as const),
+)
 
 describe('limits', () => {
   it.each(around)('of circuits in all: %i beyond', (beyond) => {
@@ -138,15 +141,7 @@ describe('limits', () => {
     expect(bench.outcomes).toEqual(beyond > 0 ? ['BUSY'] : [])
   })
 
-  it.each(
-    around.flatMap(
-      (beyond) =>
-        [
-          ['client', beyond],
-          ['server', beyond],
-        ] as const,
-    ),
-  )('of circuits of a %s: %i beyond', (side, beyond) => {
+  it.each(aroundOnEachSide)('of circuits of a %s: %i beyond', (side, beyond) => {
     const bench = new RelayBench()
     const owners = (index: number) =>
       side === 'client' ? (['x', `s${index}`] as const) : (['c' + index, 'x'] as const)
@@ -178,27 +173,22 @@ describe('limits', () => {
     expect(from('c', 'there')).not.toBe('QUOTA')
   })
 
-  it.each(
-    around.flatMap(
-      (beyond) =>
-        [
-          ['client', beyond],
-          ['server', beyond],
-        ] as const,
-    ),
-  )('of circuits of an address at the end of the %s: %i beyond, whatever the keys', (side, beyond) => {
-    const bench = new RelayBench()
-    const most = bench.limits.relayCircuitsPerAddress
-    const open = (index: number) => {
-      const [here, there] = [{ peer: `h${index}`, address: 'here' }, { peer: `t${index}` }]
-      return bench.openFor(
-        side === 'client' ? { client: here, server: there } : { client: there, server: here },
-      )
-    }
-    for (let index = 1; index < most + beyond; index += 1) bench.say(open(index)[0] ?? '')
-    const last = open(0)
-    expect(typeof last === 'string' ? last : 'opened').toBe(beyond > 0 ? 'QUOTA' : 'opened')
-  })
+  it.each(aroundOnEachSide)(
+    'of circuits of an address at the end of the %s: %i beyond, whatever the keys',
+    (side, beyond) => {
+      const bench = new RelayBench()
+      const most = bench.limits.relayCircuitsPerAddress
+      const open = (index: number) => {
+        const [here, there] = [{ peer: `h${index}`, address: 'here' }, { peer: `t${index}` }]
+        return bench.openFor(
+          side === 'client' ? { client: here, server: there } : { client: there, server: here },
+        )
+      }
+      for (let index = 1; index < most + beyond; index += 1) bench.say(open(index)[0] ?? '')
+      const last = open(0)
+      expect(typeof last === 'string' ? last : 'opened').toBe(beyond > 0 ? 'QUOTA' : 'opened')
+    },
+  )
 
   it('of circuits of an address count one twice that has both its ends there', () => {
     const bench = new RelayBench({ relayCircuitsPerAddress: 4 })

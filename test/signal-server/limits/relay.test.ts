@@ -27,11 +27,7 @@ const cases: Record<string, RelayCase> = {
   'circuits of all peers together': {
     bound: 3,
     limits: { relayCircuits: 3 },
-    reach: async (started, n) => {
-      let seen = ''
-      for (let index = 0; index < n; index += 1) seen = answerOf(await ask(started, await join(started)))
-      return seen
-    },
+    reach: (started, n) => lastOf(n, async () => ask(started, await join(started))),
     within: 'relay',
     over: 'BUSY',
   },
@@ -39,24 +35,20 @@ const cases: Record<string, RelayCase> = {
     bound: defaultLimits.relayCircuitsPerPeer,
     reach: async (started, n) => {
       const server = await join(started)
-      for (let index = 1; index < n; index += 1) {
+      return lastOf(n, async () => {
         const asked = await ask(started, server)
         // It counts for a server once the client has come.
         if (typeof asked !== 'string') ends.push(await joinRelay(asked[0]))
-      }
-      return answerOf(await ask(started, server))
+        return asked
+      })
     },
     within: 'relay',
     over: 'QUOTA',
   },
   'circuits of a client': {
     bound: defaultLimits.relayCircuitsPerPeer,
-    reach: async (started, n) => {
-      let seen = ''
-      for (let index = 0; index < n; index += 1)
-        seen = answerOf(await ask(started, await join(started), await welcomed(started, elsewhere)))
-      return seen
-    },
+    reach: (started, n) =>
+      lastOf(n, async () => ask(started, await join(started), await welcomed(started, elsewhere))),
     within: 'relay',
     over: 'QUOTA',
   },
@@ -64,10 +56,7 @@ const cases: Record<string, RelayCase> = {
     bound: defaultLimits.relayCircuitsPerPair,
     reach: async (started, n) => {
       const server = await join(started)
-      let seen = ''
-      for (let index = 0; index < n; index += 1)
-        seen = answerOf(await ask(started, server, (await join(started, elsewhere)).client))
-      return seen
+      return lastOf(n, async () => ask(started, server, (await join(started, elsewhere)).client))
     },
     within: 'relay',
     over: 'QUOTA',
@@ -75,12 +64,8 @@ const cases: Record<string, RelayCase> = {
   'circuits of an address, whatever its keys': {
     bound: 3,
     limits: { relayCircuitsPerAddress: 3 },
-    reach: async (started, n) => {
-      let seen = ''
-      for (let index = 0; index < n; index += 1)
-        seen = answerOf(await ask(started, await join(started), (await join(started, elsewhere)).client))
-      return seen
-    },
+    reach: (started, n) =>
+      lastOf(n, async () => ask(started, await join(started), (await join(started, elsewhere)).client)),
     within: 'relay',
     over: 'QUOTA',
   },
@@ -138,7 +123,10 @@ async function ask(
   return answer.type === 'error' ? answer.code : [await client.next('relay'), answer]
 }
 
-function answerOf(asked: [RelayTold, RelayTold] | string): string {
+/** What the last of `n` was answered. */
+async function lastOf(n: number, askAgain: () => Promise<[RelayTold, RelayTold] | string>): Promise<string> {
+  let asked: [RelayTold, RelayTold] | string = ''
+  for (let index = 0; index < n; index += 1) asked = await askAgain()
   return typeof asked === 'string' ? asked : 'relay'
 }
 
