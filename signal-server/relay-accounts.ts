@@ -104,7 +104,7 @@ export class RelayAccounts {
   }
 }
 
-/** The client by its address where that is limited: keys cost nothing, and one of them needs no second address. */
+/** The client by its address where that is limited, for behind one there may be any number of keys. */
 function pairOf({ client, server }: RelayOwners): string | undefined {
   const from = client.address ?? client.peer
   return from === undefined || server.peer === undefined ? undefined : `${from} ${server.peer}`
