@@ -10,11 +10,11 @@ export class PackedFrames {
   }
 
   push(frame: Uint8Array): void {
-    const end = this.#end + lengthBytes + frame.length
-    if (end > this.#memory.length) this.#move(this.bytes + lengthBytes + frame.length)
+    const bytes = lengthBytes + frame.length
+    if (this.#end + bytes > this.#memory.length) this.#move(this.bytes + bytes)
     this.#memory.writeUInt32BE(frame.length, this.#end)
     this.#memory.set(frame, this.#end + lengthBytes)
-    this.#end += lengthBytes + frame.length
+    this.#end += bytes
   }
 
   /** The oldest, which nobody writes to any more; undefined when there is none. */

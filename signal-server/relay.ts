@@ -4,7 +4,7 @@
  *
  *   relay-events.ts    what it hears and says
  *   relay-circuit.ts   one of its circuits
- *   relay-accounts.ts  what each peer has of it
+ *   relay-accounts.ts  what each peer and each address has of it
  *   relay-sockets.ts   the WebSockets: they carry, and pause who sends more than the far side reads
  */
 import { createHash } from 'node:crypto'
