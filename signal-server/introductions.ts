@@ -2,6 +2,7 @@ import { siteOf } from '../core/ip.ts'
 import type { Alarm, Alarms } from './alarms.ts'
 import type { HubLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
+import { Tally } from './tally.ts'
 
 /** One dial through the hub, between a client and the server peer that it asked for. */
 export interface Introduction {
@@ -94,7 +95,7 @@ export class Introductions {
   busyServer(server: Peer, source: string | undefined): string | undefined {
     const limits = this.#limits
     const counts = this.#ofTarget.get(server)
-    const from = (origin = '') => counts?.byOrigin.get(origin) ?? 0
+    const from = (origin: string | undefined) => counts?.byOrigin.of(origin) ?? 0
     const isFull =
       (counts?.all ?? 0) >= limits.introductionsPerTarget ||
       from(source) >= limits.introductionsPerTargetAndAddress ||
@@ -153,14 +154,9 @@ export class Introductions {
 
   #count({ server, source }: Introduction, change: 1 | -1): void {
     if (server === undefined) return
-    const counts = this.#ofTarget.get(server) ?? { all: 0, byOrigin: new Map<string, number>() }
+    const counts = this.#ofTarget.get(server) ?? { all: 0, byOrigin: new Tally() }
     counts.all += change
-    for (const origin of [source, siteOf(source ?? '')]) {
-      if (origin === undefined) continue
-      const fromOrigin = (counts.byOrigin.get(origin) ?? 0) + change
-      if (fromOrigin === 0) counts.byOrigin.delete(origin)
-      else counts.byOrigin.set(origin, fromOrigin)
-    }
+    for (const origin of [source, siteOf(source ?? '')]) counts.byOrigin.change(origin, change)
     if (counts.all === 0) this.#ofTarget.delete(server)
     else this.#ofTarget.set(server, counts)
   }
@@ -169,7 +165,7 @@ export class Introductions {
 interface TargetCounts {
   all: number
   /** Addresses and sites. */
-  readonly byOrigin: Map<string, number>
+  readonly byOrigin: Tally
 }
 
 /** The end that `peer` is not, undefined when it is of another node. */
