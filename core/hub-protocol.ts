@@ -91,7 +91,7 @@ const data = opaque(hubDataCharacters)
 // Whatever a hub says, a peer waits no longer than a minute for it, and takes no more ice servers than help.
 const time = milliseconds(60_000)
 const ice = iceServers(limits.signal.iceServerUrls)
-const namedLimits = numbers(64)
+const namedLimits = numbers(128)
 
 /** The fields of each message of a peer, by its type. */
 export const peerMessages = {

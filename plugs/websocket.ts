@@ -49,13 +49,14 @@ export interface WebSocketOptions {
 
 export function openWebSocket(url: string, options: WebSocketOptions): WebSocketLike {
   const { onConnect } = options
+  const resolving = { lookup: lookupWithin(options.reach) }
   const socket = new WebSocket(url, [...(options.protocols ?? [])], {
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes,
     followRedirects: false,
     headers: { ...options.headers },
     // Handed on to the socket as it is, which the type declarations don't say.
-    ...{ lookup: lookupWithin(options.reach) },
+    ...resolving,
     ...(onConnect && { finishRequest: (request) => tellConnect(request, onConnect) }),
   })
   socket.on('upgrade', (response) => response.socket.setKeepAlive(true, limits.socket.keepAliveMs))
