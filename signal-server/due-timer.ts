@@ -20,7 +20,7 @@ export class DueTimer {
         this.#atMs = Infinity
         this.#onDue()
       },
-      Math.max(0, Math.ceil(atMs - performance.now())),
+      Math.min(longestMs, Math.max(0, Math.ceil(atMs - performance.now()))),
     )
   }
 
@@ -29,3 +29,6 @@ export class DueTimer {
     this.#atMs = Infinity
   }
 }
+
+/** Node makes a millisecond of what is longer. */
+const longestMs = 2 ** 31 - 1
