@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { sourceOf } from '../core/ip.ts'
@@ -16,11 +17,13 @@ export interface RelayRouteOptions {
   sockets: HubSockets
   relay: RelaySockets
   acceptedAtMs: (request: FastifyRequest) => number
+  /** Sees to it that a socket is gone some time after its peer has ended. */
+  endInTime: (socket: Socket) => void
 }
 
 /** The place of circuits. Its sockets count with those of the hub for their address, and have as little time. */
 export function addRelayRoute(app: FastifyInstance, options: RelayRouteOptions): void {
-  const { hub, sockets, relay, acceptedAtMs } = options
+  const { hub, sockets, relay, acceptedAtMs, endInTime } = options
   const terms = { subprotocol: relaySubprotocol, refusal: (source: string) => sockets.refusal(source) }
   app.route({
     method: 'GET',
@@ -29,6 +32,7 @@ export function addRelayRoute(app: FastifyInstance, options: RelayRouteOptions):
     preHandler: async (request, reply) => (request.ws ? refuseSocket(request, reply, terms) : undefined),
     handler: (_request, reply) => refuseWithoutUpgrade(reply),
     wsHandler: (socket: WebSocket, request) => {
+      endInTime(request.raw.socket)
       relay.add(socket, hub.admit(sourceOf(request.ip), nowMs()), acceptedAtMs(request))
     },
   })

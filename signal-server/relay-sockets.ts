@@ -15,6 +15,7 @@ import type {
   RelayOwners,
 } from './relay-events.ts'
 import { nowMs } from './sockets.ts'
+import { untilGone } from './until-gone.ts'
 
 interface Line {
   readonly socket: WebSocket
@@ -86,10 +87,10 @@ export class RelaySockets implements RelayDesk {
     this.#tell({ kind: 'connected', socket: id, acceptedAtMs })
   }
 
-  /** Sends everyone away; resolves when the last socket is gone, which the closing timeout of each sees to. */
+  /** Sends everyone away; resolves when the last socket is gone, at most twice the closing timeout later. */
   async drain(): Promise<void> {
     this.#tell({ kind: 'drain' })
-    if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    await untilGone(this.#lines, this.#limits.closeMs, (onGone) => (this.#onEmpty = onGone))
     this.#timer.clear()
   }
 
@@ -204,9 +205,12 @@ function readOrPause(line: Line | undefined): void {
 
 /**
  * One that was paused stays so: what a sender had under way is not read out only to be dropped. Its half of the closing
- * handshake is not seen then, and the closing timeout ends it.
+ * handshake is not seen then, and the closing timeout ends it. One that is closing already, for its peer has ended, gets
+ * no such timeout from ws.
  */
 function close(line: Line, code: number, reason: string): void {
+  const { socket } = line
   line.isClosing = true
-  line.socket.close(code, reason)
+  if (socket.readyState === socket.OPEN) socket.close(code, reason)
+  else socket.terminate()
 }

@@ -12,6 +12,7 @@ import { ClusterNode, type ClusterNodeOptions } from './cluster/cluster-node.ts'
 import { ClusterRecords } from './cluster/cluster-records.ts'
 import { forwardedHeaderNote } from './forwarded-note.ts'
 import { type GateOptions, refuseRequest } from './gate.ts'
+import { halfClosedFor } from './half-closed.ts'
 import { Health } from './health.ts'
 import { Hub } from './hub.ts'
 import { observedBy } from './hub-observer.ts'
@@ -22,7 +23,7 @@ import { HubMetrics, type MetricsSources } from './metrics.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { addPeersRoutes } from './peers-routes.ts'
 import { loadProofChecker } from './proof.ts'
-import { addRelayRoute, createRelay } from './relay-route.ts'
+import { addRelayRoute, createRelay, type RelayRouteOptions } from './relay-route.ts'
 import { HubSockets } from './sockets.ts'
 import { HubStatus, type StatusSources } from './status.ts'
 import { addStatusRoutes } from './status-routes.ts'
@@ -121,8 +122,9 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
   const acceptedAtMs = rememberAccept(app)
-  addHubRoute(app, sockets, acceptedAtMs, options.page)
-  if (relay !== undefined) addRelayRoute(app, { hub: state, sockets, relay, acceptedAtMs })
+  const endInTime = halfClosedFor(limits.closeMs)
+  addHubRoute(app, { sockets, acceptedAtMs, endInTime, page: options.page })
+  if (relay !== undefined) addRelayRoute(app, { hub: state, sockets, relay, acceptedAtMs, endInTime })
   app.get('/limits', (_request, reply) => reply.header('access-control-allow-origin', '*').send(limits))
   addPeersRoutes(app, {
     limits,
@@ -208,12 +210,14 @@ function addGate(app: FastifyInstance, gate: GateOptions): void {
   })
 }
 
+interface HubRouteOptions extends Pick<RelayRouteOptions, 'sockets' | 'acceptedAtMs' | 'endInTime'> {
+  page: string | undefined
+}
+
 /** The place that peers dial; who asks for it without an upgrade gets the page, if there is one. */
 function addHubRoute(
   app: FastifyInstance,
-  sockets: HubSockets,
-  acceptedAtMs: (request: FastifyRequest) => number,
-  page: string | undefined,
+  { sockets, acceptedAtMs, endInTime, page }: HubRouteOptions,
 ): void {
   const terms = { subprotocol: hubSubprotocol, refusal: (source: string) => sockets.refusal(source) }
   const replies = new WeakMap<FastifyRequest, FastifyReply>()
@@ -228,6 +232,7 @@ function addHubRoute(
     handler: (_request, reply) => serveRoot(reply, page),
     wsHandler: (socket, request) => {
       logSocket(socket, request)
+      endInTime(request.raw.socket)
       const reply = replies.get(request)
       if (reply !== undefined) forgetRequest(socket, request, reply)
       sockets.open(socket, request.raw.socket, {

@@ -10,6 +10,7 @@ import type { SocketsObserver } from './hub-observer.ts'
 import type { HubLimits } from './limits.ts'
 import type { SocketId } from './peer.ts'
 import type { Refusal } from './peers.ts'
+import { untilGone } from './until-gone.ts'
 
 /** What is known about a socket from the request that opened it. */
 export interface Arrival {
@@ -98,11 +99,11 @@ export class HubSockets {
     this.#tell({ kind: 'cluster', event })
   }
 
-  /** Sends everyone away and leaves the cluster; resolves when the last socket is gone, which the closing timeout of each sees to. */
+  /** Sends everyone away and leaves the cluster; resolves when the last socket is gone, at most twice the closing timeout later. */
   async drain(): Promise<void> {
     this.#isDraining = true
     this.#tell({ kind: 'drain' })
-    if (this.#lines.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    await untilGone(this.#lines, this.#limits.closeMs, (onGone) => (this.#onEmpty = onGone))
     await this.#cluster?.close()
     this.#timer.clear()
   }
@@ -209,15 +210,18 @@ export class HubSockets {
 
   /**
    * The peer's half of the closing handshake ends it, or the closing timeout. One that was paused stays so: to read
-   * out what a flooder goes on sending for that time would be what pausing is there to prevent.
+   * out what a flooder goes on sending for that time would be what pausing is there to prevent. One that is closing
+   * already, for its peer has ended, gets no closing timeout from ws.
    */
   #close(line: Line, code: number, reason: string): void {
     line.isClosing = true
     this.#observer?.closed('hub', code)
-    line.socket.close(code, reason)
+    const { socket } = line
+    const isOpen = socket.readyState === socket.OPEN
+    socket.close(code, reason)
     uncork(line)
     // Whoever had nothing to say in time gets no more of it for the goodbye.
-    if (code === hubCloseCodes.deadline) line.socket.terminate()
+    if (!isOpen || code === hubCloseCodes.deadline) socket.terminate()
   }
 
   #remove(id: SocketId, code: number): void {
