@@ -1,6 +1,7 @@
 import { Server as TlsServer } from 'node:tls'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { nameOf } from './socket-name.ts'
 import { nowMs } from './sockets.ts'
 
 /**
@@ -15,19 +16,15 @@ export function rememberAccept(app: FastifyInstance): (request: FastifyRequest) 
   return (request) => acceptedAtMs.get(request.raw.socket) ?? nowMs()
 }
 
-/** With TLS the socket of a request is another one than came, and all that tells which is where it came from. */
+/** With TLS the socket of a request is another one than came, and all that tells which is its name. */
 function rememberBelowTls(app: FastifyInstance, acceptedAtMs: WeakMap<object, number>): void {
-  const atMsByPlace = new Map<string, number>()
+  const atMsByName = new Map<string, number>()
   app.server.on('connection', (raw: Socket) => {
-    const place = placeOf(raw)
-    atMsByPlace.set(place, nowMs())
-    raw.once('close', () => atMsByPlace.delete(place))
+    const name = nameOf(raw)
+    atMsByName.set(name, nowMs())
+    raw.once('close', () => atMsByName.delete(name))
   })
   app.server.on('secureConnection', (socket: Socket) => {
-    acceptedAtMs.set(socket, atMsByPlace.get(placeOf(socket)) ?? nowMs())
+    acceptedAtMs.set(socket, atMsByName.get(nameOf(socket)) ?? nowMs())
   })
-}
-
-function placeOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
 }

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { MultiserverError } from '../core/errors.ts'
-import { guardAccept } from './accept-guard.ts'
+import { type AcceptGuard, guardAccept } from './accept-guard.ts'
 import { Health } from './health.ts'
 import { type HubLimits, limitsWith } from './limits.ts'
 import { type HubLogger, loggerOptions, RequestLog } from './log.ts'
@@ -58,17 +58,28 @@ export async function startHub(options: StartHubOptions = {}): Promise<RunningHu
     const limits = limitsWith(options.limits)
     const certificate = options.tls === undefined ? undefined : await certificateFor(options, options.tls)
     app = createApp(options, limits, certificate)
+    const guard = guardAccept(app.server, {
+      limits,
+      isProxy: isAmong(options.trustProxy ?? []),
+      exemptLoopback: options.exemptLoopback ?? false,
+    })
     if (options.tls !== undefined && certificate !== undefined)
       await renew(app, options.tls, certificate, health)
     const status = options.status ?? areLoopback(canonicalNames(options.hubNames ?? []))
     const settled = { ...options, relay: options.relay ?? true, health, status }
-    await hub(app, settled)
+    await hub(app, { ...settled, extend: (scope) => extend(scope, guard, options) })
     await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 })
     return runningHub(app, settled, limits, health)
   } catch (cause) {
     await app?.close()
     throw new MultiserverError('LISTEN_FAILED', `the hub cannot start: ${messageOf(cause)}`, { cause })
   }
+}
+
+/** What has become a WebSocket, whosever route it is, is looked after by that. */
+async function extend(app: FastifyInstance, guard: AcceptGuard, options: StartHubOptions): Promise<void> {
+  app.websocketServer.on('connection', (_socket, request) => guard.forget(request.socket))
+  await options.extend?.(app)
 }
 
 function createApp(
@@ -96,11 +107,6 @@ function createApp(
       ? Fastify({ ...common, http })
       : // It has all that a server without TLS has, but another type.
         (Fastify({ ...common, https }) as unknown as FastifyInstance)
-  guardAccept(app.server, {
-    limits,
-    isProxy: isAmong(options.trustProxy ?? []),
-    exemptLoopback: options.exemptLoopback ?? false,
-  })
   // Those that have not been upgraded yet, or never will, on top of what the hub itself allows.
   app.server.maxConnections = limits.registeredPeers + limits.anonymousPeers + 2 * limits.unregisteredSockets
   return app

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -133,6 +133,20 @@ describe('connections that have asked for nothing', () => {
     for (const socket of [kept, upgraded, quiet]) socket?.destroy()
   })
 
+  it('are told from each other where they come from one port to two addresses of the hub', async () => {
+    const hubNames = ['ws://localhost']
+    const started = await start({ host: '0.0.0.0', hubNames, limits: { socketsPerAddress: 2 } })
+    // Bound, or its port would be no other's.
+    const first = rawSocket(started.url, '127.0.0.1')
+    await once(first, 'connect')
+    const { port } = new URL(started.url)
+    const from = { localAddress: '127.0.0.1', localPort: first.localPort }
+    const second = connect({ host: '127.0.0.2', port: Number(port), ...from })
+    await once(second, 'connect')
+    expect(await isServed(started.url)).toBe(false)
+    for (const socket of [first, second]) socket.destroy()
+  })
+
   it('are all that an address keeps open: beyond its share it is served and let go, and others find room', async () => {
     const counts = { registeredPeers: 4, anonymousPeers: 4, unregisteredSockets: 2 }
     const started = await start({ limits: { socketsPerAddress: 3, ...counts } })
@@ -158,11 +172,13 @@ describe('a long answer', () => {
   writeFileSync(join(folder, 'long'), new Uint8Array(fileBytes))
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  const ask = async () => {
+  const short = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'
+  const long = 'GET /long HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+  const ask = async (requests = long) => {
     const started = await start({ page: folder, limits: { registerMs: 1_000 } })
     const socket = rawSocket(started.url)
     socket.pause()
-    socket.write('GET /long HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    socket.write(requests)
     const open = promisify(started.app.server.getConnections.bind(started.app.server))
     return { socket, open }
   }
@@ -180,9 +196,14 @@ describe('a long answer', () => {
     expect(read).toBeGreaterThan(fileBytes)
   })
 
-  it('is cut for one that does not read', async () => {
-    const { socket, open } = await ask()
+  it.each([
+    ['asks for it', long, ''],
+    ['asks for it right behind something else', short + long, ''],
+    ['asks for it after it was answered something else', short, long],
+  ])('is cut for one that %s and does not read', async (_when, requests, more) => {
+    const { socket, open } = await ask(requests)
     await once(socket, 'readable')
+    socket.write(more)
     await expect.poll(open, { timeout: 10_000 }).toBe(0)
     let read = 0
     socket.on('data', (chunk) => (read += chunk.length))
