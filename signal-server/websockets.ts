@@ -1,3 +1,5 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hubSubprotocol } from '../core/hub-protocol.ts'
@@ -5,6 +7,7 @@ import { sourceOf } from '../core/ip.ts'
 import { relayFrameBytes, relaySubprotocol } from '../core/relay-protocol.ts'
 import type { HubLimits } from './limits.ts'
 import type { Refusal } from './peers.ts'
+import { endPipelinedUpgrades } from './pipelined-upgrades.ts'
 
 /** What the sockets of one route have to be. */
 export interface SocketTerms {
@@ -19,6 +22,7 @@ export async function provideWebSockets(
   limits: HubLimits,
   { relay }: { relay: boolean },
 ): Promise<void> {
+  endPipelinedUpgrades(app.server)
   // One bound for the whole app: that of the hub's own messages is looked at again where they are received.
   const longest = relay ? Math.max(limits.messageBytes, relayFrameBytes) : limits.messageBytes
   if (app.hasDecorator('websocketServer')) {
@@ -30,6 +34,7 @@ export async function provideWebSockets(
     )
   }
   const options = {
+    server: openUpgradesOf(app.server),
     handleProtocols: (offered: Set<string>) => chooseSubprotocol([...offered]) ?? false,
     maxPayload: longest,
     perMessageDeflate: false,
@@ -48,6 +53,18 @@ export async function provideWebSockets(
     // The plugin's own way would close the sockets without a word about coming back.
     preClose: (done) => done(),
   })
+}
+
+/**
+ * A server that never listens: all it hears of are the upgrades that a WebSocket can be made of. The plugin would log
+ * its failure with each of the others.
+ */
+function openUpgradesOf(server: Server): Server {
+  const open = createServer()
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (!socket.destroyed) open.emit('upgrade', request, socket, head)
+  })
+  return open
 }
 
 /** Before the upgrade: answers a socket that is not taken. */
