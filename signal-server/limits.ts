@@ -32,6 +32,12 @@ export const defaultLimits = {
   /** A free tunnel has 256 addresses; of sockets, those unregistered, and new ones, a site may have as much as so many. */
   addressesWorthPerSite: 8,
 
+  // Requests that ask for no upgrade. A flood of them would take the processor that signaling needs.
+  /** More than the monitors and the pages of an office want in the long run, and a hundredth of a processor. */
+  requestsPerSecondPerAddress: 20,
+  /** Several loads of a page with its files. A file that is asked for is open until it was read. */
+  requestsBurstPerAddress: 200,
+
   // How much. An introduction takes a dozen messages of a few kilobytes.
   messageBytes: 64 * 1024,
   dataCharacters: 16_384,
@@ -69,7 +75,7 @@ export const defaultLimits = {
   recordsBurst: 10,
   lookupsPerSecondPerAddress: 10,
   lookupsBurstPerAddress: 50,
-  /** Addresses whose rate of lookups is remembered. */
+  /** Addresses whose rates of lookups and of requests are remembered. */
   lookupAddresses: 10_000,
 
   // The relay, for peers that have no better way yet. It costs the operator every byte twice.

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { fromBase64Url, lengthPrefixed } from '../core/bytes.ts'
-import { sourceOf } from '../core/ip.ts'
-import { LookupRates } from './lookup-rates.ts'
+import { AddressRates } from './address-rates.ts'
 import type { HubLimits } from './limits.ts'
 import type { RecordReader } from './records.ts'
+import { refuseTooFast, sourceOfRequest } from './request-limit.ts'
 
 export interface PeersRoutesOptions {
   limits: HubLimits
@@ -23,16 +23,16 @@ export interface PeersRoutesOptions {
  */
 export function addPeersRoutes(app: FastifyInstance, options: PeersRoutesOptions): void {
   const { limits, records, listing, exemptLoopback } = options
-  const rates = new LookupRates(limits, exemptLoopback)
+  const { lookupsPerSecondPerAddress: perSecond, lookupsBurstPerAddress: burst } = limits
+  const rates = new AddressRates({
+    rate: { perSecond, burst },
+    addresses: limits.lookupAddresses,
+    exemptLoopback,
+  })
   const onRequest = async (request: FastifyRequest, reply: FastifyReply) => {
     void reply.headers({ 'access-control-allow-origin': '*', 'cache-control': 'no-store' })
-    const waitMs = rates.take(sourceOf(request.ip), performance.now())
-    if (waitMs === 0) return
-    const error = 'your address looks up too fast'
-    return reply
-      .code(429)
-      .header('retry-after', Math.ceil(waitMs / 1000))
-      .send({ error, retryAfterMs: waitMs })
+    const waitMs = rates.take(sourceOfRequest(request), performance.now())
+    return waitMs === 0 ? undefined : refuseTooFast(reply, waitMs, 'your address looks up too fast')
   }
   app.get<{ Params: { key: string } }>('/peers/:key', { onRequest }, async (request, reply) => {
     const { key } = request.params

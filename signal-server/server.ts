@@ -24,6 +24,7 @@ import { addMetricsRoute } from './metrics-route.ts'
 import { addPeersRoutes } from './peers-routes.ts'
 import { loadProofChecker } from './proof.ts'
 import { addRelayRoute, createRelay, type RelayRouteOptions } from './relay-route.ts'
+import { limitRequests, type RequestLimit } from './request-limit.ts'
 import { HubSockets } from './sockets.ts'
 import { HubStatus, type StatusSources } from './status.ts'
 import { addStatusRoutes } from './status-routes.ts'
@@ -117,7 +118,11 @@ async function hubRoutes(app: FastifyInstance, options: HubPluginOptions): Promi
   const sockets: HubSockets = new HubSockets(state, limits, observer, cluster)
 
   await provideWebSockets(app, limits, { relay: relay !== undefined })
-  addGate(app, { isLoopback: areLoopback(configured), origins: options.origins })
+  addGate(app, {
+    isLoopback: areLoopback(configured),
+    origins: options.origins,
+    limitRequest: limitRequests(limits, options.exemptLoopback ?? false),
+  })
   if (options.page !== undefined && options.page !== '') {
     await app.register(fastifyStatic, { root: resolve(options.page), dotfiles: 'deny' })
   }
@@ -193,7 +198,7 @@ function createStatus(
 }
 
 /** Before every route, those of the operator among them. */
-function addGate(app: FastifyInstance, gate: GateOptions): void {
+function addGate(app: FastifyInstance, gate: GateOptions & { limitRequest: RequestLimit }): void {
   const noteForwarded = forwardedHeaderNote(app)
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers({
@@ -202,6 +207,9 @@ function addGate(app: FastifyInstance, gate: GateOptions): void {
       'x-content-type-options': 'nosniff',
     })
     noteForwarded(request)
+    // New sockets have a rate of their own.
+    const limited = request.ws ? undefined : gate.limitRequest(request, reply)
+    if (limited !== undefined) return limited
     const refusal = refuseRequest(request.headers, gate)
     if (refusal !== undefined) return reply.code(403).send({ error: refusal })
     // Every route could be upgraded otherwise, past all limits.

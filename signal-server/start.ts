@@ -10,6 +10,7 @@ import { type HubLimits, limitsWith } from './limits.ts'
 import { type HubLogger, loggerOptions, RequestLog } from './log.ts'
 import { areLoopback, canonicalNames, loopbackNames } from './names.ts'
 import type { HubPluginOptions } from './plugin-options.ts'
+import { limitRequests } from './request-limit.ts'
 import { hub } from './server.ts'
 import {
   type Certificate,
@@ -107,6 +108,11 @@ function createApp(
       ? Fastify({ ...common, http })
       : // It has all that a server without TLS has, but another type.
         (Fastify({ ...common, https }) as unknown as FastifyInstance)
+  // The gate of the hub stands before its own routes only.
+  const limitRequest = limitRequests(limits, options.exemptLoopback ?? false)
+  app.addHook('onRequest', async (request, reply) =>
+    request.is404 ? limitRequest(request, reply) : undefined,
+  )
   // Those that have not been upgraded yet, or never will, on top of what the hub itself allows.
   app.server.maxConnections = limits.registeredPeers + limits.anonymousPeers + 2 * limits.unregisteredSockets
   return app

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { toBase64Url } from '../../core/bytes.ts'
-import { LookupRates } from '../../signal-server/lookup-rates.ts'
-import { defaultLimits, limitsWith } from '../../signal-server/limits.ts'
+import { AddressRates } from '../../signal-server/address-rates.ts'
 import { readCommand } from '../../signal-server/options.ts'
 import { startHub, type RunningHub, type StartHubOptions } from '../../signal-server/index.ts'
 import { generateKeys, type Keys } from '../../plugs/keys.ts'
@@ -136,25 +135,32 @@ describe('GET /peers', () => {
   })
 })
 
-describe('the rate of lookups', () => {
-  const { lookupsBurstPerAddress: burst, lookupsPerSecondPerAddress: perSecond } = defaultLimits
+describe('the rates of addresses', () => {
+  const rate = { perSecond: 10, burst: 50 }
 
   it.each([
-    [burst - 1, 0],
-    [burst, 0],
-    [burst + 1, 1000 / perSecond],
-  ])('lets the last of %i at once wait %i ms', (count, waitMs) => {
-    const rates = new LookupRates(limitsWith(), false)
+    [49, 0],
+    [50, 0],
+    [51, 100],
+  ])('let the last of %i at once wait %i ms', (count, waitMs) => {
+    const rates = new AddressRates({ rate, addresses: 100, exemptLoopback: false })
     const waits = Array.from({ length: count }, () => rates.take('192.0.2.1', 0))
     expect(waits.at(-1)).toBe(waitMs)
     expect(rates.take('192.0.2.2', 0)).toBe(0)
   })
 
-  it('forgets addresses that have recovered, and others when there are too many', () => {
-    const rates = new LookupRates(limitsWith({ lookupAddresses: 3 }), false)
+  it('forget addresses that have recovered, and others when there are too many', () => {
+    const rates = new AddressRates({ rate, addresses: 3, exemptLoopback: false })
     for (const source of ['a', 'b', 'c', 'd']) rates.take(source, 0)
     expect(rates.size).toBe(3)
     rates.take('e', 1000)
     expect(rates.size).toBe(1)
+  })
+
+  it('do not hold loopback where it is exempt', () => {
+    const rates = new AddressRates({ rate, addresses: 3, exemptLoopback: true })
+    const waits = Array.from({ length: 100 }, () => rates.take('127.0.0.1', 0))
+    expect(waits.at(-1)).toBe(0)
+    expect(rates.size).toBe(0)
   })
 })

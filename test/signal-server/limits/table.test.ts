@@ -52,6 +52,22 @@ const cases: Record<string, LimitCase> = {
     within: 'registered',
     over: '429',
   },
+  'HTTP requests of one address in one breath': {
+    limit: 'requestsBurstPerAddress',
+    small: 3,
+    beside: { requestsPerSecondPerAddress: never },
+    reach: ({ url }, n) => askFor(url, '/livez', n),
+    within: '200',
+    over: '429',
+  },
+  'HTTP requests of one address for what is not there': {
+    limit: 'requestsBurstPerAddress',
+    small: 3,
+    beside: { requestsPerSecondPerAddress: never },
+    reach: ({ url }, n) => askFor(url, '/nowhere', n),
+    within: '404',
+    over: '429',
+  },
   'registered peers': {
     limit: 'registeredPeers',
     small: 3,
@@ -219,6 +235,16 @@ it('every limit is told in welcome and at /limits, under the same names, as it i
 async function openSockets(started: RunningHub, n: number): Promise<string> {
   let seen = ''
   for (let index = 0; index < n; index += 1) seen = await nextOf(connectTo(started))
+  return seen
+}
+
+async function askFor(url: string, path: string, n: number): Promise<string> {
+  let seen = ''
+  for (let index = 0; index < n; index += 1) {
+    const response = await fetch(`${url.replace('ws', 'http')}${path}`)
+    await response.text()
+    seen = String(response.status)
+  }
   return seen
 }
 
