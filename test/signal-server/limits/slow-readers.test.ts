@@ -99,6 +99,16 @@ it('what waits is counted with what it costs beside its bytes, and is nothing on
   while ((await queueOf(started)).queuedBytes > 0) await ask(slow, 1)
 })
 
+it('a peer that does not read the answers to its pings is dropped before they fill much', async () => {
+  const started = await start({ limits: { ...rates, queueBytes: 1e9 } })
+  const { slow, feed, isDropped } = await slowReader(started)
+  // More than the system takes.
+  await feed(1_024)
+  // ws answers them by itself, and keeps at most 60 answers.
+  for (let pings = 0; pings < 100; pings += 1) slow.socket.ping()
+  await expect.poll(isDropped, { timeout: 20_000 }).toBe(true)
+})
+
 /** A client that sends all it may in one breath; `end` is why its introduction was over then. */
 async function flood(started: RunningHub, { address, to }: { address: string; to: Bytes }) {
   const client = connectTo(started, from(address))
