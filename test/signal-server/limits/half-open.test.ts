@@ -9,8 +9,9 @@ import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { rawSocket, upgradeRequest } from '../../../bench/hub/raw-socket.ts'
 import { halfOpenStages } from '../../../bench/hub/tasks/half-open.ts'
-import { startHub } from '../../../signal-server/index.ts'
+import { type RunningHub, startHub, type StartHubOptions } from '../../../signal-server/index.ts'
 import { defaultLimits } from '../../../signal-server/limits.ts'
+import { HubClient, testKeys } from '../hub-client.ts'
 import { cert, key } from '../../support/certificate.ts'
 import { start } from './started.ts'
 
@@ -40,22 +41,49 @@ describe.concurrent('a connection that stops short', () => {
     ],
     ['when the hub has answered its hello', async (socket) => socket.write(await clientHello())],
   ])('in TLS, %s, is gone when its five seconds are over', async (_stage, begin) => {
-    const folder = mkdtempSync(join(tmpdir(), 'multiserver-tls-'))
-    const tls = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') }
-    writeFileSync(tls.certFile, cert)
-    writeFileSync(tls.keyFile, key)
-    const started = await startHub({ tls, hubNames: ['wss://localhost'] })
+    const { started, close } = await startWithTls()
     try {
       const socket = rawSocket(started.url)
       await once(socket, 'connect')
       void begin(socket)
       await expectClosedInTime(socket)
     } finally {
-      await started.close()
-      rmSync(folder, { recursive: true })
+      await close()
     }
   })
 })
+
+it('one that has become a WebSocket below TLS is not taken for one that stops short', async () => {
+  const { started, close } = await startWithTls({ limits: { registerMs: 1_000 } })
+  try {
+    const peer = new HubClient(started.url, { ca: cert })
+    await peer.register(testKeys(), started.hubName)
+    const later = rawSocket(started.url)
+    await once(later, 'close')
+    peer.socket.send('{"type":"x"}')
+    expect(await peer.next('error')).toMatchObject({ code: 'UNKNOWN_MESSAGE' })
+    peer.socket.terminate()
+  } finally {
+    await close()
+  }
+})
+
+async function startWithTls(
+  options: StartHubOptions = {},
+): Promise<{ started: RunningHub; close: () => Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'multiserver-tls-'))
+  const tls = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') }
+  writeFileSync(tls.certFile, cert)
+  writeFileSync(tls.keyFile, key)
+  const started = await startHub({ tls, hubNames: ['wss://localhost'], ...options })
+  return {
+    started,
+    async close() {
+      await started.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
 
 /** What a client says first, as a server got it. */
 async function clientHello(): Promise<Buffer> {
