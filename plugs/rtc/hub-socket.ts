@@ -49,6 +49,8 @@ export interface HubSocketOptions {
   readonly reach?: Scope | undefined
   /** From now to the hub's welcome. @default 10,000 */
   readonly answerTimeoutMs?: number | undefined
+  /** It is over when the hub has fallen silent, and yet stays open until `terminate`: for the hub, that goes by it until another one is there. */
+  readonly stays?: boolean | undefined
 }
 
 /** A WebSocket to a hub, opening from the first moment; says when it is over. */
@@ -59,6 +61,7 @@ export class HubSocket {
   readonly reached: Promise<void>
   readonly closed: Promise<void>
   readonly #socket: WebSocketLike
+  readonly #stays: boolean
   readonly #events: HubSocketEvents
   readonly #channels = new Map<string, IntroductionChannel>()
   #rejectWelcome: (error: Error) => void = () => undefined
@@ -76,8 +79,9 @@ export class HubSocket {
   #answerBy = Infinity
 
   constructor(url: string, events: HubSocketEvents = {}, options: HubSocketOptions = {}) {
-    const { reach, answerTimeoutMs = limits.hub.answerTimeoutMs } = options
+    const { reach, answerTimeoutMs = limits.hub.answerTimeoutMs, stays = false } = options
     this.url = url
+    this.#stays = stays
     this.#events = events
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     const protocols = [hubSubprotocol]
@@ -167,7 +171,7 @@ export class HubSocket {
   ask(timeoutMs: number): void {
     if (this.#error !== undefined) return
     if (this.#socket.isStranded)
-      return this.#drop('was dialed from an address that this machine no longer has')
+      return this.#leave('was dialed from an address that this machine no longer has')
     const answerBy = performance.now() + timeoutMs
     // To ask again and again grants no more time.
     if (answerBy >= this.#answerBy) return
@@ -176,7 +180,12 @@ export class HubSocket {
     // There is no such introduction, and the hub says so. Ahead of all that waits for its turn.
     const text = encodePeerMessage({ type: 'close', id: randomId(), reason: 'are you there?' })
     this.#whenOpen(text, () => this.#sendNow(text))
-    this.#silence = setTimeout(() => this.#drop('has fallen silent'), timeoutMs)
+    this.#silence = setTimeout(() => this.#leave('has fallen silent'), timeoutMs)
+  }
+
+  terminate(): void {
+    this.#finish(new MultiserverError('ABORTED', 'the hub is not needed any more'))
+    this.#socket.terminate()
   }
 
   close(): void {
@@ -261,6 +270,11 @@ export class HubSocket {
     this.#answerBy = Infinity
     if (this.#error !== undefined) return
     this.#silence = setTimeout(() => this.ask(probeTimeoutMs), silentAfterMs)
+  }
+
+  #leave(why: string): void {
+    if (!this.#stays) return this.#drop(why)
+    this.#finish(new MultiserverError('HUB_LOST', `${this.url} ${why}`, { address: this.url }))
   }
 
   #drop(why: string): void {

@@ -54,6 +54,8 @@ export class Registration {
   #resolveRegistered: () => void = () => undefined
   #rejectRegistered: (error: Error) => void = () => undefined
   #socket: HubSocket | undefined
+  /** The last one that was registered, where the hub has only fallen silent: it goes by that until the next is there. */
+  #former: HubSocket | undefined
   #iceServers: readonly IceServer[] = []
   #isRegistered = false
   /** Whether the hub has been told the key, so that a record may follow. */
@@ -112,7 +114,7 @@ export class Registration {
 
   async close(): Promise<void> {
     this.#stop(new MultiserverError('ABORTED', 'the registration was closed'))
-    await this.#socket?.closed
+    await Promise.all([this.#socket?.closed, this.#former?.closed])
   }
 
   /** Now, and again and again while a peer waits. */
@@ -136,6 +138,8 @@ export class Registration {
     const events: HubSocketEvents = {
       onRegistered: () => {
         registeredAt = performance.now()
+        this.#former?.terminate()
+        this.#former = undefined
         this.#isRegistered = true
         this.#askLater()
         this.#tellLoss = true
@@ -164,6 +168,8 @@ export class Registration {
         this.#isRegistered = false
         this.#mayShow = false
         if (this.#stopped) return
+        if (registeredAt === undefined) socket.terminate()
+        else this.#former = socket
         const healthy = registeredAt !== undefined && performance.now() - registeredAt >= healthyAfterMs
         this.#failures = healthy ? 0 : this.#failures + 1
         this.#report(error)
@@ -171,7 +177,7 @@ export class Registration {
       },
     }
     const timeoutMs = this.#isUrgent ? urgentAnswerTimeoutMs : answerTimeoutMs
-    const socket = new HubSocket(this.#options.hubUrl, events, { answerTimeoutMs: timeoutMs })
+    const socket = new HubSocket(this.#options.hubUrl, events, { answerTimeoutMs: timeoutMs, stays: true })
     this.#socket = socket
     this.#register(socket, timeoutMs).catch((thrown: unknown) => {
       if (!this.#stopped) this.#report(toError(thrown, 'HUB_LOST', { address: this.#options.hubUrl }))
@@ -227,6 +233,7 @@ export class Registration {
     this.#unwatchPage()
     clearTimeout(this.#timer)
     this.#rejectRegistered(error)
+    this.#former?.terminate()
     this.#socket?.close()
   }
 }

@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { toBase64Url } from '../../../core/bytes.ts'
 import { createIdentity, ready } from '../../../core/ed25519.ts'
 import { type MultiserverError } from '../../../core/errors.ts'
@@ -212,6 +213,45 @@ describe('a registration', () => {
     await vi.advanceTimersByTimeAsync(limits.hub.urgentAnswerTimeoutMs + limits.hub.urgentBackoffMs)
     await hub.peer(1)
     await registration.close()
+    await hub.close()
+  })
+
+  it('keeps the socket of a hub that has fallen silent until it is registered again, for the hub goes by that', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    let answers = true
+    const onRegister = (peer: FakeHubPeer) => {
+      if (answers) peer.say({ type: 'registered', iceServers: [] })
+    }
+    const hub = await FakeHub.start({ onRegister })
+    const { registration } = await register({ hubUrl: hub.url, isUrgent: () => true })
+    await registration.registered
+    const [first] = hub.peers
+    answers = false
+    registration.hurry()
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
+    expect(registration.isRegistered).toBe(false)
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentBackoffMs)
+    await (await hub.peer(1)).heardThat(({ type }) => type === 'register', 1)
+    expect(first?.socket.readyState).toBe(WebSocket.OPEN)
+    answers = true
+    hub.peers[1]?.say({ type: 'registered', iceServers: [] })
+    await until(() => first?.socket.readyState === WebSocket.CLOSED, 'the first is gone')
+    expect(registration.isRegistered).toBe(true)
+    await registration.close()
+    await hub.close()
+  })
+
+  it('leaves nothing of the socket of a hub that has fallen silent', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    const hub = await FakeHub.start()
+    const { registration } = await register({ hubUrl: hub.url })
+    await registration.registered
+    const [first] = hub.peers
+    registration.hurry()
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
+    expect(registration.isRegistered).toBe(false)
+    await registration.close()
+    await until(() => first?.socket.readyState === WebSocket.CLOSED, 'it is gone')
     await hub.close()
   })
 
