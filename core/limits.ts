@@ -299,6 +299,8 @@ export const limits = {
     stallPathMs: 4_000,
     /** Of one that looks for a direct path alone, from when it is known that no relay carries meanwhile. Most have found it by then. */
     unrelayedMs: 1_500,
+    /** To a peer that was there a moment ago: whoever has lost its hub is back in a second or two. */
+    returnMs: 1_000,
     /** What fails sooner was not lost on its way: a hub that is away says so. Less than `stallMs`, or company would be there already. */
     lostAfterMs: 900,
   },

@@ -31,6 +31,7 @@ export class IntroductionChannel {
   #reader: { resolve: (data: string) => void; reject: (error: Error) => void } | undefined
   #error: MultiserverError | undefined
   #isGivenUp = false
+  #isClient = false
 
   constructor(id: string, send: (message: PeerMessage) => void, onEnd: () => void) {
     this.id = id
@@ -54,6 +55,7 @@ export class IntroductionChannel {
   }
 
   introduce(to: Uint8Array<ArrayBuffer>): void {
+    this.#isClient = true
     this.#send({ type: 'introduce', id: this.id, to })
   }
 
@@ -94,7 +96,7 @@ export class IntroductionChannel {
         return this.#resolveRelayed(message)
       case 'closed':
         this.#isGivenUp = message.reason !== openReason && message.reason !== goneReason
-        return this.fail(closedError(message.reason))
+        return this.fail(closedError(message.reason, this.#isClient))
       case 'error':
         if (!this.#awaitsRelay || !relayRefusals.includes(message.code))
           return this.fail(refusedError(message))
@@ -121,7 +123,9 @@ export class IntroductionChannel {
   }
 }
 
-function closedError(reason: string): MultiserverError {
+function closedError(reason: string, isClient: boolean): MultiserverError {
+  if (isClient && reason === goneReason)
+    return new MultiserverError('PEER_NOT_FOUND', 'the peer has gone from the hub')
   if (reason === 'BUSY') return new MultiserverError('BUSY')
   if (reason === lostReason)
     return new MultiserverError('BUSY', 'the peer reads more slowly than it is sent to')

@@ -6,7 +6,7 @@ import type { DialStage, PathStage } from '../../core/types.ts'
 /** Of ways that are tried side by side: only all of them together have a time to keep. */
 const pathStages: readonly DialStage[] = ['relay', 'ice', 'dtls'] satisfies PathStage[]
 
-const { attempts: mostAttempts, lostAfterMs, stallMs, stallPathMs, unrelayedMs } = limits.attempts
+const { attempts: mostAttempts, lostAfterMs, returnMs, stallMs, stallPathMs, unrelayedMs } = limits.attempts
 
 /** One try at all that a dial takes, from the hub's socket on. */
 export interface Attempt {
@@ -31,7 +31,8 @@ export interface AttemptsOptions<T> {
 /**
  * Begins anew, beside what is under way, whenever the newest attempt has come no further for a while: on a lossy network a lost
  * SYN costs a second, and a connection that lost the same packet twice waits longer than all that a dial takes. The first that
- * succeeds wins; the others are aborted. What fails at once is an answer; what fails late was lost on its way and is tried again.
+ * succeeds wins; the others are aborted. What fails at once is an answer; what fails late was lost on its way and is tried again,
+ * and so is a peer that was there when the dial began: it has lost its hub for a moment.
  */
 export function dialInParallel<T>(options: AttemptsOptions<T>): Promise<T> {
   const { begin, signal, onProgress, release } = options
@@ -45,11 +46,18 @@ export function dialInParallel<T>(options: AttemptsOptions<T>): Promise<T> {
       clearTimeout(timer)
       for (const each of underWay) each.abort(reason)
     }
-    const onAbort = () => abortAll(abortReason(signal))
+    const onAbort = () => {
+      abortAll(abortReason(signal))
+      if (underWay.size === 0) fail(abortReason(signal))
+    }
     const finish = () => {
       isOver = true
       signal.removeEventListener('abort', onAbort)
       abortAll(new MultiserverError('ABORTED', 'another attempt was faster'))
+    }
+    const fail = (error: Error) => {
+      finish()
+      reject(error)
     }
     const start = () => {
       const number = begun
@@ -82,12 +90,15 @@ export function dialInParallel<T>(options: AttemptsOptions<T>): Promise<T> {
           underWay.delete(attempt)
           if (isOver) return
           const error = toError(thrown, 'CONNECT_FAILED')
+          const mayBegin = begun < mostAttempts && !signal.aborted
           const wasLost = error.code === 'HUB_LOST' && performance.now() - startedAt >= lostAfterMs
-          if (wasLost && begun < mostAttempts && !signal.aborted) start()
-          else if (underWay.size === 0) {
-            finish()
-            reject(error)
-          }
+          const wasThere = error.code === 'PEER_NOT_FOUND' && told.has('introduced')
+          if (mayBegin && wasLost) start()
+          else if (underWay.size > 0) return
+          else if (mayBegin && wasThere) {
+            clearTimeout(timer)
+            timer = setTimeout(start, returnMs)
+          } else fail(error)
         },
       )
     }

@@ -27,6 +27,13 @@ describe('the channel of an introduction', () => {
     await expect(channel.introduced).rejects.toMatchObject({ code: 'BUSY' })
   })
 
+  it('tells a client that its peer has gone from the hub', async () => {
+    const { channel } = openChannel()
+    channel.introduce(new Uint8Array(32))
+    channel.receive({ type: 'closed', id, reason: 'gone' })
+    await expect(channel.introduced).rejects.toMatchObject({ code: 'PEER_NOT_FOUND' })
+  })
+
   it('says close once, and nothing after it', () => {
     const { channel, sent } = openChannel()
     channel.close('open')

@@ -13,7 +13,7 @@ import { areClosed, countingWebRtc, expectNoLeftovers, until } from './leftovers
 import { listenAt } from './rtc-pair.ts'
 import type { DialStage } from '../../../core/types.ts'
 
-const { attempts, lostAfterMs, stallMs, stallPathMs, unrelayedMs } = limits.attempts
+const { attempts, lostAfterMs, returnMs, stallMs, stallPathMs, unrelayedMs } = limits.attempts
 
 /** Attempts that do as the test says. */
 function begin() {
@@ -126,6 +126,44 @@ describe('the attempts of a dial', () => {
     expect(stages).toEqual(['hub', 'introduced', 'answered', 'ice', 'relay', 'dtls', 'path'])
     made[1]?.resolve(1)
     expect(await dialed).toBe(1)
+  })
+
+  it('are begun again for a peer that was there a moment ago, until it is back', async () => {
+    const { made, dialed } = begin()
+    made[0]?.onProgress('introduced')
+    for (let count = 1; count < attempts; count += 1) {
+      made[count - 1]?.reject(new MultiserverError('PEER_NOT_FOUND'))
+      await vi.advanceTimersByTimeAsync(returnMs - 1)
+      expect(made).toHaveLength(count)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(made).toHaveLength(count + 1)
+    }
+    made.at(-1)?.resolve(7)
+    expect(await dialed).toBe(7)
+  })
+
+  it('fail with a peer that does not come back, or as the dial is aborted meanwhile', async () => {
+    const gone = begin()
+    gone.made[0]?.onProgress('introduced')
+    for (let count = 1; count <= attempts; count += 1) {
+      gone.made[count - 1]?.reject(new MultiserverError('PEER_NOT_FOUND'))
+      if (count < attempts) await vi.advanceTimersByTimeAsync(returnMs)
+    }
+    await expect(gone.dialed).rejects.toMatchObject({ code: 'PEER_NOT_FOUND' })
+    const aborted = begin()
+    aborted.made[0]?.onProgress('introduced')
+    aborted.made[0]?.reject(new MultiserverError('PEER_NOT_FOUND'))
+    await vi.advanceTimersByTimeAsync(0)
+    aborted.stop.abort()
+    await expect(aborted.dialed).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('fail at once where the peer was never there', async () => {
+    const { made, dialed } = begin()
+    made[0]?.onProgress('hub')
+    made[0]?.reject(new MultiserverError('PEER_NOT_FOUND'))
+    await expect(dialed).rejects.toMatchObject({ code: 'PEER_NOT_FOUND' })
   })
 
   it('take what fails at once for an answer', async () => {
