@@ -52,6 +52,8 @@ export class ServerSessions {
   readonly #forget: () => void
   readonly #troubleListeners = new Set<() => void>()
   readonly #living = new Map<string, PathTaker & { session: Session }>()
+  /** Those that an introduction is to bring the first path for, and has not yet, or has lost again before it was open. */
+  readonly #beginning = new Map<string, PathTaker>()
   /** Oldest first. */
   readonly #finished = new Map<string, PathTaker & { until: number }>()
 
@@ -72,9 +74,16 @@ export class ServerSessions {
     }
   }
 
-  /** Who takes another path for a session that is known. */
+  /**
+   * Who takes another path for a session that is known, or that is being introduced: its client may have one open that was lost
+   * here before its HELLO came.
+   */
   find(id: Bytes): PathTaker | undefined {
     const name = toBase64(id)
+    return this.#findBegun(name) ?? this.#beginning.get(name)
+  }
+
+  #findBegun(name: string): PathTaker | undefined {
     const finished = this.#finished.get(name)
     if (finished !== undefined && finished.until > performance.now()) return finished
     return this.#living.get(name)
@@ -82,19 +91,24 @@ export class ServerSessions {
 
   /** Who takes the first paths of a new session. */
   begin(id: Bytes, owner: SessionOwner): PathTaker {
+    const name = toBase64(id)
     let begun: Session | undefined
     let isAccepted = false
     // A session that was accepted is to have what its introduction still brings, although nobody listens any more.
     const stop = new AbortController()
     const unlisten = whenAborted(owner.signal, () => isAccepted || stop.abort())
+    const onOver = () => {
+      unlisten()
+      this.#beginning.delete(name)
+    }
     const take = async (path: FramePath) => {
       if (begun !== undefined) await begun.addPath(path).opened
       // The same offer twice: an introduction changes nothing in a session that exists.
-      else if (this.find(id) !== undefined) path.close()
+      else if (this.#findBegun(name) !== undefined) path.close()
       else {
         const session = await this.#begin(id, owner, path, { stop, onSession: (each) => (begun = each) })
         isAccepted = true
-        unlisten()
+        onOver()
         whenAborted(session.over, () => stop.abort())
         owner.accept(session)
       }
@@ -103,7 +117,9 @@ export class ServerSessions {
     const onFailed = (thrown: unknown) => {
       if (!isAccepted) begun?.fail(toError(thrown, 'CONNECT_FAILED'))
     }
-    return { options: owner.options, signal: stop.signal, take, onFailed, onOver: unlisten }
+    const taker = { options: owner.options, signal: stop.signal, take }
+    this.#beginning.set(name, taker)
+    return { ...taker, onFailed, onOver }
   }
 
   /** Of the introduction that brings the first path. `onSession` hears of it, and again when it came to nothing: then the next path begins another. */

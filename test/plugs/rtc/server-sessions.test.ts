@@ -143,12 +143,13 @@ describe('the sessions of a key', () => {
     stream.abort()
   })
 
-  it('are forgotten when the first path brings no HELLO', async () => {
+  it('are forgotten when the first path brings no HELLO, and their introduction no other', async () => {
     const sessions = join()
-    const beginning = sessions.begin(id(1), owner().owner).take(new FakePath())
-    const failing = expect(beginning).rejects.toMatchObject({ code: 'PATH_LOST' })
+    const introduction = sessions.begin(id(1), owner().owner)
+    const failing = expect(introduction.take(new FakePath())).rejects.toMatchObject({ code: 'PATH_LOST' })
     await vi.advanceTimersByTimeAsync(limits.session.helloTimeoutMs)
     await failing
+    introduction.onOver?.()
     expect(sessions.find(id(1))).toBeUndefined()
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -218,6 +219,37 @@ describe('a finished session', () => {
     expect(path.isClosed).toBe(true)
     await vi.advanceTimersByTimeAsync(0)
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('a session that is being introduced', () => {
+  it('takes a path that its client brings, which has one open that was lost here before its HELLO came', async () => {
+    const sessions = join()
+    const { owner: of, accepted } = owner()
+    const beginning = sessions.begin(id(1), of)
+    const lost = new FakePath()
+    const losing = beginning.take(lost)
+    lost.close()
+    await expect(losing).rejects.toMatchObject({ code: 'PATH_LOST' })
+    const found = sessions.find(id(1))
+    const path = new FakePath()
+    const taking = found?.take(path)
+    path.deliver({ type: 'hello', session: id(1), received: 0, limit: 0 })
+    await taking
+    expect(accepted).toHaveLength(1)
+    beginning.onOver?.()
+    expect(sessions.find(id(1))).toBeDefined()
+    accepted[0]?.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('is none any more once it has been open and is over, whatever its introduction still brings', async () => {
+    const sessions = join()
+    const { stream } = await begin(sessions, 1)
+    stream.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    expect(sessions.find(id(1))).toBeUndefined()
   })
 })
 
