@@ -215,6 +215,8 @@ export const limits = {
     answerTimeoutMs: 10_000,
     /** Of these while a peer waits: what hangs in a dead network is begun anew before TCP's third SYN after 7 s. */
     urgentAnswerTimeoutMs: 4_000,
+    /** A registration whose hub has fallen silent stays so long beside the search for the next one. */
+    formerMs: 10_000,
     /** TCP brings a registration that went unanswered late, and the hub obeys it while its challenge is good: 5 s, others more. */
     lateRegisterMs: 15_000,
     /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */

@@ -14,7 +14,12 @@ export class HubPace {
   #bytes: TokenBucket | undefined
   /** Oldest first. */
   readonly #waiting: Waiting[] = []
+  #waitingBytes = 0
   #timer: ReturnType<typeof setTimeout> | undefined
+
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
 
   /** As `welcome` tells them: what is not told, or is no rate, is no limit. */
   keepTo(told: Readonly<Record<string, number>>): void {
@@ -25,6 +30,7 @@ export class HubPace {
   /** Calls `send` when it is its turn, in order, at once where that is now. */
   take(bytes: number, send: () => void): void {
     this.#waiting.push({ bytes, send })
+    this.#waitingBytes += bytes
     if (this.#waiting.length === 1) this.#goOn()
   }
 
@@ -47,6 +53,7 @@ export class HubPace {
       this.#messages?.take(1, now)
       this.#bytes?.take(next.bytes, now)
       this.#waiting.shift()
+      this.#waitingBytes -= next.bytes
       next.send()
     }
   }

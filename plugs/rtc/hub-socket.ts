@@ -143,7 +143,12 @@ export class HubSocket {
   /** Sent in order, once the socket is open, and no faster than the hub takes. What can't be sent shows as `onClose`. */
   send(message: PeerMessage): void {
     const text = encodePeerMessage(message)
-    this.#whenOpen(text, () => this.#pace.take(text.length, () => this.#sendNow(text)))
+    const isSignal = message.type === 'signal'
+    this.#whenOpen(() => {
+      // More than its hub takes for long: one introduction is to suffer, not all of them.
+      if (isSignal && this.#pace.waitingBytes > unsentCharacters) return this.#endCrowded(message.id)
+      this.#pace.take(text.length, () => this.#sendNow(text))
+    })
   }
 
   /** The messages of an introduction, until `onEnd`. */
@@ -179,7 +184,7 @@ export class HubSocket {
     clearTimeout(this.#silence)
     // There is no such introduction, and the hub says so. Ahead of all that waits for its turn.
     const text = encodePeerMessage({ type: 'close', id: randomId(), reason: 'are you there?' })
-    this.#whenOpen(text, () => this.#sendNow(text))
+    this.#whenOpen(() => this.#sendNow(text))
     this.#silence = setTimeout(() => this.#leave('has fallen silent'), timeoutMs)
   }
 
@@ -199,19 +204,18 @@ export class HubSocket {
     this.#deadline = setTimeout(() => this.#socket.terminate(), closeTimeoutMs)
   }
 
-  /** What a hub makes me say while it does not listen must not fill the memory. */
-  #whenOpen(text: string, send: () => void): void {
-    this.#opened.then(
-      () => {
-        if (this.#unsent > unsentCharacters) return this.#drop('does not read what is sent to it')
-        this.#unsent += text.length
-        send()
-      },
-      () => undefined,
-    )
+  #whenOpen(send: () => void): void {
+    this.#opened.then(send, () => undefined)
   }
 
+  #endCrowded(id: string): void {
+    this.#channels.get(id)?.fail(new MultiserverError('BUSY', 'too much waits to be sent to the hub'))
+  }
+
+  /** What a hub makes me say while it does not listen must not fill the memory. */
   #sendNow(text: string): void {
+    if (this.#unsent > unsentCharacters) return this.#drop('does not read what is sent to it')
+    this.#unsent += text.length
     this.#socket.send(text).then(
       () => (this.#unsent -= text.length),
       () => undefined,

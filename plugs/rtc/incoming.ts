@@ -20,6 +20,7 @@ export class Incoming {
   readonly #window = new ReceiveWindow()
   readonly #queue: ByteQueue
   #end: number | undefined
+  #isUntold = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor({ onDue, rttMs }: IncomingOptions) {
@@ -60,6 +61,7 @@ export class Incoming {
       return 'forbidden'
     }
     if (offset > received) return 'gap'
+    this.#isUntold = true
     if (end <= received) return 'taken'
     // A part of a message would keep all of it in memory: 64 times what the window allows.
     const fresh = offset === received ? bytes : copy(bytes.subarray(received - offset))
@@ -82,9 +84,15 @@ export class Incoming {
     return 'taken'
   }
 
+  /** Bytes have come, be they known already, since this was told last. */
+  get isUntold(): boolean {
+    return this.#isUntold
+  }
+
   /** The limits for HELLO or ACK, which count as told. */
   tell(): { received: number; limit: number } {
     this.stopTelling()
+    this.#isUntold = false
     const { limit } = this.#window.tell()
     return { received: this.received, limit }
   }

@@ -46,7 +46,10 @@ export interface RtcOptions {
    * this stack's own address, and what `address` gives. @default true
    */
   publish?: boolean | PublishStackOptions | undefined
-  /** How long a connection outlives its last path, in milliseconds, and the client looks for another; 0: not at all. @default 60,000 */
+  /**
+   * How long a connection outlives its last path, in milliseconds, and the client looks for another; ten seconds more for one that is
+   * on its way then. 0: not at all. @default 60,000
+   */
   resumeMs?: number | undefined
   /** WebRTC to use instead of the browser's, or of the package wrtc. */
   wrtc?: WebRtc | undefined

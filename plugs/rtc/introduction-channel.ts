@@ -10,6 +10,9 @@ export type IntroductionMessage =
   | RefusedMessage
 type RefusedMessage = Extract<HubMessage, { type: 'error' }> & { id: string }
 
+/** Those that say nothing of whether the peer still looks for a path. */
+const hubReasons: readonly string[] = [openReason, goneReason, lostReason]
+
 /** What the hub may say to a server that asks it for a relay. */
 const relayRefusals: readonly HubErrorCode[] = ['RELAY_OFF', 'QUOTA', 'BUSY', 'INVALID', 'UNKNOWN_MESSAGE']
 
@@ -95,7 +98,7 @@ export class IntroductionChannel {
         this.#awaitsRelay = false
         return this.#resolveRelayed(message)
       case 'closed':
-        this.#isGivenUp = message.reason !== openReason && message.reason !== goneReason
+        this.#isGivenUp = !hubReasons.includes(message.reason)
         return this.fail(closedError(message.reason, this.#isClient))
       case 'error':
         if (!this.#awaitsRelay || !relayRefusals.includes(message.code))

@@ -52,7 +52,11 @@ class Redial implements Search {
   #boundMs: number
   #timer: ReturnType<typeof setTimeout> | undefined
   #isEnding = false
+  /** The next one is not put off by what an older one comes to. */
+  #isHurried = false
   #lastError: MultiserverError | undefined
+  /** No path can ever come. */
+  #failure: Error | undefined
   #resolve: () => void = () => undefined
   #reject: (error: Error) => void = () => undefined
 
@@ -77,6 +81,7 @@ class Redial implements Search {
   hurry(): void {
     if (this.#isEnding) return
     this.#boundMs = shortestBackoffMs
+    this.#isHurried = true
     this.#pause()
   }
 
@@ -93,6 +98,7 @@ class Redial implements Search {
   /** An overloaded hub must not be asked ever more often: the more are under way, the longer the next one waits. */
   #keepCompany(): void {
     if (this.#isEnding || this.#underWay.size >= mostAttempts) return
+    if (this.#isHurried) return
     const ms = this.#newest?.isAnswered === true ? companyPathMs : companyMs
     this.#beginAfter(ms * 2 ** (this.#underWay.size - 1))
   }
@@ -104,6 +110,7 @@ class Redial implements Search {
 
   #begin(): void {
     this.#timer = undefined
+    this.#isHurried = false
     if (!this.#session.needsPath) return this.#end()
     const isAnother = this.#underWay.size > 0
     const attempt: Attempt = { stop: new AbortController(), isAnswered: false }
@@ -120,7 +127,8 @@ class Redial implements Search {
       onFailed: (error) => (this.#lastError = error),
     })
       .catch((error: Error) => {
-        this.#reject(error)
+        // Of one that was overtaken it says nothing.
+        if (this.#session.needsPath) this.#failure = error
         this.#end()
       })
       .finally(() => {
@@ -154,7 +162,9 @@ class Redial implements Search {
     this.#isEnding = true
     clearTimeout(this.#timer)
     for (const attempt of this.#underWay) if (!mayGoOn(attempt)) attempt.stop.abort()
-    if (this.#underWay.size === 0) this.#resolve()
+    if (this.#underWay.size > 0) return
+    if (this.#failure === undefined) this.#resolve()
+    else this.#reject(this.#failure)
   }
 }
 

@@ -10,6 +10,7 @@ import type { IntroductionChannel } from './introduction-channel.ts'
 
 const {
   answerTimeoutMs,
+  formerMs,
   healthyAfterMs,
   lateRegisterMs,
   longestBackoffMs,
@@ -56,6 +57,7 @@ export class Registration {
   #socket: HubSocket | undefined
   /** The last one that was registered, where the hub has only fallen silent: it goes by that until the next is there. */
   #former: HubSocket | undefined
+  #formerTimer: ReturnType<typeof setTimeout> | undefined
   #iceServers: readonly IceServer[] = []
   #isRegistered = false
   /** Whether the hub has been told the key, so that a record may follow. */
@@ -138,8 +140,7 @@ export class Registration {
     const events: HubSocketEvents = {
       onRegistered: () => {
         registeredAt = performance.now()
-        this.#former?.terminate()
-        this.#former = undefined
+        this.#endFormer()
         this.#isRegistered = true
         this.#askLater()
         this.#tellLoss = true
@@ -149,7 +150,11 @@ export class Registration {
       onIceServers: (iceServers) => (this.#iceServers = iceServers),
       onIncoming: (channel) => this.#options.onIncoming(channel, this.#iceServers),
       onReplaced: () => {
-        if (this.#stopped || performance.now() < this.#replacesItselfUntil) return
+        if (this.#stopped) return
+        const isByItself = performance.now() < this.#replacesItselfUntil
+        // One late registration displaces once; whoever comes then is another.
+        this.#replacesItselfUntil = 0
+        if (isByItself) return
         const error = new MultiserverError('HUB_REPLACED', undefined, { address: this.#options.hubUrl })
         this.#stop(error)
         this.#options.onError(error)
@@ -169,7 +174,7 @@ export class Registration {
         this.#mayShow = false
         if (this.#stopped) return
         if (registeredAt === undefined) socket.terminate()
-        else this.#former = socket
+        else this.#keepFormer(socket)
         const healthy = registeredAt !== undefined && performance.now() - registeredAt >= healthyAfterMs
         this.#failures = healthy ? 0 : this.#failures + 1
         this.#report(error)
@@ -233,7 +238,19 @@ export class Registration {
     this.#unwatchPage()
     clearTimeout(this.#timer)
     this.#rejectRegistered(error)
-    this.#former?.terminate()
+    this.#endFormer()
     this.#socket?.close()
+  }
+
+  /** For a while: who is introduced by it is heard by nobody. */
+  #keepFormer(socket: HubSocket): void {
+    this.#endFormer()
+    this.#former = socket
+    this.#formerTimer = setTimeout(() => this.#endFormer(), formerMs)
+  }
+
+  #endFormer(): void {
+    clearTimeout(this.#formerTimer)
+    this.#former?.terminate()
   }
 }

@@ -197,7 +197,10 @@ function keepSuspended(session: Session): void {
   for (const each of suspended.keys()) bytes += each.heldBytes
   for (const [oldest, since] of suspended) {
     const mostBytes = now - since < suspendedSafeMs ? suspendedBytesAtOnce : suspendedBytes
-    if (suspended.size <= mostSuspended && bytes <= mostBytes) return
+    const isTooMuch = bytes > mostBytes
+    if (suspended.size <= mostSuspended && !isTooMuch) return
+    // One that holds nothing would free nothing.
+    if (suspended.size <= mostSuspended && oldest.heldBytes === 0) continue
     bytes -= oldest.heldBytes
     oldest.fail(new MultiserverError('PATH_LOST', 'too many connections wait for another path'))
   }
@@ -211,7 +214,14 @@ async function answerFinished(
   signal: AbortSignal,
 ): Promise<void> {
   const ignore = () => undefined
-  const events = { onOpen: ignore, onFrame: ignore, onRoom: ignore, onChange: ignore, onLost: ignore }
+  const events = {
+    onOpen: ignore,
+    onAnswer: ignore,
+    onFrame: ignore,
+    onRoom: ignore,
+    onChange: ignore,
+    onLost: ignore,
+  }
   const path = new SessionPath(framePath, session, events)
   const close = () => path.close()
   const timer = setTimeout(close, limits.session.serverCloseMs)

@@ -46,7 +46,10 @@ export type RtcStats = {
   readonly resumes: number
   /** There is no path now, and another one may come. */
   readonly isSuspended: boolean
-  /** How much longer that is waited for, until the connection fails with PATH_LOST; undefined while it is not suspended. */
+  /**
+   * How much longer that is waited for, until the connection fails with PATH_LOST; undefined while it is not suspended. Once it has come to
+   * 0 what was answered by then has ten seconds more, which are told in its place.
+   */
   readonly suspendedLeftMs: number | undefined
 }
 

@@ -29,6 +29,8 @@ export type Hello = Extract<Frame, { type: 'hello' }>
 export interface SessionPathEvents {
   /** The peer's HELLO has come: frames may go both ways. */
   onOpen(hello: Hello): void
+  /** PONG is about to leave: what is to be said of all that came before goes ahead of it. */
+  onAnswer(): void
   /** A frame that is neither the first HELLO nor PING; null for a message that is none. */
   onFrame(frame: Exclude<Frame, { type: 'ping' }> | null): void
   /** The queue of a path that was full has room again. */
@@ -158,8 +160,10 @@ export class SessionPath {
     this.ping()
     this.#awaitAnswer()
     const askedAt = this.#pingSentAt
+    // On a long way, or behind much that is queued, an answer takes its time.
+    const patienceMs = Math.min(Math.max(doubtAfterMs, 3 * (this.#rttMs ?? 0)), 3 * doubtAfterMs)
     clearTimeout(this.#doubtTimer)
-    this.#doubtTimer = setTimeout(() => this.#heardAt < askedAt && this.#doubt(), doubtAfterMs)
+    this.#doubtTimer = setTimeout(() => this.#heardAt < askedAt && this.#doubt(), patienceMs)
   }
 
   /**
@@ -168,6 +172,7 @@ export class SessionPath {
    */
   askTwice(onAnswers: () => void): void {
     if (this.#state !== 'open') return
+    clearTimeout(this.#askTimer)
     this.check()
     this.#asked = { id: this.#pingId, isLast: false, onAnswers }
   }
@@ -238,10 +243,10 @@ export class SessionPath {
     this.#asked = undefined
     clearTimeout(this.#askTimer)
     if (asked.isLast) return asked.onAnswers()
-    this.#askTimer = setTimeout(
-      () => (this.#asked = { ...asked, id: this.ping(), isLast: true }),
-      answersApartMs,
-    )
+    this.#askTimer = setTimeout(() => {
+      this.check()
+      this.#asked = { ...asked, id: this.#pingId, isLast: true }
+    }, answersApartMs)
   }
 
   #measure(rttMs: number): void {
@@ -264,6 +269,7 @@ export class SessionPath {
     }
     this.#answered.count += 1
     this.#unansweredPing = undefined
+    this.#events.onAnswer()
     this.send({ type: 'pong', id })
   }
 

@@ -16,6 +16,8 @@ export interface SessionPathsOptions {
   /** The peer's HELLO on a path; false: the path is not to be used. */
   readonly onOpen: (hello: Hello) => boolean
   readonly onFrame: (path: SessionPath, frame: Parameters<SessionPathEvents['onFrame']>[0]) => void
+  /** A PING is about to be answered on the path. */
+  readonly onAnswer: (path: SessionPath) => void
   /** The queue of a path that was full has room again. */
   readonly onRoom: () => void
   /** Another path is in use, or none. */
@@ -89,7 +91,7 @@ export class SessionPaths {
 
   /** Takes a path that is open: HELLO goes out at once. */
   add(framePath: FramePath, hello: { received: number; limit: number }): SessionPath {
-    const { session, onOpen, onFrame, onRoom } = this.#options
+    const { session, onOpen, onAnswer, onFrame, onRoom } = this.#options
     const path: SessionPath = new SessionPath(framePath, session, {
       onOpen: (theirs) => {
         // The far side has left it for another already, and would hear nothing.
@@ -103,6 +105,7 @@ export class SessionPaths {
         // The far side may have brought it because it hears nothing by the others.
         for (const other of this.open) if (other !== path) other.check()
       },
+      onAnswer: () => onAnswer(path),
       onFrame: (frame) => onFrame(path, frame),
       onRoom,
       onChange: () => this.#onChange(),

@@ -68,6 +68,7 @@ export class Session implements ByteStream {
       closesWorse: options.role === 'client',
       onOpen: ({ received, limit }) => this.#isUsable && this.#onAcknowledged(received, limit),
       onFrame: (path, frame) => this.#onFrame(path, frame),
+      onAnswer: (path) => this.#onAnswer(path),
       onRoom: () => this.#pump(),
       onCurrent: (path) => this.#onCurrent(path),
       onDoubt: () => this.#suspension.look(),
@@ -279,6 +280,12 @@ export class Session implements ByteStream {
     const ack = { type: 'ack', ...this.#incoming.tell() } as const
     // That the end has come is told wherever it may be heard: the path in use may be dead and nobody knows yet.
     for (const path of this.#incoming.isFinished ? this.#paths.open : [current]) path.send(ack)
+  }
+
+  /** Who asks wants to know whether its bytes have come, and this path may be the only one that it hears. */
+  #onAnswer(path: SessionPath): void {
+    const isTold = path === this.#paths.current && !this.#incoming.isUntold
+    if (this.#isUsable && !path.isAhead && !isTold) path.send({ type: 'ack', ...this.#incoming.tell() })
   }
 
   // --- paths ---

@@ -310,7 +310,7 @@ describe('the path of signals', () => {
 
   const session = new Uint8Array(16).fill(1)
   const hello = { type: 'hello', session, received: 0, limit: 65_536 } as const
-  const events = { onFrame: ignore, onRoom: ignore, onChange: ignore, onLost: ignore }
+  const events = { onAnswer: ignore, onFrame: ignore, onRoom: ignore, onChange: ignore, onLost: ignore }
 
   it('is full for good after a few frames, and still carries the end for a while', () => {
     const sent: string[] = []

@@ -66,6 +66,21 @@ describe('what is said to a hub', () => {
 })
 
 describe('a hub', () => {
+  it('that takes less than is to be said costs an introduction, and not the socket', async () => {
+    const hub = await startHub({ limits: { bytesPerSecond: 1_000, bytesBurst: 1_000, floodMs: 60_000 } })
+    const socket = new HubSocket(hub.url)
+    await socket.welcome
+    const [crowded, other] = [socket.openChannel(randomId()), socket.openChannel(randomId())]
+    const data = 'x'.repeat(16_384)
+    for (let count = 0; count < 80; count++) crowded.sendSignal(data)
+    await expect(crowded.nextSignal()).rejects.toMatchObject({ code: 'BUSY' })
+    expect(socket.isOver).toBe(false)
+    other.close('done')
+    socket.close()
+    await socket.closed
+    await hub.close()
+  })
+
   it('does not close who says more than it takes, for that waits its turn', async () => {
     const hub = await startHub({ limits: { messagesPerSecond: 50, messagesBurst: 20, floodMs: 500 } })
     const socket = new HubSocket(hub.url)

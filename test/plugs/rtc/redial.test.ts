@@ -193,6 +193,27 @@ describe('dialing again', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('is not ended by one that was overtaken, and is not over before all attempts are', async () => {
+    let fail: (error: Error) => void = () => undefined
+    const { session, path, hanging } = open(async (attempt) => {
+      if (attempt.isAnother) return give(attempt, greeting())
+      await new Promise<never>((_resolve, reject) => (fail = reject))
+    })
+    path.close()
+    await vi.advanceTimersByTimeAsync(shortestBackoffMs + companyMs)
+    expect(session.info.path).toBe('direct')
+    expect(hanging()).toEqual([0])
+    session.abort()
+    await vi.advanceTimersByTimeAsync(limits.session.resetCloseMs)
+    let isClosed = false
+    void session.closed.then(() => (isClosed = true))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(isClosed).toBe(false)
+    fail(new MultiserverError('PATH_LOST'))
+    await session.closed
+    expect(session.info.path).toBe(undefined)
+  })
+
   it('waits, when its time is up, for what was answered by then and for nothing else', async () => {
     let answered: number | undefined
     const { session, path, attempts, hanging } = open(async (attempt) => {

@@ -241,6 +241,24 @@ describe('a registration', () => {
     await hub.close()
   })
 
+  it('keeps it for ten seconds at most', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    const onRegister = (peer: FakeHubPeer) => {
+      if (hub.peers.indexOf(peer) === 0) peer.say({ type: 'registered', iceServers: [] })
+    }
+    const hub: FakeHub = await FakeHub.start({ onRegister })
+    const { registration } = await register({ hubUrl: hub.url, isUrgent: () => true })
+    await registration.registered
+    const [first] = hub.peers
+    registration.hurry()
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs + limits.hub.formerMs - 1)
+    expect(first?.socket.readyState).toBe(WebSocket.OPEN)
+    await vi.advanceTimersByTimeAsync(1)
+    await until(() => first?.socket.readyState === WebSocket.CLOSED, 'it is gone')
+    await registration.close()
+    await hub.close()
+  })
+
   it('leaves nothing of the socket of a hub that has fallen silent', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
     const hub = await FakeHub.start()

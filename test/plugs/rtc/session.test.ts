@@ -913,6 +913,29 @@ describe('the path in use', () => {
     session.abort()
   })
 
+  it('that asks is told first what has come, on whichever path it asks', async () => {
+    const { path: circuit } = open('server', { kind: 'relay' })
+    const { session, path: direct } = open('server')
+    const other = openPath(session, { kind: 'relay' })
+    direct.deliver({ type: 'data', offset: 0, bytes: new Uint8Array(3) })
+    await vi.advanceTimersByTimeAsync(limits.session.acknowledgeAfterMs)
+    for (const each of [direct, other, circuit]) each.take()
+    direct.deliver({ type: 'ping', id: 1 })
+    expect(direct.take()).toEqual([{ type: 'pong', id: 1 }])
+    other.deliver({ type: 'ping', id: 2 })
+    expect(other.take()).toMatchObject([
+      { type: 'ack', received: 3 },
+      { type: 'pong', id: 2 },
+    ])
+    // What is known already is acknowledged as well: the far side asks for it.
+    direct.deliver({ type: 'data', offset: 0, bytes: new Uint8Array(3) }, { type: 'ping', id: 3 })
+    expect(direct.take()).toMatchObject([
+      { type: 'ack', received: 3 },
+      { type: 'pong', id: 3 },
+    ])
+    session.abort()
+  })
+
   it('is asked when the far side brings a worse one, which it may have done because it hears nothing', async () => {
     const { session, path: direct } = open('server')
     await vi.advanceTimersByTimeAsync(1_000)
