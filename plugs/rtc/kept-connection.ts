@@ -68,6 +68,10 @@ export function keepConnection(
         made.setConfiguration(configuration(options, await known(iceServers)))
       await setLocalDescription(description)
     }
+    // simple-peer would end the connection, or print a line where it has been closed meanwhile.
+    const addIceCandidate = made.addIceCandidate.bind(made)
+    made.addIceCandidate = (candidate?: RTCIceCandidateInit | null) =>
+      addIceCandidate(candidate ?? undefined).catch(() => undefined)
     return withKnownDescriptions(made)
   }
   return {

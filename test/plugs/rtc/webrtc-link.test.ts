@@ -66,6 +66,29 @@ describe('WebRtcLink', () => {
     expect(asked).toEqual([])
   })
 
+  it('passes over a candidate that is of no use, and nothing is printed of it', async () => {
+    const warn = vi.spyOn(console, 'warn')
+    let refused = 0
+    const { near, far } = await linkPair({
+      prepare(connection) {
+        const add = connection.addIceCandidate.bind(connection)
+        let isFirst = true
+        connection.addIceCandidate = (candidate?: RTCIceCandidateInit | null) => {
+          if (!isFirst) return add(candidate ?? undefined)
+          isFirst = false
+          refused += 1
+          return Promise.reject(new Error('of no use'))
+        }
+      },
+    })
+    expect(refused).toBe(2)
+    near.link.close()
+    far.link.close()
+    await Promise.all([near.link.closed, far.link.closed])
+    expect(warn).not.toHaveBeenCalled()
+    warn.mockRestore()
+  })
+
   it('tells ICE and DTLS apart, at both ends', async () => {
     const { near, far } = await linkPair()
     for (const { stages, path } of [near, far]) {
