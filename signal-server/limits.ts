@@ -79,7 +79,7 @@ export const defaultLimits = {
   lookupAddresses: 10_000,
 
   // The relay, for peers that have no better way yet. It costs the operator every byte twice.
-  /** A gigabit per second if all of them are busy, and 256 MiB of memory if no far side reads. */
+  /** A gigabit per second if all of them are busy, and 400 MiB of memory if no far side reads. */
   relayCircuits: 500,
   /** Counted for both peers of a circuit: by key, or by address for one without. */
   relayCircuitsPerPeer: 8,
