@@ -143,10 +143,10 @@ export class HubSocket {
   /** Sent in order, once the socket is open, and no faster than the hub takes. What can't be sent shows as `onClose`. */
   send(message: PeerMessage): void {
     const text = encodePeerMessage(message)
-    const isSignal = message.type === 'signal'
     this.#whenOpen(() => {
       // More than its hub takes for long: one introduction is to suffer, not all of them.
-      if (isSignal && this.#pace.waitingBytes > unsentCharacters) return this.#endCrowded(message.id)
+      if (message.type === 'signal' && this.#pace.waitingBytes > unsentCharacters)
+        return this.#endCrowded(message.id)
       this.#pace.take(text.length, () => this.#sendNow(text))
     })
   }
@@ -277,13 +277,17 @@ export class HubSocket {
   }
 
   #leave(why: string): void {
-    if (!this.#stays) return this.#drop(why)
-    this.#finish(new MultiserverError('HUB_LOST', `${this.url} ${why}`, { address: this.url }))
+    this.#lose(why)
+    if (!this.#stays) this.#socket.terminate()
   }
 
   #drop(why: string): void {
-    this.#finish(new MultiserverError('HUB_LOST', `${this.url} ${why}`, { address: this.url }))
+    this.#lose(why)
     this.#socket.terminate()
+  }
+
+  #lose(why: string): void {
+    this.#finish(new MultiserverError('HUB_LOST', `${this.url} ${why}`, { address: this.url }))
   }
 
   #finish(error: MultiserverError): void {

@@ -97,8 +97,7 @@ class Redial implements Search {
 
   /** An overloaded hub must not be asked ever more often: the more are under way, the longer the next one waits. */
   #keepCompany(): void {
-    if (this.#isEnding || this.#underWay.size >= mostAttempts) return
-    if (this.#isHurried) return
+    if (this.#isEnding || this.#isHurried || this.#underWay.size >= mostAttempts) return
     const ms = this.#newest?.isAnswered === true ? companyPathMs : companyMs
     this.#beginAfter(ms * 2 ** (this.#underWay.size - 1))
   }

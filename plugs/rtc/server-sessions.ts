@@ -197,10 +197,10 @@ function keepSuspended(session: Session): void {
   for (const each of suspended.keys()) bytes += each.heldBytes
   for (const [oldest, since] of suspended) {
     const mostBytes = now - since < suspendedSafeMs ? suspendedBytesAtOnce : suspendedBytes
-    const isTooMuch = bytes > mostBytes
-    if (suspended.size <= mostSuspended && !isTooMuch) return
+    const areTooMany = suspended.size > mostSuspended
+    if (!areTooMany && bytes <= mostBytes) return
     // One that holds nothing would free nothing.
-    if (suspended.size <= mostSuspended && oldest.heldBytes === 0) continue
+    if (!areTooMany && oldest.heldBytes === 0) continue
     bytes -= oldest.heldBytes
     oldest.fail(new MultiserverError('PATH_LOST', 'too many connections wait for another path'))
   }

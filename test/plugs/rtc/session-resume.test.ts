@@ -288,13 +288,19 @@ describe('a path in doubt', () => {
       ...path.take().flatMap((frame) => (frame.type === 'ping' ? [{ ...frame, type: 'pong' as const }] : [])),
     )
 
-  it('is not one that is slow, and answers', async () => {
-    const { session, path, search } = open()
-    await session.write(bytes(0, 3))
-    path.take()
+  /** On which three bytes were written and are not acknowledged, and which has answered once and was asked again. */
+  const openStalled = async () => {
+    const opened = open()
+    await opened.session.write(bytes(0, 3))
+    opened.path.take()
     await vi.advanceTimersByTimeAsync(stalledAfterMs)
-    answer(path)
+    answer(opened.path)
     await vi.advanceTimersByTimeAsync(answersApartMs)
+    return opened
+  }
+
+  it('is not one that is slow, and answers', async () => {
+    const { session, path, search } = await openStalled()
     expect(search.count).toBe(0)
     path.deliver({ type: 'ack', received: 3, limit: initialLimitBytes })
     answer(path)
@@ -305,12 +311,7 @@ describe('a path in doubt', () => {
   })
 
   it('is one that answers and has lost the last of what was sent', async () => {
-    const { session, path, search } = open()
-    await session.write(bytes(0, 3))
-    path.take()
-    await vi.advanceTimersByTimeAsync(stalledAfterMs)
-    answer(path)
-    await vi.advanceTimersByTimeAsync(answersApartMs)
+    const { session, path, search } = await openStalled()
     expect(path.isClosed).toBe(false)
     answer(path)
     expect([path.isClosed, search.count]).toEqual([true, 1])
