@@ -3,8 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { limits } from '../../../core/limits.ts'
 import { Flight } from '../../../plugs/rtc/flight.ts'
 
-const { leastFlightBytes, flightSamples, flightMemoryMs } = limits.session
+const { leastFlightBytes, flightSamples, flightMemoryMs, acknowledgeAfterBytes, frameBytes } = limits.session
 const kibibyte = 1024
+/** What is acknowledged in one go, and a frame that does not fit. */
+const slack = acknowledgeAfterBytes + frameBytes
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] })
@@ -33,37 +35,73 @@ describe('what may be under way on a path', () => {
     expect(flight.limitBytes).toBe(leastFlightBytes)
   })
 
-  it('is a quarter more than the best rate of the last rounds brings in the shortest round trip', () => {
+  it('is twice what the best rate of the last rounds brings in the shortest round trip, until the path is full', () => {
     const flight = new Flight()
     round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
-    expect(flight.limitBytes).toBe(1250 * kibibyte)
+    expect(flight.limitBytes).toBe(2000 * kibibyte + slack)
     // A better rate at a longer round trip.
-    round(flight, { bytes: 3200 * kibibyte, elapsedMs: 160 })
-    expect(flight.limitBytes).toBe(2500 * kibibyte)
+    round(flight, { bytes: 2400 * kibibyte, elapsedMs: 160 })
+    expect(flight.limitBytes).toBe(3000 * kibibyte + slack)
     // A shorter round trip.
     flight.measure(50)
-    expect(flight.limitBytes).toBe(1250 * kibibyte)
+    expect(flight.limitBytes).toBe(1500 * kibibyte + slack)
   })
 
-  it('grows by a quarter each round while the path takes it', () => {
+  it('is a quarter more than that once three rounds have brought no quarter more', () => {
+    const flight = fullFlight()
+    expect(flight.limitBytes).toBe(1250 * kibibyte + slack)
+    // A path that has become better is found to be.
+    round(flight, { bytes: 1250 * kibibyte, elapsedMs: 100 })
+    expect(flight.limitBytes).toBe(2500 * kibibyte + slack)
+  })
+
+  it('does not take a path for full because there was little to send', () => {
+    const flight = new Flight()
+    round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
+    for (let rounds = 0; rounds < 5; rounds++) round(flight, { bytes: 10 * kibibyte, elapsedMs: 100 })
+    expect(flight.limitBytes).toBe(2000 * kibibyte + slack)
+  })
+
+  it('grows with each round while the path takes it', () => {
     const flight = new Flight()
     let bytes = flight.limitBytes
-    for (let rounds = 0; rounds < 8; rounds++) {
-      round(flight, { bytes, elapsedMs: 20 })
-      expect(flight.limitBytes).toBe(Math.round(bytes * 1.25))
+    for (let rounds = 0; rounds < 4; rounds++) {
+      round(flight, { bytes, elapsedMs: 200 })
+      expect(flight.limitBytes).toBe(bytes * 2 + slack)
       bytes = flight.limitBytes
     }
   })
 
-  it('goes by the rate of the last rounds only', () => {
+  it.each([
+    { what: 'nearer than a network is', bytes: 100 * kibibyte, elapsedMs: 4.9, times: 10 },
+    { what: 'quicker than a network is', bytes: 1000 * kibibyte, elapsedMs: 50, times: 1 },
+  ])('is a quarter more than what it holds, from the first round on, on a path that is $what', (path) => {
     const flight = new Flight()
-    round(flight, { bytes: 4000 * kibibyte, elapsedMs: 100 })
+    // The round trip of a nearer one is that of a small frame.
+    flight.measure(path.elapsedMs)
+    round(flight, { bytes: path.times * path.bytes, elapsedMs: path.times * path.elapsedMs })
+    expect(flight.limitBytes).toBe(Math.max(leastFlightBytes, Math.round(1.25 * path.bytes)))
+    round(flight, { bytes: path.times * 4 * path.bytes, elapsedMs: path.times * path.elapsedMs })
+    expect(flight.limitBytes).toBe(Math.round(1.25 * 4 * path.bytes))
+  })
+
+  it('goes by the rate of the last rounds only', () => {
+    const flight = fullFlight()
+    round(flight, { bytes: 1200 * kibibyte, elapsedMs: 100 })
     for (let rounds = 0; rounds < flightSamples - 1; rounds++) {
       round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
-      expect(flight.limitBytes).toBe(5000 * kibibyte)
+      expect(flight.limitBytes).toBe(1500 * kibibyte + slack)
     }
     round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
-    expect(flight.limitBytes).toBe(1250 * kibibyte)
+    expect(flight.limitBytes).toBe(1250 * kibibyte + slack)
+  })
+
+  it.each([
+    { bytesPerMs: 6_000, oneWayMs: 10 },
+    { bytesPerMs: 10_000, oneWayMs: 40 },
+    { bytesPerMs: 10_000, oneWayMs: 100 },
+  ])('fills a path of $bytesPerMs kB/s and $oneWayMs ms', (path) => {
+    expect(deliveredInSeconds(10, path)).toBeGreaterThan(0.95 * path.bytesPerMs * 5_000)
   })
 
   it('forgets the shortest round trip of a path that has become longer, and is the least no more', () => {
@@ -77,7 +115,7 @@ describe('what may be under way on a path', () => {
     const before = flight.limitBytes
     expect(before).toBeGreaterThan(leastFlightBytes)
     longer()
-    expect(flight.limitBytes).toBe(Math.round(before * 1.25))
+    expect(flight.limitBytes).toBe(Math.round(before * 1.25) + slack)
   })
 
   it('remembers the shortest round trip for as long as a path is not thought to have changed', () => {
@@ -128,4 +166,40 @@ function round(flight: Flight, { bytes, elapsedMs }: { bytes: number; elapsedMs:
   flight.onSent(bytes, 0)
   vi.advanceTimersByTime(elapsedMs)
   flight.onAcknowledged(bytes)
+}
+
+/** Of a path that carries 1000 KiB in its round trip of 100 ms, and is known to. */
+function fullFlight(): Flight {
+  const flight = new Flight()
+  for (let rounds = 0; rounds < 4; rounds++) round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
+  return flight
+}
+
+/**
+ * What such a path carries in the second half of so many seconds: frames leave whole, one after the other, and the far side
+ * acknowledges each second one.
+ */
+function deliveredInSeconds(
+  seconds: number,
+  { bytesPerMs, oneWayMs }: { bytesPerMs: number; oneWayMs: number },
+): number {
+  const flight = new Flight()
+  const most = acknowledgeAfterBytes / 2
+  const acks: { at: number; upTo: number }[] = []
+  let [sent, acknowledged, busyUntil, counted] = [0, 0, 0, 0]
+  for (let now = 0; now < seconds * 1000; now++) {
+    while (acks[0] !== undefined && acks[0].at <= now) {
+      acknowledged = acks.shift()?.upTo ?? 0
+      flight.onAcknowledged(acknowledged)
+    }
+    while (sent + most <= acknowledged + flight.limitBytes) {
+      sent += most
+      flight.onSent(sent, acknowledged)
+      busyUntil = Math.max(busyUntil, now) + most / bytesPerMs
+      if (sent % acknowledgeAfterBytes === 0) acks.push({ at: busyUntil + 2 * oneWayMs, upTo: sent })
+      if (busyUntil > seconds * 500 && busyUntil <= seconds * 1000) counted += most
+    }
+    vi.advanceTimersByTime(1)
+  }
+  return counted
 }
