@@ -110,7 +110,7 @@ function addPeerFlags(command: Command, aboutKey: string): Command {
         'whether bytes may pass through the relay of the hub, which can not read them',
       )
         .choices(['never', 'fallback', 'first'])
-        .default(undefined, 'fallback'),
+        .default(undefined, 'first'),
     )
 }
 
