@@ -1,5 +1,6 @@
 import { MultiserverError, toError } from './errors.ts'
 import { limits } from './limits.ts'
+import { linger } from './linger.ts'
 import { WriteQueue } from './write-queue.ts'
 import type { StageTimes } from './stage-times.ts'
 import type { Bytes, ByteStream, Path } from './types.ts'
@@ -121,7 +122,10 @@ export class Connection implements AsyncIterable<Bytes> {
     return this.#ending
   }
 
-  /** Ends, waits for the peer's end up to `lingerMs`, discards what is not read, and releases. Never rejects. */
+  /**
+   * Ends, waits for the peer's end up to `lingerMs`, discards what is not read, and releases. Never rejects. On rtc `lingerMs` begin
+   * anew as long as the peer goes on taking what was written.
+   */
   close(): Promise<void> {
     if (!this.#closing) {
       this.#closing = true
@@ -224,9 +228,14 @@ export class Connection implements AsyncIterable<Bytes> {
   }
 
   async #close(): Promise<void> {
-    const late = setTimeout(() => {
-      this.abort(new MultiserverError('TIMEOUT', `the peer did not end within ${this.#lingerMs} ms`, this))
-    }, this.#lingerMs)
+    const stopWaiting = linger(
+      () => this.#stream.info,
+      this.#lingerMs,
+      () => {
+        const message = `the peer did not end within ${this.#lingerMs} ms`
+        this.abort(new MultiserverError('TIMEOUT', message, this))
+      },
+    )
     try {
       // At the same time: a peer that is held back by us reads nothing of ours either.
       await Promise.all([this.end(), this.#discard()])
@@ -234,7 +243,7 @@ export class Connection implements AsyncIterable<Bytes> {
     } catch {
       this.#stream.abort(this.#error)
     } finally {
-      clearTimeout(late)
+      stopWaiting()
     }
   }
 

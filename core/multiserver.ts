@@ -16,7 +16,7 @@ export type { StackInput } from './stack.ts'
 export type { Bytes, DialStage, Path, Scope } from './types.ts'
 
 export interface MultiServerOptions {
-  /** How long closing waits for a peer's end before it gives the connection up. @default 10000 */
+  /** How long closing waits for a peer's end, or (rtc) for more to be taken, before it gives the connection up. @default 10000 */
   lingerMs?: number | undefined
 }
 

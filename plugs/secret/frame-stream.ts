@@ -1,5 +1,6 @@
 import { MultiserverError, toError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
+import { linger } from '../../core/linger.ts'
 import type { Bytes, ByteStream, StreamInfo } from '../../core/types.ts'
 
 /** Turns plaintext into frames. */
@@ -56,7 +57,7 @@ export class FrameStream implements ByteStream {
   #heardGoodbye = false
   #wroteAfterGoodbye = false
   #innerClosed = false
-  #linger: ReturnType<typeof setTimeout> | undefined
+  #stopWaiting: (() => void) | undefined
 
   constructor(inner: ByteStream, { sealer, opener, received, lingerMs }: FrameStreamOptions) {
     this.#inner = inner
@@ -67,7 +68,7 @@ export class FrameStream implements ByteStream {
     if (received !== null) this.#opener.push(received)
     this.closed = inner.closed.then(() => {
       this.#innerClosed = true
-      clearTimeout(this.#linger)
+      this.#stopWaiting?.()
     })
   }
 
@@ -155,8 +156,15 @@ export class FrameStream implements ByteStream {
   async #endInner(): Promise<void> {
     const inner = this.#inner
     if (!this.#saidGoodbye || !this.#heardGoodbye) return
-    if (this.#innerClosed || this.#linger !== undefined) return
-    this.#awaitClose()
+    if (this.#innerClosed || this.#stopWaiting !== undefined) return
+    this.#stopWaiting = linger(
+      () => this.info,
+      this.#lingerMs,
+      () =>
+        inner.abort(
+          new MultiserverError('TIMEOUT', `the transport did not close within ${this.#lingerMs} ms`),
+        ),
+    )
     try {
       await inner.end()
       // The peer's end of the transport is all that may come after its goodbye.
@@ -164,16 +172,6 @@ export class FrameStream implements ByteStream {
     } catch (thrown) {
       inner.abort(toError(thrown, 'CONNECTION_LOST'))
     }
-  }
-
-  /** `lingerMs`, and again as often as the far side has taken some of what waits for it meanwhile. */
-  #awaitClose(): void {
-    const before = this.info?.deliveredBytes ?? 0
-    this.#linger = setTimeout(() => {
-      if ((this.info?.deliveredBytes ?? 0) > before) return this.#awaitClose()
-      const message = `the transport did not close within ${this.#lingerMs} ms`
-      this.#inner.abort(new MultiserverError('TIMEOUT', message))
-    }, this.#lingerMs)
   }
 
   /** Breaks both directions, once; gives what they broke with. */

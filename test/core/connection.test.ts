@@ -317,6 +317,29 @@ describe('closing', () => {
     }
   })
 
+  it('waits as long as the peer goes on taking what was written', async () => {
+    vi.useFakeTimers()
+    try {
+      const [stream, far] = createPair()
+      const info = { deliveredBytes: 0 }
+      const near = createConnection(Object.assign(stream, { info }), { lingerMs: 500 })
+      let closed = false
+      const closing = near.close().then(() => (closed = true))
+      for (let periods = 0; periods < 20; periods++) {
+        info.deliveredBytes += 1
+        await vi.advanceTimersByTimeAsync(500)
+      }
+      expect(closed).toBe(false)
+      await vi.advanceTimersByTimeAsync(500)
+      await closing
+      expect(near.error).toMatchObject({ code: 'TIMEOUT' })
+      expect(vi.getTimerCount()).toBe(0)
+      far.abort()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('leaves no timer when the peer ends in time', async () => {
     vi.useFakeTimers()
     try {
