@@ -26,6 +26,8 @@ interface Line {
   frames: number
   /** Too much waits for it: the far end is not read, and what was read by then is kept here. */
   isFull: boolean
+  /** Ends it: it is full and its network takes nothing. */
+  stuck: NodeJS.Timeout | undefined
   readonly rest: PackedFrames
   /** The rates do not allow it to be read. */
   isHeld: boolean
@@ -72,6 +74,7 @@ export class RelaySockets implements RelayDesk {
       other: undefined,
       frames: 0,
       isFull: false,
+      stuck: undefined,
       rest: new PackedFrames(),
       isHeld: false,
       isClosing: false,
@@ -147,10 +150,13 @@ export class RelaySockets implements RelayDesk {
     line.frames += 1
     line.socket.send(frame, () => {
       line.frames -= 1
+      line.stuck?.refresh()
       this.#goOn(line)
     })
     if (line.isFull || queued(line) <= this.#limits.relayQueueBytes) return
     line.isFull = true
+    // The far end is not read now, so nobody would hear that it left; and who takes nothing is gone, whatever its socket says.
+    line.stuck = setTimeout(() => line.socket.terminate(), this.#limits.relayStuckMs)
     readOrPause(line.other)
   }
 
@@ -158,6 +164,7 @@ export class RelaySockets implements RelayDesk {
   #goOn(line: Line): void {
     if (line.isClosing || !line.isFull || queued(line) > this.#limits.relayQueueBytes / 2) return
     line.isFull = false
+    stopWaiting(line)
     while (!line.isFull) {
       const kept = line.rest.shift()
       if (kept === undefined) return readOrPause(line.other)
@@ -176,6 +183,7 @@ export class RelaySockets implements RelayDesk {
 
   #remove(id: SocketId, line: Line): void {
     line.isClosing = true
+    stopWaiting(line)
     this.#lines.delete(id)
     line.guest.leave(nowMs())
     this.#tell({ kind: 'disconnected', socket: id })
@@ -197,6 +205,11 @@ function queued({ socket, frames }: Line): number {
   return socket.bufferedAmount + frames * waitingFrameBytes
 }
 
+function stopWaiting(line: Line): void {
+  clearTimeout(line.stuck)
+  line.stuck = undefined
+}
+
 function readOrPause(line: Line | undefined): void {
   if (line === undefined) return
   if (line.isHeld || line.other?.isFull === true) line.socket.pause()
@@ -211,6 +224,7 @@ function readOrPause(line: Line | undefined): void {
 function close(line: Line, code: number, reason: string): void {
   const { socket } = line
   line.isClosing = true
+  stopWaiting(line)
   if (socket.readyState === socket.OPEN) socket.close(code, reason)
   else socket.terminate()
 }

@@ -197,6 +197,22 @@ describe('a circuit', () => {
   })
 })
 
+describe('an end that takes nothing', () => {
+  const anyRate = { relayBytesPerSecond: 1e9, relayBytesPerSecondPerPeer: 1e9 }
+
+  it('is gone after a while, and with it a circuit whose sender had left and could not be heard', async () => {
+    const started = await start({ metrics: true, limits: { ...anyRate, relayStuckMs: 500 } })
+    const [sender, receiver] = await circuitAt(started)
+    receiver.socket.pause()
+    // More than the network holds: the sender is not read any more.
+    for (let sent = 0; sent < 1_024; sent += 1) sender.socket.send(Buffer.alloc(16_384))
+    sender.socket.close()
+    await expect
+      .poll(() => metricAt(started, 'relay_circuits_ended_total{outcome="closed"}'), { timeout: 20_000 })
+      .toBe(1)
+  })
+})
+
 describe('frames of one byte', () => {
   const limits = { relayBytesPerSecond: 1024 * MiB, relayBytesPerSecondPerPeer: 1024 * MiB }
 
