@@ -102,7 +102,7 @@ export const limits = {
     queuedBytes: 256 * 1024,
     queuedFrames: 64,
     /**
-     * Under way on a path at first, and at least: twice what the UDP sockets of WebRTC hold at once. With that alone a third
+     * Under way on a path at first, and at least, unless it is slow: twice what the UDP sockets of WebRTC hold at once. With that alone a third
      * of the time on loopback went by waiting for acknowledgements; with this transfers of 3 MiB stall no more often.
      */
     leastFlightBytes: 256 * 1024,

@@ -88,6 +88,7 @@ export class Outgoing {
   /** Goes on there from what the peer is known to have, the end included. */
   moveTo(path: SessionPath | undefined): void {
     this.#path = path
+    path?.flight.restart(this.#sent)
     this.#next = this.#kept.start
     this.#isEndSentHere = false
     this.#releaseWriter()
@@ -117,10 +118,15 @@ export class Outgoing {
     if (path === undefined || this.#error !== undefined) return
     const most = path.maxFrameBytes - dataHeaderBytes
     const credit = Math.min(this.#kept.end, this.#peerLimit)
-    // Where the flight is the bound none is cut: it holds four of the largest, and two are acknowledged without a timer.
+    // Where the flight is the bound no frame is cut: it holds two at least.
     const flightEnd = this.#kept.start + path.flight.limitBytes
     while (path.isOpen && this.#next < credit) {
-      const bytes = Math.min(most, credit - this.#next)
+      if (path.flight.needsQuiet) {
+        if (this.#next > this.#kept.start) break
+        path.flight.onQuiet()
+        path.ping()
+      }
+      const bytes = Math.min(most, path.flight.frameBytes, credit - this.#next)
       if (this.#next + bytes > flightEnd || !path.hasRoom()) break
       path.sendData(this.#next, bytes, (payload) => this.#kept.copy(this.#next, payload))
       this.#next += bytes

@@ -224,10 +224,10 @@ export class SessionPath {
       this.#state = 'open'
       this.#openedAt = this.#heardAt
       this.#watch(pingAfterMs)
+      // Tells how long a round trip is, and has to leave before what may be much.
+      if (!this.isAhead) this.ping()
       this.#events.onOpen(frame)
       this.#resolveOpened(true)
-      // Tells how long a round trip is, where much may have to pass.
-      if (this.isOpen && !this.isAhead) this.ping()
     } else if (frame?.type === 'ping') {
       this.#answer(frame.id)
     } else {

@@ -11,6 +11,7 @@ export class SteadySender {
   readonly #stopWatching = stalls.watch()
   #mayBegin: boolean
   #held: Bytes[] = []
+  #heldBytes = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
   /** @param waits until {@link begin} */
@@ -24,6 +25,11 @@ export class SteadySender {
     return this.#mayBegin
   }
 
+  /** What waits. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
   /** The far side is there. */
   begin(): void {
     if (this.#mayBegin) return
@@ -35,6 +41,7 @@ export class SteadySender {
   send(message: Bytes): void {
     if (this.#mayBegin && this.#held.length === 0 && stalls.settlesInMs === 0) return this.#send(message)
     this.#held.push(copy(message))
+    this.#heldBytes += message.length
     this.#flush()
   }
 
@@ -42,14 +49,17 @@ export class SteadySender {
   stop(): void {
     clearTimeout(this.#timer)
     this.#held = []
+    this.#heldBytes = 0
     this.#stopWatching()
   }
 
   #flush(): void {
     if (!this.#mayBegin || this.#timer !== undefined) return
     const waitMs = stalls.settlesInMs
-    if (waitMs === 0) for (const each of this.#held.splice(0)) this.#send(each)
-    else {
+    if (waitMs === 0) {
+      this.#heldBytes = 0
+      for (const each of this.#held.splice(0)) this.#send(each)
+    } else {
       this.#timer = setTimeout(() => {
         this.#timer = undefined
         this.#flush()

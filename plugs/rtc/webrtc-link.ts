@@ -55,6 +55,7 @@ export class WebRtcLink {
   readonly #isOffered: Promise<void>
   readonly #early = new EarlyMessages()
   readonly #sender: SteadySender
+  readonly #look = new QueueLook(() => this.#peer.bufferSize)
   #peerMessageBytes = 0
   #peerSaysBye = false
   /** This side sends nothing any more. */
@@ -85,6 +86,7 @@ export class WebRtcLink {
     this.#kept = kept
     const peer = createPeer(options, kept.webRtc)
     const send = (message: Bytes) => {
+      this.#look.add(message.length)
       try {
         peer.send(message)
       } catch {
@@ -249,9 +251,8 @@ export class WebRtcLink {
 
   #asPath(first: PairFacts): FramePath {
     const early = this.#early
-    const peer = this.#peer
     const kept = this.#kept
-    const look = new QueueLook(() => peer.bufferSize)
+    const [look, sender] = [this.#look, this.#sender]
     let facts = first
     const stopWatching = watchPair(kept.connection(), (now) => {
       const isOther = now.kind !== facts.kind
@@ -270,11 +271,10 @@ export class WebRtcLink {
       tookMs: this.#stages.stageMs,
       maxFrameBytes: Math.min(this.#peerMessageBytes, limits.session.frameBytes),
       get queuedBytes() {
-        return look.queuedBytes
+        return sender.heldBytes + look.queuedBytes
       },
       send: (frame) => {
         if (this.#isLeaving) return
-        look.add(frame.length)
         this.#send(frame)
       },
       start(handlers) {

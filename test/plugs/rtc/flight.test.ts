@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { limits } from '../../../core/limits.ts'
 import { Flight } from '../../../plugs/rtc/flight.ts'
 
-const { leastFlightBytes, flightSamples, flightMemoryMs, acknowledgeAfterBytes, frameBytes } = limits.session
+const { leastFlightBytes, flightSamples, flightMemoryMs, frameBytes, initialLimitBytes } = limits.session
+const { acknowledgeAfterBytes } = limits.session
 const kibibyte = 1024
 /** What is acknowledged in one go, and a frame that does not fit. */
 const slack = acknowledgeAfterBytes + frameBytes
@@ -29,10 +30,23 @@ describe('what may be under way on a path', () => {
     expect(flight.limitBytes).toBe(1_250_000)
   })
 
-  it('is never less than the least, however slow the path', () => {
+  it('is no less than the least where there was little to send, however long it took', () => {
     const flight = new Flight()
-    round(flight, { bytes: 1, elapsedMs: 5000 })
+    round(flight, { bytes: initialLimitBytes - 1, elapsedMs: 5000 })
     expect(flight.limitBytes).toBe(leastFlightBytes)
+    expect(flight.frameBytes).toBe(16 * kibibyte)
+  })
+
+  it('is what a slow path carries in a second, in frames of a quarter, once it has shown to be slow', () => {
+    const flight = new Flight()
+    flight.measure(60)
+    round(flight, { bytes: 128_000, elapsedMs: 5120 })
+    expect(flight.frameBytes).toBe(6250)
+    expect(flight.limitBytes).toBe(25_000)
+    // What is better carries more at once.
+    round(flight, { bytes: 25_000, elapsedMs: 10 })
+    expect(flight.frameBytes).toBe(frameBytes)
+    expect(flight.limitBytes).toBeGreaterThanOrEqual(leastFlightBytes)
   })
 
   it('is twice what the best rate of the last rounds brings in the shortest round trip, until the path is full', () => {
@@ -58,7 +72,9 @@ describe('what may be under way on a path', () => {
   it('does not take a path for full because there was little to send', () => {
     const flight = new Flight()
     round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
-    for (let rounds = 0; rounds < 5; rounds++) round(flight, { bytes: 10 * kibibyte, elapsedMs: 100 })
+    for (let rounds = 0; rounds < 2 * flightSamples; rounds++) {
+      round(flight, { bytes: 10 * kibibyte, elapsedMs: 100 })
+    }
     expect(flight.limitBytes).toBe(2000 * kibibyte + slack)
   })
 
@@ -89,10 +105,10 @@ describe('what may be under way on a path', () => {
     const flight = fullFlight()
     round(flight, { bytes: 1200 * kibibyte, elapsedMs: 100 })
     for (let rounds = 0; rounds < flightSamples - 1; rounds++) {
-      round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
+      round(flight, { bytes: 1200 * kibibyte, elapsedMs: 120 })
       expect(flight.limitBytes).toBe(1500 * kibibyte + slack)
     }
-    round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
+    round(flight, { bytes: 1200 * kibibyte, elapsedMs: 120 })
     expect(flight.limitBytes).toBe(1250 * kibibyte + slack)
   })
 
@@ -101,7 +117,51 @@ describe('what may be under way on a path', () => {
     { bytesPerMs: 10_000, oneWayMs: 40 },
     { bytesPerMs: 10_000, oneWayMs: 100 },
   ])('fills a path of $bytesPerMs kB/s and $oneWayMs ms', (path) => {
-    expect(deliveredInSeconds(10, path)).toBeGreaterThan(0.95 * path.bytesPerMs * 5_000)
+    expect(play(10, path).deliveredBytes).toBeGreaterThan(0.93 * path.bytesPerMs * 5_000)
+  })
+
+  it.each([
+    { what: 'a network’s', bytesPerMs: 6_000, oneWayMs: 10 },
+    { what: 'long and slow', bytesPerMs: 250, oneWayMs: 30 },
+    { what: 'near, of a slow process', bytesPerMs: 10_000, oneWayMs: 0.25 },
+  ])('does not grow with the queue that it makes, on a path that is $what', (path) => {
+    const { limitBytes } = play(120, path)
+    const heldBytes = path.bytesPerMs * 2 * path.oneWayMs
+    expect(limitBytes).toBeLessThanOrEqual(Math.max(leastFlightBytes, 1.3 * heldBytes + slack))
+  })
+
+  it('does not take acknowledgements that came while the process stood still for a quick path', () => {
+    const flight = new Flight()
+    flight.measure(20)
+    // A frame each 10 ms, the first two of which are acknowledged at once, and the rest when the process goes on.
+    for (let sent = 1; sent <= 8; sent++) {
+      flight.onSent(sent * 64_000, 0)
+      vi.advanceTimersByTime(10)
+    }
+    flight.onAcknowledged(128_000)
+    vi.advanceTimersByTime(60)
+    flight.onSent(9 * 64_000, 128_000)
+    vi.advanceTimersByTime(20)
+    flight.onAcknowledged(9 * 64_000)
+    // 448,000 bytes came within a round trip of 20 ms, which had left within 120 ms.
+    expect(flight.limitBytes).toBe(Math.round((2 * 20 * 448_000) / 120) + slack)
+  })
+
+  it('does not count what left by another path', () => {
+    const flight = new Flight()
+    flight.measure(80)
+    flight.restart(500_000)
+    flight.onSent(64_000, 0)
+    vi.advanceTimersByTime(4)
+    flight.onAcknowledged(400_000)
+    flight.onSent(500_000, 400_000)
+    vi.advanceTimersByTime(4)
+    flight.onAcknowledged(500_000)
+    expect(flight.limitBytes).toBe(leastFlightBytes)
+    flight.onSent(756_000, 500_000)
+    vi.advanceTimersByTime(80)
+    flight.onAcknowledged(756_000)
+    expect(flight.limitBytes).toBe(2 * 256_000 + slack)
   })
 
   it('forgets the shortest round trip of a path that has become longer, and is the least no more', () => {
@@ -153,7 +213,9 @@ describe('what may be under way on a path', () => {
           flight.measure(rttMs)
           round(flight, sent)
           expect(Number.isSafeInteger(flight.limitBytes)).toBe(true)
-          expect(flight.limitBytes).toBeGreaterThanOrEqual(leastFlightBytes)
+          expect(Number.isSafeInteger(flight.frameBytes)).toBe(true)
+          expect(flight.frameBytes).toBeGreaterThanOrEqual(4096)
+          expect(flight.limitBytes).toBeGreaterThanOrEqual(2 * flight.frameBytes)
         }
       }),
       { numRuns: 1000 },
@@ -176,30 +238,37 @@ function fullFlight(): Flight {
 }
 
 /**
- * What such a path carries in the second half of so many seconds: frames leave whole, one after the other, and the far side
- * acknowledges each second one.
+ * What such a path carries in the second half of so many seconds, and how much may be under way in the end: frames leave whole, one
+ * after the other, and the far side acknowledges each second one at once and any other within 50 ms.
  */
-function deliveredInSeconds(
+function play(
   seconds: number,
   { bytesPerMs, oneWayMs }: { bytesPerMs: number; oneWayMs: number },
-): number {
+): { deliveredBytes: number; limitBytes: number } {
   const flight = new Flight()
   const most = acknowledgeAfterBytes / 2
   const acks: { at: number; upTo: number }[] = []
-  let [sent, acknowledged, busyUntil, counted] = [0, 0, 0, 0]
+  let [sent, acknowledged, busyUntil, deliveredBytes] = [0, 0, 0, 0]
+  flight.measure(2 * oneWayMs)
   for (let now = 0; now < seconds * 1000; now++) {
     while (acks[0] !== undefined && acks[0].at <= now) {
       acknowledged = acks.shift()?.upTo ?? 0
       flight.onAcknowledged(acknowledged)
     }
-    while (sent + most <= acknowledged + flight.limitBytes) {
+    while (!flight.needsQuiet && sent + most <= acknowledged + flight.limitBytes) {
       sent += most
       flight.onSent(sent, acknowledged)
       busyUntil = Math.max(busyUntil, now) + most / bytesPerMs
       if (sent % acknowledgeAfterBytes === 0) acks.push({ at: busyUntil + 2 * oneWayMs, upTo: sent })
-      if (busyUntil > seconds * 500 && busyUntil <= seconds * 1000) counted += most
+      if (busyUntil > seconds * 500 && busyUntil <= seconds * 1000) deliveredBytes += most
+    }
+    if (flight.needsQuiet && sent === acknowledged) {
+      flight.onQuiet()
+      flight.measure(2 * oneWayMs)
+    } else if (flight.needsQuiet && acks.length === 0) {
+      acks.push({ at: busyUntil + 50 + 2 * oneWayMs, upTo: sent })
     }
     vi.advanceTimersByTime(1)
   }
-  return counted
+  return { deliveredBytes, limitBytes: flight.limitBytes }
 }

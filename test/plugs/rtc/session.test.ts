@@ -253,17 +253,61 @@ describe('the bytes of a session', () => {
 
   it('are at most 256 KiB under way, in whole frames, on a path that has not shown to take more', async () => {
     const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
-    const { acknowledgeAfterBytes, frameBytes, leastFlightBytes } = limits.session
+    const { acknowledgeAfterBytes, leastFlightBytes } = limits.session
     await session.write(new Uint8Array(1_000_000))
-    const under = lastOffset(path.take()) ?? NaN
-    expect(under).toBe(4 * (frameBytes - dataHeaderBytes))
-    expect(under).toBeLessThanOrEqual(leastFlightBytes)
+    const frames = path.take()
+    expect(frames.filter(({ type }) => type === 'data').length).toBe(16)
+    expect(lastOffset(frames)).toBe(leastFlightBytes)
     // Not enough for one more.
-    path.deliver({ type: 'ack', received: 50_000, limit: 2 ** 40 })
+    path.deliver({ type: 'ack', received: leastFlightBytes / 16 - 1, limit: 2 ** 40 })
     expect(path.take()).toEqual([])
-    // What the far side acknowledges without a timer.
+    // What the far side acknowledges without a timer makes room for as much, in the largest frames now.
     path.deliver({ type: 'ack', received: acknowledgeAfterBytes, limit: 2 ** 40 })
-    expect(lastOffset(path.take())).toBe(acknowledgeAfterBytes + under)
+    const more = path.take()
+    expect(more.length).toBe(2)
+    expect(lastOffset(more)).toBe(leastFlightBytes + acknowledgeAfterBytes)
+    session.abort()
+  })
+
+  it('come behind the PING that tells how long the round trip is', async () => {
+    const { session, path } = start()
+    path.take()
+    const writing = session.write(new Uint8Array(100_000))
+    path.deliver(hello({ limit: 2 ** 40 }))
+    await writing
+    expect(path.take().map(({ type }) => type)).toEqual(['ping', 'ack', ...Array<string>(7).fill('data')])
+    session.abort()
+  })
+
+  it('wait, once in ten seconds, until all have arrived, for a PING that nothing is before', async () => {
+    const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
+    const { acknowledgeAfterBytes, leastFlightBytes } = limits.session
+    await session.write(new Uint8Array(4 * leastFlightBytes))
+    path.take()
+    for (let heardMs = 0; heardMs <= limits.session.flightMemoryMs; heardMs += 4000) {
+      await vi.advanceTimersByTimeAsync(4000)
+      path.deliver({ type: 'pong', id: 0 })
+    }
+    // The end of a round, which is late, and of the span with it.
+    path.deliver({ type: 'ack', received: acknowledgeAfterBytes, limit: 2 ** 40 })
+    expect(path.take().filter(({ type }) => type === 'data')).toEqual([])
+    path.deliver({ type: 'ack', received: leastFlightBytes, limit: 2 ** 40 })
+    const [first, second] = path.take()
+    expect(first).toMatchObject({ type: 'ping' })
+    expect(second).toMatchObject({ type: 'data', offset: leastFlightBytes })
+    session.abort()
+  })
+
+  it('that another path had taken tell nothing of this one when they are acknowledged', async () => {
+    const { session, path } = open('client', { kind: 'relay' }, hello({ limit: 2 ** 40 }))
+    const { acknowledgeAfterBytes } = limits.session
+    await session.write(new Uint8Array(1_000_000))
+    const direct = openPath(session)
+    await vi.advanceTimersByTimeAsync(4)
+    // As if 131,058 bytes had come in 4 ms.
+    path.deliver({ type: 'ack', received: acknowledgeAfterBytes, limit: 2 ** 40 })
+    // It goes on as on a path that nobody knows.
+    expect(lastOffset(direct.take())).toBe(23 * 16 * 1024)
     session.abort()
   })
 
