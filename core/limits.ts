@@ -221,6 +221,8 @@ export const limits = {
     lateRegisterMs: 15_000,
     /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */
     silentAfterMs: 45_000,
+    /** On Node they are seen: one that is overdue makes them ask sooner, but no sooner than this. */
+    leastSilentMs: 15_000,
     probeTimeoutMs: 10_000,
     /** From the goodbye to its answer; after that the socket is cut. */
     closeTimeoutMs: 2_000,

@@ -1,8 +1,11 @@
 import type { StreamInfo } from './types.ts'
 
+const leastBytes = 32 * 1024
+
 /**
- * Calls back after so many milliseconds, and not while the far side goes on taking what was written: then they begin anew.
- * Where a transport can't tell what was taken, once is all.
+ * Calls back after so many milliseconds, and not while the far side goes on taking what was written: then they begin anew. One that takes
+ * less than 32 KiB in that time does not: 4 MiB, all that can wait, are given up within 128 of them. Where a transport can't tell what was
+ * taken, once is all.
  *
  * @returns a function that ends the wait
  */
@@ -13,7 +16,7 @@ export function linger(info: () => StreamInfo | undefined, ms: number, onLate: (
   const wait = () => {
     timer = setTimeout(() => {
       const now = delivered()
-      if (now <= before) return onLate()
+      if (now - before < leastBytes) return onLate()
       before = now
       wait()
     }, ms)

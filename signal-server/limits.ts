@@ -100,8 +100,8 @@ export const defaultLimits = {
   relayMs: 12 * 60 * 60_000,
   /** Sessions say something every few seconds: what is silent for this long has been forgotten. */
   relayIdleMs: 5 * 60_000,
-  /** An end that takes nothing of `relayQueueBytes` for so long is gone; its peer had noticed after half of it. */
-  relayStuckMs: 25_000,
+  /** An end that takes nothing of `relayQueueBytes` for so long is gone. It may take all at once: 35 kbit/s do. */
+  relayStuckMs: 60_000,
   /** From the tokens to both sockets there. */
   relayTokenMs: 10_000,
   /** What waits for one end before the other is not read any more. */

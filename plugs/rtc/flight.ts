@@ -46,13 +46,15 @@ export class Flight {
   readonly #rates: number[] = []
   /** A round has carried enough to tell a slow path from one that had little to carry. */
   #hasCarriedMuch = false
-  /** Of the round since which none was a quarter better, and how many came after it that the sender had enough for. */
+  /** Of the round since which none was a quarter better, and how many came after it that were not starved. */
   #bestRate = 0
   #flatRounds = 0
   /** A round: from the moment when `upTo` was sent until it is acknowledged; the oldest byte under way had left at `firstSentAt`. */
   #round: { upTo: number; from: number; startedAt: number; firstSentAt: number } | undefined
   /** What is under way and when it left, oldest first. */
   readonly #sent: { upTo: number; at: number }[] = []
+  /** There was nothing more to send, or the peer had no room for it, at some time since the last round ended. */
+  #isStarved = false
   /** Bytes before this left on another path, and may be acknowledged by way of it. */
   #firstOwn = 0
 
@@ -102,7 +104,8 @@ export class Flight {
 
   /**
    * The shortest round trip is to be measured anew, which only an empty path can tell: a full one is as long as what is under way
-   * makes it, and would be given more for that. Nothing is to be sent until all is acknowledged, then a PING first, and `onQuiet`.
+   * makes it, and would be given more for that. Nothing is to be sent until all, or nearly, is acknowledged, then a PING first, and
+   * `onQuiet`.
    */
   get needsQuiet(): boolean {
     return this.#needsQuiet
@@ -128,6 +131,7 @@ export class Flight {
   restart(sent: number): void {
     this.#round = undefined
     this.#sent.length = 0
+    this.#isStarved = false
     this.#firstOwn = sent
   }
 
@@ -140,6 +144,11 @@ export class Flight {
     this.#round ??= { upTo: sent, from, startedAt: now, firstSentAt: this.#sent[0]?.at ?? now }
   }
 
+  /** All that may be sent, whatever the flight, has been. */
+  onStarved(): void {
+    this.#isStarved = true
+  }
+
   onAcknowledged(acknowledged: number): void {
     while (this.#sent[0] !== undefined && this.#sent[0].upTo <= acknowledged) this.#sent.shift()
     const round = this.#round
@@ -150,12 +159,13 @@ export class Flight {
     const bytes = acknowledged - round.from
     // A process that stood still finds acknowledgements of a while in one go: they came no quicker than the bytes had left.
     const rate = bytes / Math.max(elapsedMs, round.startedAt - round.firstSentAt)
-    const isFull = bytes >= this.#heldBytes
-    if (rate >= this.#bestRate * growth) [this.#bestRate, this.#flatRounds] = [rate, 0]
-    else if (isFull) this.#flatRounds += 1
-    // What there was too little to send for tells nothing of the path.
-    if (!isFull && rate <= this.#rate) return
+    const isStarved = this.#isStarved
+    this.#isStarved = false
     this.#hasCarriedMuch ||= bytes >= initialLimitBytes
+    if (rate >= this.#bestRate * growth) [this.#bestRate, this.#flatRounds] = [rate, 0]
+    else if (!isStarved) this.#flatRounds += 1
+    // A path carries no more than it is given.
+    if (isStarved && rate <= this.#rate) return
     this.#rates.push(rate)
     if (this.#rates.length > flightSamples) this.#rates.shift()
   }

@@ -16,7 +16,9 @@ import { HubPace } from './hub-pace.ts'
 import { IntroductionChannel } from './introduction-channel.ts'
 import type { Bytes, Scope } from '../../core/types.ts'
 
-const { closeTimeoutMs, probeTimeoutMs, silentAfterMs, unsentCharacters } = limits.hub
+const { closeTimeoutMs, probeTimeoutMs, silentAfterMs, leastSilentMs, unsentCharacters } = limits.hub
+/** Of the time between two PINGs. */
+const pingLate = 1.1
 
 export type Welcome = Extract<HubMessage, { type: 'welcome' }>
 
@@ -75,6 +77,9 @@ export class HubSocket {
   /** Until `welcome`, then none; after close() until the socket is gone. */
   #deadline: ReturnType<typeof setTimeout> | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
+  /** When the hub asked last, and how often it does: in a browser it is not seen to. */
+  #pingedAt: number | undefined
+  #pingEveryMs = Infinity
   /** While it is asked, by the clock of performance.now(). */
   #answerBy = Infinity
 
@@ -106,7 +111,7 @@ export class HubSocket {
       this.#socket.on({
         onOpen: resolve,
         onMessage: (data) => this.#receive(data, resolveWelcome),
-        onPing: () => this.#watch(),
+        onPing: () => this.#onPing(),
         onClose: ({ code, reason, error }) => {
           const said = reason === '' ? '' : `: ${printable(reason, 256)}`
           const why = error?.message ?? `the hub closed the connection (${code}${said})`
@@ -268,12 +273,21 @@ export class HubSocket {
     }
   }
 
+  #onPing(): void {
+    const now = performance.now()
+    if (this.#pingedAt !== undefined) this.#pingEveryMs = now - this.#pingedAt
+    this.#pingedAt = now
+    this.#watch()
+  }
+
   /** Something was heard: look again after a silence, and ask then. */
   #watch(): void {
     clearTimeout(this.#silence)
     this.#answerBy = Infinity
     if (this.#error !== undefined) return
-    this.#silence = setTimeout(() => this.ask(probeTimeoutMs), silentAfterMs)
+    // A hub whose PING is overdue is about to give this socket up as well.
+    const overdueMs = Math.max(pingLate * this.#pingEveryMs, leastSilentMs)
+    this.#silence = setTimeout(() => this.ask(probeTimeoutMs), Math.min(overdueMs, silentAfterMs))
   }
 
   #leave(why: string): void {

@@ -5,6 +5,8 @@ import { SendBuffer } from './send-buffer.ts'
 import type { SessionPath } from './session-path.ts'
 
 const { initialLimitBytes, unacknowledgedBytes } = limits.session
+/** No queue: who types is not to wait for a path to be empty. */
+const littleBytes = 4 * 1024
 
 /**
  * The direction of a session that leaves here. What the peer has not acknowledged is kept, and whatever path is next
@@ -122,7 +124,7 @@ export class Outgoing {
     const flightEnd = this.#kept.start + path.flight.limitBytes
     while (path.isOpen && this.#next < credit) {
       if (path.flight.needsQuiet) {
-        if (this.#next > this.#kept.start) break
+        if (this.#next - this.#kept.start > littleBytes) break
         path.flight.onQuiet()
         path.ping()
       }
@@ -134,6 +136,7 @@ export class Outgoing {
       this.#sent = Math.max(this.#sent, this.#next)
       path.flight.onSent(this.#next, this.#kept.start)
     }
+    if (this.#next >= credit) path.flight.onStarved()
     if (path !== this.#path || !this.#isEnded || this.#isEndSentHere || this.#next !== this.#kept.end) return
     this.#isEndSentHere = true
     this.#isEndSent = true

@@ -100,6 +100,8 @@ export class SessionPaths {
         this.#tookMs = { ...this.#tookMs, ...framePath.tookMs }
         this.#hasStood ||= !path.isAhead
         this.#choose()
+        // HELLO acknowledges and gives credit as ACK does, and may be the only one to.
+        onRoom()
         this.#closeAhead()
         this.#loseOldest((each) => each.isOpen)
         // The far side may have brought it because it hears nothing by the others.

@@ -326,10 +326,11 @@ describe('closing', () => {
       let closed = false
       const closing = near.close().then(() => (closed = true))
       for (let periods = 0; periods < 20; periods++) {
-        info.deliveredBytes += 1
+        info.deliveredBytes += 32 * 1024
         await vi.advanceTimersByTimeAsync(500)
       }
       expect(closed).toBe(false)
+      info.deliveredBytes += 32 * 1024 - 1
       await vi.advanceTimersByTimeAsync(500)
       await closing
       expect(near.error).toMatchObject({ code: 'TIMEOUT' })

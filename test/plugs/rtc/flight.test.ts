@@ -73,6 +73,7 @@ describe('what may be under way on a path', () => {
     const flight = new Flight()
     round(flight, { bytes: 1000 * kibibyte, elapsedMs: 100 })
     for (let rounds = 0; rounds < 2 * flightSamples; rounds++) {
+      flight.onStarved()
       round(flight, { bytes: 10 * kibibyte, elapsedMs: 100 })
     }
     expect(flight.limitBytes).toBe(2000 * kibibyte + slack)

@@ -166,6 +166,32 @@ describe('a registration', () => {
     await hub.close()
   })
 
+  it.each([
+    { what: 'whose PING is overdue', pings: [25_000], askedAfterMs: 27_500 },
+    { what: 'that asks very often, after 15 s of silence', pings: [100], askedAfterMs: 15_000 },
+    { what: 'that was not seen to ask twice, after 45 s of silence', pings: [], askedAfterMs: 45_000 },
+  ])('asks a hub $what', async ({ pings, askedAfterMs }) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const hub = await FakeHub.start()
+    const { registration } = await register({ hubUrl: hub.url })
+    await registration.registered
+    const peer = await hub.peer(0)
+    const ping = () => new Promise((resolve) => peer.socket.once('pong', resolve).ping())
+    const isQuestion = ({ type }: { type: string }) => type === 'close'
+    await ping()
+    for (const apartMs of pings) {
+      await vi.advanceTimersByTimeAsync(apartMs)
+      await ping()
+    }
+    await vi.advanceTimersByTimeAsync(askedAfterMs - 1)
+    for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+    expect(peer.heard.filter(isQuestion)).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    await peer.heardThat(isQuestion, 1)
+    await registration.close()
+    await hub.close()
+  })
+
   it('grants a hub that says nothing no more time for being asked again', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const hub = await FakeHub.start()

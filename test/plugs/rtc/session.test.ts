@@ -298,6 +298,17 @@ describe('the bytes of a session', () => {
     session.abort()
   })
 
+  it('go on when all that was under way is acknowledged by the HELLO of another path', async () => {
+    const { session, path } = open('client', {}, hello({ limit: 2 ** 40 }))
+    const { leastFlightBytes } = limits.session
+    await session.write(new Uint8Array(4 * leastFlightBytes))
+    path.take()
+    const relay = openPath(session, { kind: 'relay' }, hello({ received: leastFlightBytes, limit: 2 ** 40 }))
+    expect(path.take()).toContainEqual(expect.objectContaining({ type: 'data', offset: leastFlightBytes }))
+    expect(relay.isClosed).toBe(false)
+    session.abort()
+  })
+
   it('that another path had taken tell nothing of this one when they are acknowledged', async () => {
     const { session, path } = open('client', { kind: 'relay' }, hello({ limit: 2 ** 40 }))
     const { acknowledgeAfterBytes } = limits.session
@@ -1013,10 +1024,10 @@ function open(role: 'client' | 'server' = 'client', options?: FakePathOptions, f
   return started
 }
 
-function openPath(session: Session, options?: FakePathOptions): FakePath {
+function openPath(session: Session, options?: FakePathOptions, first = hello()): FakePath {
   const path = new FakePath(options)
   session.addPath(path)
-  path.deliver(hello())
+  path.deliver(first)
   return path
 }
 
