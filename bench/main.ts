@@ -6,10 +6,9 @@ import { buildPages } from './browser/pages.ts'
 import { programs } from './entrants.ts'
 import { printRows } from './hub/figures.ts'
 import { hubLoads, load } from './hub-loads.ts'
-import { measure } from './measurement.ts'
 import { printed, written, type HubResult } from './report.ts'
-import { Result } from './result.ts'
-import type { Table } from './table.ts'
+import type { Result } from './result.ts'
+import { measureTable } from './rounds.ts'
 import { tables } from './tables.ts'
 
 /**
@@ -38,7 +37,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 if (wanted.some(({ title }) => title.includes('Chromium'))) await buildPages(programs)
 for (const table of wanted) {
   announce(table.title)
-  const result = await resultOf(table)
+  const result = await measureTable(table, rounds)
   results.push(result)
   console.log(printed(result))
   keep()
@@ -64,22 +63,6 @@ function keep(): void {
   const tookMs = performance.now() - startedMs
   const all = wanted.length + wantedLoads.length
   writeFileSync(file, written({ startedAt, tookMs, rounds, all, results, hub }))
-}
-
-async function resultOf(table: Table): Promise<Result> {
-  const result = new Result(table)
-  for (let round = 0; round < Math.min(rounds, table.mostRounds ?? rounds); round++) {
-    for (const name of table.rows) {
-      if (result.isGivenUp(name)) continue
-      try {
-        result.add(name, await measure(name, table))
-      } catch (error) {
-        // What fails is a row of its own; the others are still worth something.
-        result.fail(name, error)
-      }
-    }
-  }
-  return result
 }
 
 /** What comes next, and how long it may still take if the rest is like what was. */

@@ -17,9 +17,21 @@ const GiB = 2 ** 30
 /** The name of a field that no worker sends. */
 const neverSent = 'never'
 
+/** Where both ends of a row run. */
+export interface Ground {
+  /** Starts `worker`, with a channel for messages. */
+  start(end: 'server' | 'client', args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess
+  /** What introduces them, where they don't start it: the URL of a hub. */
+  readonly introducer?: string
+}
+
+export const thisMachine: Ground = {
+  start: (_end, args, env) => fork(worker, args, { execArgv: ['--expose-gc'], env }),
+}
+
 /** One row of a table, once: the figures of its role in their order. All processes are new, and gone afterwards. */
-export async function measure(name: string, table: Table): Promise<number[]> {
-  const pair = new Pair(name, table)
+export async function measure(name: string, table: Table, ground = thisMachine): Promise<number[]> {
+  const pair = new Pair(name, table, ground)
   let guard: NodeJS.Timeout | undefined
   const hanging = new Promise<never>((_, reject) => {
     guard = setTimeout(() => reject(new Error(`took longer than ${mostMs / 1000} s`)), mostMs)
@@ -61,14 +73,15 @@ class Pair {
   readonly broken: Promise<never>
   readonly #name: string
   readonly #table: Table
+  readonly #ground: Ground
   readonly #server: ChildProcess
   readonly #clients: ChildProcess[] = []
 
-  constructor(name: string, table: Table) {
+  constructor(name: string, table: Table, ground: Ground) {
     this.#name = name
     this.#table = table
-    const execArgv = ['--expose-gc']
-    this.#server = fork(worker, [name, 'serve'], { execArgv, env: environment(name) })
+    this.#ground = ground
+    this.#server = ground.start('server', [name, 'serve', ground.introducer ?? ''], environment(name))
     this.addressed = message(this.#server, 'address')
     this.broken = message(this.#server, neverSent)
     this.broken.catch(() => undefined)
@@ -83,7 +96,7 @@ class Pair {
     const { role, chunkBytes } = this.#table
     const { address } = await this.addressed
     const args = [this.#name, role, address, String(amount), String(chunkBytes ?? 64 * 1024)]
-    const client = fork(worker, args, { env: environment(this.#name) })
+    const client = this.#ground.start('client', args, environment(this.#name))
     this.#clients.push(client)
     connect(this.#server, client)
     connect(client, this.#server)

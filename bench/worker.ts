@@ -2,7 +2,7 @@ import type { Link } from './contestant.ts'
 import { entrant } from './entrants.ts'
 import type { Role } from './roles.ts'
 
-/** One end in a process of its own: `worker NAME serve`, or `worker NAME ROLE ADDRESS AMOUNT CHUNK_BYTES`. */
+/** One end in a process of its own: `worker NAME serve [INTRODUCER]`, or `worker NAME ROLE ADDRESS AMOUNT CHUNK_BYTES`. */
 const [name = '', role = '', address = '', amount = '0', chunkBytes = '65536'] = process.argv.slice(2)
 if (process.send === undefined) throw new Error('this is run by bench/main.js')
 
@@ -36,7 +36,7 @@ try {
 }
 
 async function serve(): Promise<void> {
-  const serving = await (await entrant(name)).serve(link)
+  const serving = await (await entrant(name)).serve(link, address)
   process.once('SIGTERM', () => {
     setTimeout(() => process.exit(), closingMs)
     void serving.close().finally(() => process.exit())

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { lines, runGoodput } from './goodput.ts'
 import { networks, runGrid } from './grid.ts'
 import type { StartPeerOptions } from './lab.ts'
 import { missing } from './namespaces.ts'
@@ -12,6 +13,7 @@ const usage = `npm run netlab -- grid      [--seeds 5] [--networks ${Object.keys
 npm run netlab -- scenarios [--seeds 1] [--only ${Object.keys(scenarios).join(',')}]
 npm run netlab -- soak      [--minutes 60] [--peers 10] [--survives SECONDS]
 npm run netlab -- transfer  [--gib 2] [--cuts 20,150]
+npm run netlab -- goodput   [--rounds 3] [--lines ${Object.keys(lines).join(',')}]
 
 --relay never|fallback|first: what peers ask of the hub's relay.  --first-seed N: the seeds are N, N + 1, ...
 --cuts: for how many seconds the line is down, at even distances.
@@ -31,6 +33,8 @@ const { positionals, values } = parseArgs({
     survives: { type: 'string', default: '0' },
     gib: { type: 'string', default: '2' },
     cuts: { type: 'string', default: '20,150' },
+    rounds: { type: 'string', default: '3' },
+    lines: { type: 'string', default: Object.keys(lines).join(',') },
     relay: { type: 'string', default: 'never' },
   },
 })
@@ -68,6 +72,12 @@ const commands: Readonly<Record<string, () => Promise<boolean>>> = {
       gib: whole(values.gib),
       cutSeconds: values.cuts.split(',').map(whole),
       relay: peers.relay ?? 'never',
+    }),
+  goodput: () =>
+    runGoodput({
+      seed: firstSeed,
+      rounds: whole(values.rounds),
+      names: list(values.lines, Object.keys(lines)),
     }),
 }
 
