@@ -42,8 +42,9 @@ export class Flight {
   #shortestBeforeMs = Infinity
   #spanStartedAt = performance.now()
   #needsQuiet = false
-  /** Bytes per millisecond of the last rounds. */
+  /** Bytes per millisecond of the last rounds, and the best of them; 0 before the first. */
   readonly #rates: number[] = []
+  #rate = 0
   /** A round has carried enough to tell a slow path from one that had little to carry. */
   #hasCarriedMuch = false
   /** Of the round since which none was a quarter better, and how many came after it that were not starved. */
@@ -86,11 +87,6 @@ export class Flight {
   get #slackBytes(): number {
     const unacknowledgedBytes = this.#rate * acknowledgeAfterMs + this.frameBytes
     return Math.min(acknowledgeAfterBytes, unacknowledgedBytes) + this.frameBytes
-  }
-
-  /** Bytes per millisecond, the best of the last rounds; 0 before the first. */
-  get #rate(): number {
-    return Math.max(0, ...this.#rates)
   }
 
   /** What the path is known to hold; 0 before the first round. */
@@ -168,5 +164,7 @@ export class Flight {
     if (isStarved && rate <= this.#rate) return
     this.#rates.push(rate)
     if (this.#rates.length > flightSamples) this.#rates.shift()
+    // Looked at with each frame.
+    this.#rate = Math.max(...this.#rates)
   }
 }
