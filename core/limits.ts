@@ -202,7 +202,7 @@ export const limits = {
     /** Registering again after the socket was lost: full jitter under a bound that doubles between these. */
     shortestBackoffMs: 500,
     longestBackoffMs: 60_000,
-    /** A registration this old has shown that the hub is well. */
+    /** A registration this old has shown that the hub is well, and a younger one so in part. */
     healthyAfterMs: 60_000,
     /** The bound while nothing of a try arrives anywhere: it costs the hub nothing, and the way may be back at any moment. */
     unreachedBackoffMs: 5_000,
@@ -219,10 +219,12 @@ export const limits = {
     formerMs: 10_000,
     /** TCP brings a registration that went unanswered late, and the hub obeys it while its challenge is good: 5 s, others more. */
     lateRegisterMs: 15_000,
-    /** A hub pings every 25 s. Browsers don't see that: after this silence they ask, and wait so long for an answer. */
-    silentAfterMs: 45_000,
-    /** On Node they are seen: one that is overdue makes them ask sooner, but no sooner than this. */
+    /** So often a hub pings, until it is seen to do so at other times. */
+    pingEveryMs: 25_000,
+    /** One that is overdue makes a peer ask, but no sooner than this; what then is the time to answer is `probeTimeoutMs`. */
     leastSilentMs: 15_000,
+    /** After so long in any case: browsers don't see who pings. */
+    silentAfterMs: 45_000,
     probeTimeoutMs: 10_000,
     /** From the goodbye to its answer; after that the socket is cut. */
     closeTimeoutMs: 2_000,

@@ -23,6 +23,7 @@ export function openWebSocket(url: string, options: WebSocketOptions): WebSocket
       return socket.bufferedAmount
     },
     isStranded: false,
+    seesPings: false,
     close: (code, reason) => socket.close(code, reason),
     // A page can't cut the line; a code of the private range says that this is no clean end.
     terminate: () => socket.close(4000, 'aborted'),

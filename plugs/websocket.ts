@@ -16,6 +16,8 @@ export interface WebSocketLike {
   readonly queuedBytes: number
   /** The machine has lost the address that it was dialed from, so that nothing arrives any more. Browsers don't tell. */
   readonly isStranded: boolean
+  /** Whether `onPing` tells of the far side's PINGs: not in browsers. */
+  readonly seesPings: boolean
   /** Stops and restarts the arrival of messages; undefined where that can't be done. */
   readonly pause?: (() => void) | undefined
   readonly resume?: (() => void) | undefined
@@ -89,6 +91,7 @@ export function wrapWebSocket(socket: WebSocket): WebSocketLike {
     get isStranded() {
       return dialedFrom !== undefined && !isOwnAddress(dialedFrom)
     },
+    seesPings: true,
     pause: () => socket.pause(),
     resume: () => socket.resume(),
     close: (code, reason) => socket.close(code, reason),

@@ -16,7 +16,8 @@ import { HubPace } from './hub-pace.ts'
 import { IntroductionChannel } from './introduction-channel.ts'
 import type { Bytes, Scope } from '../../core/types.ts'
 
-const { closeTimeoutMs, probeTimeoutMs, silentAfterMs, leastSilentMs, unsentCharacters } = limits.hub
+const { closeTimeoutMs, leastSilentMs, pingEveryMs, probeTimeoutMs, silentAfterMs, unsentCharacters } =
+  limits.hub
 /** Of the time between two PINGs. */
 const pingLate = 1.1
 
@@ -77,9 +78,10 @@ export class HubSocket {
   /** Until `welcome`, then none; after close() until the socket is gone. */
   #deadline: ReturnType<typeof setTimeout> | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
-  /** When the hub asked last, and how often it does: in a browser it is not seen to. */
+  /** When the hub pinged last. */
   #pingedAt: number | undefined
-  #pingEveryMs = Infinity
+  /** Between its last PINGs. One that comes late makes two of three others than they are. */
+  #pingGapsMs: readonly number[] = [pingEveryMs, pingEveryMs, pingEveryMs]
   /** While it is asked, by the clock of performance.now(). */
   #answerBy = Infinity
 
@@ -275,7 +277,7 @@ export class HubSocket {
 
   #onPing(): void {
     const now = performance.now()
-    if (this.#pingedAt !== undefined) this.#pingEveryMs = now - this.#pingedAt
+    if (this.#pingedAt !== undefined) this.#pingGapsMs = [...this.#pingGapsMs.slice(1), now - this.#pingedAt]
     this.#pingedAt = now
     this.#watch()
   }
@@ -286,7 +288,8 @@ export class HubSocket {
     this.#answerBy = Infinity
     if (this.#error !== undefined) return
     // A hub whose PING is overdue is about to give this socket up as well.
-    const overdueMs = Math.max(pingLate * this.#pingEveryMs, leastSilentMs)
+    const gapMs = this.#socket.seesPings ? median(this.#pingGapsMs) : Infinity
+    const overdueMs = Math.max(pingLate * gapMs, leastSilentMs)
     this.#silence = setTimeout(() => this.ask(probeTimeoutMs), Math.min(overdueMs, silentAfterMs))
   }
 
@@ -314,6 +317,10 @@ export class HubSocket {
     this.#pace.end()
     this.#events.onClose?.(error)
   }
+}
+
+function median(three: readonly number[]): number {
+  return three.toSorted((a, b) => a - b)[1] ?? Infinity
 }
 
 function isRefusal(error: Error | undefined): boolean {

@@ -22,6 +22,9 @@ const {
   urgentProbeMs,
 } = limits.hub
 
+/** With more the longest pause would be no longer. */
+const mostFailures = Math.ceil(Math.log2(longestBackoffMs / shortestBackoffMs))
+
 /** Who has a record to show wherever its key is registered. */
 export interface Publisher {
   /** Undefined: nothing to show. */
@@ -63,6 +66,7 @@ export class Registration {
   /** Whether the hub has been told the key, so that a record may follow. */
   #mayShow = false
   #tellLoss = true
+  /** Of late: tries that came to nothing and registrations that were lost, less what those have made up for that stood. */
   #failures = 0
   #tryQuicklyUntil = 0
   /** By the clock of performance.now(): a hub that restarts has said when it will be there. */
@@ -175,8 +179,7 @@ export class Registration {
         if (this.#stopped) return
         if (registeredAt === undefined) socket.terminate()
         else this.#keepFormer(socket)
-        const healthy = registeredAt !== undefined && performance.now() - registeredAt >= healthyAfterMs
-        this.#failures = healthy ? 0 : this.#failures + 1
+        this.#countLoss(registeredAt)
         this.#report(error)
         this.#connectLater()
       },
@@ -210,6 +213,18 @@ export class Registration {
     }, timeoutMs)
   }
 
+  /**
+   * Each lengthens the next pause, and a registration shortens it by how long it stood: one that is lost soon after many tries, because
+   * its router has forgotten it, is not to be away for as long as if the hub were. What a hub that restarts has asked for is no failure.
+   */
+  #countLoss(registeredAt: number | undefined): void {
+    const now = performance.now()
+    const stoodMs = registeredAt === undefined ? 0 : now - registeredAt
+    const madeUpFor = ((mostFailures + 1) * stoodMs) / healthyAfterMs
+    const isAwaited = now < this.#tryQuicklyUntil
+    this.#failures = Math.max(0, Math.min(this.#failures + (isAwaited ? 0 : 1), mostFailures) - madeUpFor)
+  }
+
   get #longestPauseMs(): number {
     if (this.#isUrgent) return urgentBackoffMs
     return this.#socket?.isUnreached === true ? unreachedBackoffMs : longestBackoffMs
@@ -219,7 +234,7 @@ export class Registration {
   #connectLater(): void {
     const restarting = performance.now() < this.#tryQuicklyUntil
     const longestMs = this.#longestPauseMs
-    const boundMs = Math.min(shortestBackoffMs * 2 ** Math.min(this.#failures, 16), longestMs)
+    const boundMs = Math.min(shortestBackoffMs * 2 ** this.#failures, longestMs)
     const pauseMs = Math.max(0, this.#notBefore - performance.now())
     const delayMs = pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
     this.#isPausing = true

@@ -142,7 +142,9 @@ async function calm(
     for (const [peer, other] of pairs) {
       const leftMs = Math.max(leastMs, wellAgainMs - (performance.now() - startedAt))
       const reaching = inTime(peer.reach(other, leftMs), leftMs + leastMs, `${peer.name} to ${other.name}`)
-      await reaching.catch((thrown: unknown) => violations.push(messageOf(thrown)))
+      await reaching.catch((thrown: unknown) =>
+        violations.push(`${messageOf(thrown)}: ${faults.tell(peer, other)}`),
+      )
     }
   }
   await Promise.all(Array.from({ length: dialsAtOnce }, reachNext))

@@ -88,6 +88,7 @@ function acceptUnpausable() {
     send: () => Promise.resolve(),
     queuedBytes: 0,
     isStranded: false,
+    seesPings: false,
     close: () => undefined,
     terminate,
     on: (given) => (handlers = given),

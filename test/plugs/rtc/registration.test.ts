@@ -9,6 +9,7 @@ import { limits } from '../../../core/limits.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
 import rtc from '../../../plugs/rtc/index.ts'
+import { openWebSocket } from '../../../plugs/websocket.ts'
 import { HubSocket } from '../../../plugs/rtc/hub-socket.ts'
 import { Registration, type RegistrationOptions } from '../../../plugs/rtc/registration.ts'
 import shs from '../../../plugs/shs/index.ts'
@@ -22,11 +23,20 @@ vi.mock('node:os', async (load) => {
   return { ...os, networkInterfaces: vi.fn(os.networkInterfaces) }
 })
 
+vi.mock('../../../plugs/websocket.ts', async (load) => {
+  const real = await load<typeof import('../../../plugs/websocket.ts')>()
+  return { ...real, openWebSocket: vi.fn(real.openWebSocket) }
+})
+const { openWebSocket: openRealWebSocket } = await vi.importActual<
+  typeof import('../../../plugs/websocket.ts')
+>('../../../plugs/websocket.ts')
+
 beforeAll(ready)
 afterEach(() => {
   vi.useRealTimers()
   vi.restoreAllMocks()
   vi.mocked(networkInterfaces).mockReset()
+  vi.mocked(openWebSocket).mockReset()
 })
 
 describe('a registration', () => {
@@ -168,9 +178,18 @@ describe('a registration', () => {
 
   it.each([
     { what: 'whose PING is overdue', pings: [25_000], askedAfterMs: 27_500 },
-    { what: 'that asks very often, after 15 s of silence', pings: [100], askedAfterMs: 15_000 },
-    { what: 'that was not seen to ask twice, after 45 s of silence', pings: [], askedAfterMs: 45_000 },
-  ])('asks a hub $what', async ({ pings, askedAfterMs }) => {
+    { what: 'that asks very often, after 15 s of silence', pings: [100, 100], askedAfterMs: 15_000 },
+    { what: 'that has pinged once, when its next PING is overdue', pings: [], askedAfterMs: 27_500 },
+    { what: 'whose last PINGs came late and then in time', pings: [40_000, 10_000], askedAfterMs: 27_500 },
+    { what: 'that pings seldom', pings: [35_000, 35_000], askedAfterMs: 38_500 },
+    { what: 'whose PINGs are not to be seen, after 45 s', pings: [], seesPings: false, askedAfterMs: 45_000 },
+  ])('asks a hub $what', async ({ pings, seesPings = true, askedAfterMs }) => {
+    vi.mocked(openWebSocket).mockImplementation((url, options) => {
+      const socket = openRealWebSocket(url, options)
+      const on: typeof socket.on = (handlers) =>
+        socket.on({ ...handlers, onPing: seesPings ? handlers.onPing : undefined })
+      return { ...socket, on, seesPings }
+    })
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const hub = await FakeHub.start()
     const { registration } = await register({ hubUrl: hub.url })
@@ -180,7 +199,11 @@ describe('a registration', () => {
     const isQuestion = ({ type }: { type: string }) => type === 'close'
     await ping()
     for (const apartMs of pings) {
-      await vi.advanceTimersByTimeAsync(apartMs)
+      await vi.advanceTimersByTimeAsync(apartMs / 2)
+      // Is no PING, and yet no silence.
+      peer.say({ type: 'ice-servers', iceServers: [] })
+      for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+      await vi.advanceTimersByTimeAsync(apartMs / 2)
       await ping()
     }
     await vi.advanceTimersByTimeAsync(askedAfterMs - 1)
@@ -188,6 +211,36 @@ describe('a registration', () => {
     expect(peer.heard.filter(isQuestion)).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
     await peer.heardThat(isQuestion, 1)
+    await registration.close()
+    await hub.close()
+  })
+
+  it('waits the longer the more tries have come to nothing, but not for those that a restarting hub asked for', async () => {
+    const { hub, registration, lose, comesBack } = await registerAtMoody()
+    hub.peers[0]?.say({ type: 'restarting', reconnectAfterMs: 0, tryForMs: 7_000 })
+    hub.peers[0]?.socket.close(1012)
+    await lose(12)
+    expect(await comesBack()).toBe(499)
+    await vi.advanceTimersByTimeAsync(1_000)
+    await lose()
+    expect(await comesBack()).toBeLessThan(1_000)
+    await lose(12)
+    expect(await comesBack()).toBe(59_940)
+    await registration.close()
+    await hub.close()
+  })
+
+  it.each([
+    { stoodMs: 0, pauseMs: 59_940 },
+    { stoodMs: 15_000, pauseMs: 15_984 },
+    { stoodMs: 22_500, pauseMs: 7_992 },
+  ])('that stood for $stoodMs ms after many tries waits $pauseMs ms', async ({ stoodMs, pauseMs }) => {
+    const { hub, registration, lose, comesBack } = await registerAtMoody()
+    await lose(12)
+    await comesBack()
+    await vi.advanceTimersByTimeAsync(stoodMs)
+    await lose()
+    expect(await comesBack()).toBe(pauseMs)
     await registration.close()
     await hub.close()
   })
@@ -635,6 +688,45 @@ describe('listening stacks', () => {
     await hub.close()
   })
 })
+
+/** A registration at a hub that may hang up on everyone for a while; with timers that stand still, and the longest pauses. */
+async function registerAtMoody() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  // Taken once for each pause.
+  const random = vi.spyOn(Math, 'random').mockReturnValue(0.999)
+  let hangsUp = 0
+  const greet = (peer: FakeHubPeer) => {
+    if (hangsUp-- > 0) peer.socket.terminate()
+    else peer.say(welcome())
+  }
+  const hub = await FakeHub.start({ greet })
+  const { registration } = await register({ hubUrl: hub.url })
+  await registration.registered
+  let pauses = 0
+  async function pauseOver(): Promise<number> {
+    await until(() => random.mock.calls.length > pauses, 'a pause')
+    pauses += 1
+    const [from, tries] = [performance.now(), vi.mocked(openWebSocket).mock.calls.length]
+    while (vi.mocked(openWebSocket).mock.calls.length === tries) await vi.advanceTimersToNextTimerAsync()
+    return Math.round(performance.now() - from)
+  }
+  return {
+    hub,
+    registration,
+    /** Ends what there is, and so many tries. */
+    lose: async (tries = 0) => {
+      hangsUp = tries
+      hub.peers.at(-1)?.socket.terminate()
+      for (let lost = 0; lost < tries; lost++) await pauseOver()
+    },
+    /** How long the next pause takes, by fake time. */
+    comesBack: async () => {
+      const ms = await pauseOver()
+      await until(() => registration.isRegistered, 'registered again')
+      return ms
+    },
+  }
+}
 
 async function register(
   options: Pick<RegistrationOptions, 'hubUrl'> & Partial<RegistrationOptions>,
