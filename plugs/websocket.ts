@@ -45,20 +45,25 @@ export interface WebSocketOptions {
   maxMessageBytes: number
   /** How near what the URL's name stands for may be; browsers can't see that. @default anywhere */
   reach?: Scope | undefined
+  /** From its goodbye, or its answer to mine, to the end of TCP; browsers have times of their own. @default 30,000 */
+  closeTimeoutMs?: number | undefined
   /** The far side's machine has answered; browsers can't see that, and say so at once. */
   onConnect?: (() => void) | undefined
 }
 
 export function openWebSocket(url: string, options: WebSocketOptions): WebSocketLike {
-  const { onConnect } = options
-  const resolving = { lookup: lookupWithin(options.reach) }
+  const { closeTimeoutMs, onConnect } = options
+  // Neither is in the type declarations: the one is handed on to the socket as it is.
+  const undeclared = {
+    lookup: lookupWithin(options.reach),
+    ...(closeTimeoutMs !== undefined && { closeTimeout: closeTimeoutMs }),
+  }
   const socket = new WebSocket(url, [...(options.protocols ?? [])], {
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes,
     followRedirects: false,
     headers: { ...options.headers },
-    // Handed on to the socket as it is, which the type declarations don't say.
-    ...resolving,
+    ...undeclared,
     ...(onConnect && { finishRequest: (request) => tellConnect(request, onConnect) }),
   })
   socket.on('upgrade', (response) => response.socket.setKeepAlive(true, limits.socket.keepAliveMs))

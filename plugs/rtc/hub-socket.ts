@@ -18,6 +18,7 @@ import type { Bytes, Scope } from '../../core/types.ts'
 
 const { closeTimeoutMs, leastSilentMs, pingEveryMs, probeTimeoutMs, silentAfterMs, unsentCharacters } =
   limits.hub
+const { lateTimerMs } = limits.session
 /** Of the time between two PINGs. */
 const pingLate = 1.1
 
@@ -103,7 +104,8 @@ export class HubSocket {
       this.#isUnreached = false
       resolveReached()
     }
-    this.#socket = openWebSocket(url, { protocols, maxMessageBytes: hubMessageBytes, reach, onConnect })
+    const maxMessageBytes = hubMessageBytes
+    this.#socket = openWebSocket(url, { protocols, maxMessageBytes, reach, closeTimeoutMs, onConnect })
     let resolveWelcome: (welcome: Welcome) => void = () => undefined
     this.welcome = new Promise((resolve, reject) => {
       resolveWelcome = resolve
@@ -192,7 +194,13 @@ export class HubSocket {
     // There is no such introduction, and the hub says so. Ahead of all that waits for its turn.
     const text = encodePeerMessage({ type: 'close', id: randomId(), reason: 'are you there?' })
     this.#whenOpen(() => this.#sendNow(text))
-    this.#silence = setTimeout(() => this.#leave('has fallen silent'), timeoutMs)
+    const leave = () => this.#leave('has fallen silent')
+    this.#silence = setTimeout(() => {
+      const isLate = performance.now() > answerBy + lateTimerMs
+      // This process stood still: the answer may be here already, for sockets are read after timers.
+      if (isLate) this.#silence = setTimeout(leave, lateTimerMs)
+      else leave()
+    }, timeoutMs)
   }
 
   terminate(): void {

@@ -23,7 +23,7 @@ const {
 } = limits.hub
 
 /** With more the longest pause would be no longer. */
-const mostFailures = Math.ceil(Math.log2(longestBackoffMs / shortestBackoffMs))
+const mostLosses = Math.ceil(Math.log2(longestBackoffMs / shortestBackoffMs))
 
 /** Who has a record to show wherever its key is registered. */
 export interface Publisher {
@@ -66,12 +66,16 @@ export class Registration {
   /** Whether the hub has been told the key, so that a record may follow. */
   #mayShow = false
   #tellLoss = true
-  /** Of late: tries that came to nothing and registrations that were lost, less what those have made up for that stood. */
-  #failures = 0
+  /** Registrations lost of late, less what they have made up for by how long they stood. */
+  #losses = 0
+  /** When the last one was lost; before the first, when it was begun. All these by the clock of performance.now(). */
+  #lostAt = performance.now()
+  /** Since when the hub is away, as far as it can be reached. */
+  #awaySince = performance.now()
   #tryQuicklyUntil = 0
-  /** By the clock of performance.now(): a hub that restarts has said when it will be there. */
+  /** A hub that restarts has said when it will be there. */
   #notBefore = 0
-  /** By the same clock: what was said over a socket that was given up may arrive behind what was said over the next. */
+  /** What was said over a socket that was given up may arrive behind what was said over the next. */
   #replacesItselfUntil = 0
   #isPausing = false
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -114,7 +118,8 @@ export class Registration {
 
   /** What was known of the hub is old: a socket may be dead and nobody has said so, a hub that was away may be there. */
   wake(): void {
-    this.#failures = 0
+    this.#losses = 0
+    this.#lostAt = this.#awaySince = performance.now()
     this.hurry()
   }
 
@@ -179,9 +184,10 @@ export class Registration {
         if (this.#stopped) return
         if (registeredAt === undefined) socket.terminate()
         else this.#keepFormer(socket)
-        this.#countLoss(registeredAt)
-        this.#report(error)
+        if (registeredAt !== undefined) this.#countLoss(performance.now() - registeredAt)
+        else if (socket.isUnreached) this.#awaySince = performance.now()
         this.#connectLater()
+        this.#report(error)
       },
     }
     const timeoutMs = this.#isUrgent ? urgentAnswerTimeoutMs : answerTimeoutMs
@@ -213,32 +219,34 @@ export class Registration {
     }, timeoutMs)
   }
 
+  /** A hub that takes registrations and loses them again is asked less and less often; one that stood for a minute makes up for all. */
+  #countLoss(stoodMs: number): void {
+    const madeUpFor = ((mostLosses + 1) * stoodMs) / healthyAfterMs
+    this.#losses = Math.max(0, Math.min(this.#losses + 1, mostLosses) - madeUpFor)
+    this.#lostAt = this.#awaySince = performance.now()
+  }
+
   /**
-   * Each lengthens the next pause, and a registration shortens it by how long it stood: one that is lost soon after many tries, because
-   * its router has forgotten it, is not to be away for as long as if the hub were. What a hub that restarts has asked for is no failure.
+   * As long as the hub has been away, so that a peer is away for as long again at most. The time in which nothing arrived anywhere, or in
+   * which a hub that restarts was not to be there yet, is not the hub's.
    */
-  #countLoss(registeredAt: number | undefined): void {
-    const now = performance.now()
-    const stoodMs = registeredAt === undefined ? 0 : now - registeredAt
-    const madeUpFor = ((mostFailures + 1) * stoodMs) / healthyAfterMs
-    const isAwaited = now < this.#tryQuicklyUntil
-    this.#failures = Math.max(0, Math.min(this.#failures + (isAwaited ? 0 : 1), mostFailures) - madeUpFor)
-  }
-
   get #longestPauseMs(): number {
-    if (this.#isUrgent) return urgentBackoffMs
-    return this.#socket?.isUnreached === true ? unreachedBackoffMs : longestBackoffMs
+    const now = performance.now()
+    if (now < this.#tryQuicklyUntil) return shortestBackoffMs
+    const isUnreached = this.#socket?.isUnreached === true
+    const awayMs = now - (isUnreached ? this.#lostAt : Math.max(this.#awaySince, this.#tryQuicklyUntil))
+    const boundMs = isUnreached ? unreachedBackoffMs : longestBackoffMs
+    return Math.min(
+      Math.max(shortestBackoffMs * 2 ** this.#losses, awayMs),
+      this.#isUrgent ? urgentBackoffMs : boundMs,
+    )
   }
 
-  /** Full jitter under a bound that doubles with each failure; a hub that restarts has said when to come. */
+  /** With full jitter; a hub that restarts has said when to come. */
   #connectLater(): void {
-    const restarting = performance.now() < this.#tryQuicklyUntil
-    const longestMs = this.#longestPauseMs
-    const boundMs = Math.min(shortestBackoffMs * 2 ** this.#failures, longestMs)
     const pauseMs = Math.max(0, this.#notBefore - performance.now())
-    const delayMs = pauseMs + Math.random() * (restarting ? shortestBackoffMs : boundMs)
     this.#isPausing = true
-    this.#timer = setTimeout(() => this.#connect(), delayMs)
+    this.#timer = setTimeout(() => this.#connect(), pauseMs + Math.random() * this.#longestPauseMs)
   }
 
   #report(error: MultiserverError): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { toBase64 } from '../../../core/bytes.ts'
 import {
@@ -37,11 +37,14 @@ export interface FakeHubRules {
 /** One socket at the hub. */
 export class FakeHubPeer {
   readonly socket: WebSocket
+  /** What it goes over. */
+  readonly tcp: Socket
   readonly heard: PeerMessage[] = []
   #waiting: { isIt: (message: PeerMessage) => boolean; resolve: () => void }[] = []
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, tcp: Socket) {
     this.socket = socket
+    this.tcp = tcp
   }
 
   say(message: HubMessage): void {
@@ -77,7 +80,7 @@ export class FakeHub {
   private constructor(server: WebSocketServer, rules: FakeHubRules) {
     this.#server = server
     this.#rules = rules
-    server.on('connection', (socket) => this.#welcome(socket))
+    server.on('connection', (socket, request) => this.#welcome(socket, request.socket))
   }
 
   static async start(rules: FakeHubRules = {}, port = 0): Promise<FakeHub> {
@@ -113,8 +116,8 @@ export class FakeHub {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  #welcome(socket: WebSocket): void {
-    const peer = new FakeHubPeer(socket)
+  #welcome(socket: WebSocket, tcp: Socket): void {
+    const peer = new FakeHubPeer(socket, tcp)
     this.peers.push(peer)
     for (const resolve of this.#onPeer.splice(0)) resolve()
     socket.on('error', () => undefined)

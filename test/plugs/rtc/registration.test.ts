@@ -215,17 +215,66 @@ describe('a registration', () => {
     await hub.close()
   })
 
-  it('waits the longer the more tries have come to nothing, but not for those that a restarting hub asked for', async () => {
-    const { hub, registration, lose, comesBack } = await registerAtMoody()
+  it('hears the answer of its hub that came while its process stood still', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const hub = await FakeHub.start()
+    const { registration } = await register({ hubUrl: hub.url })
+    await registration.registered
+    registration.hurry()
+    const wokeAt = performance.now() + 30_000
+    vi.spyOn(performance, 'now').mockReturnValue(wokeAt)
+    // Timers first, then sockets.
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
+    ;(await hub.peer(0)).say({ type: 'ice-servers', iceServers: [] })
+    for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+    await vi.advanceTimersByTimeAsync(limits.session.lateTimerMs)
+    expect(registration.isRegistered).toBe(true)
+    registration.hurry()
+    await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
+    expect(registration.isRegistered).toBe(false)
+    await registration.close()
+    await hub.close()
+  })
+
+  it('does not wait for the end of TCP behind the goodbye of its hub', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const hub = await FakeHub.start()
+    const { registration } = await register({ hubUrl: hub.url })
+    await registration.registered
+    const { socket, tcp } = await hub.peer(0)
+    vi.spyOn(tcp, 'end').mockReturnValue(tcp)
+    socket.close(1012)
+    await new Promise((resolve) => tcp.once('data', resolve))
+    await vi.advanceTimersByTimeAsync(limits.hub.closeTimeoutMs)
+    await until(() => !registration.isRegistered, 'lost')
+    await registration.close()
+    await hub.close()
+  })
+
+  it('is away at most as long again as its hub was', async () => {
+    const { hub, registration, mood, lose, pauseOver } = await registerAtMoody()
+    const lostAt = performance.now()
+    mood.isAway = true
+    lose()
+    let pausedMs = 0
+    for (let tries = 0; tries < 10; tries++) {
+      const awayMs = performance.now() - lostAt
+      pausedMs = await pauseOver()
+      expect(pausedMs).toBeLessThanOrEqual(Math.max(1_000, Math.min(awayMs, 60_000)))
+    }
+    expect(pausedMs).toBe(59_940)
+    await registration.close()
+    await hub.close()
+  })
+
+  it('does not wait longer for the time in which a restarting hub was not to be there yet', async () => {
+    const { hub, registration, mood, pauseOver } = await registerAtMoody()
     hub.peers[0]?.say({ type: 'restarting', reconnectAfterMs: 0, tryForMs: 7_000 })
     hub.peers[0]?.socket.close(1012)
-    await lose(12)
-    expect(await comesBack()).toBe(499)
-    await vi.advanceTimersByTimeAsync(1_000)
-    await lose()
-    expect(await comesBack()).toBeLessThan(1_000)
-    await lose(12)
-    expect(await comesBack()).toBe(59_940)
+    mood.isAway = true
+    for (let tries = 0; tries < 12; tries++) expect(await pauseOver()).toBe(499)
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect(await pauseOver()).toBeLessThan(1_000)
     await registration.close()
     await hub.close()
   })
@@ -234,16 +283,21 @@ describe('a registration', () => {
     { stoodMs: 0, pauseMs: 59_940 },
     { stoodMs: 15_000, pauseMs: 15_984 },
     { stoodMs: 22_500, pauseMs: 7_992 },
-  ])('that stood for $stoodMs ms after many tries waits $pauseMs ms', async ({ stoodMs, pauseMs }) => {
-    const { hub, registration, lose, comesBack } = await registerAtMoody()
-    await lose(12)
-    await comesBack()
-    await vi.advanceTimersByTimeAsync(stoodMs)
-    await lose()
-    expect(await comesBack()).toBe(pauseMs)
-    await registration.close()
-    await hub.close()
-  })
+  ])(
+    'lost ten times after a moment, then after $stoodMs ms, waits $pauseMs ms',
+    async ({ stoodMs, pauseMs }) => {
+      const { hub, registration, lose, comesBack } = await registerAtMoody()
+      for (let losses = 0; losses < 10; losses++) {
+        lose()
+        await comesBack()
+      }
+      await vi.advanceTimersByTimeAsync(stoodMs)
+      lose()
+      expect(await comesBack()).toBe(pauseMs)
+      await registration.close()
+      await hub.close()
+    },
+  )
 
   it('grants a hub that says nothing no more time for being asked again', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -689,20 +743,19 @@ describe('listening stacks', () => {
   })
 })
 
-/** A registration at a hub that may hang up on everyone for a while; with timers that stand still, and the longest pauses. */
+/** A registration at a hub that hangs up on everyone while it is away; with timers that stand still, and the longest pauses. */
 async function registerAtMoody() {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   // Taken once for each pause.
   const random = vi.spyOn(Math, 'random').mockReturnValue(0.999)
-  let hangsUp = 0
-  const greet = (peer: FakeHubPeer) => {
-    if (hangsUp-- > 0) peer.socket.terminate()
-    else peer.say(welcome())
-  }
-  const hub = await FakeHub.start({ greet })
+  const mood = { isAway: false }
+  const hub = await FakeHub.start({
+    greet: (peer) => (mood.isAway ? peer.socket.terminate() : peer.say(welcome())),
+  })
   const { registration } = await register({ hubUrl: hub.url })
   await registration.registered
   let pauses = 0
+  /** How long the next pause takes, by fake time. */
   async function pauseOver(): Promise<number> {
     await until(() => random.mock.calls.length > pauses, 'a pause')
     pauses += 1
@@ -710,22 +763,12 @@ async function registerAtMoody() {
     while (vi.mocked(openWebSocket).mock.calls.length === tries) await vi.advanceTimersToNextTimerAsync()
     return Math.round(performance.now() - from)
   }
-  return {
-    hub,
-    registration,
-    /** Ends what there is, and so many tries. */
-    lose: async (tries = 0) => {
-      hangsUp = tries
-      hub.peers.at(-1)?.socket.terminate()
-      for (let lost = 0; lost < tries; lost++) await pauseOver()
-    },
-    /** How long the next pause takes, by fake time. */
-    comesBack: async () => {
-      const ms = await pauseOver()
-      await until(() => registration.isRegistered, 'registered again')
-      return ms
-    },
+  async function comesBack(): Promise<number> {
+    const ms = await pauseOver()
+    await until(() => registration.isRegistered, 'registered again')
+    return ms
   }
+  return { hub, registration, mood, pauseOver, comesBack, lose: () => hub.peers.at(-1)?.socket.terminate() }
 }
 
 async function register(
