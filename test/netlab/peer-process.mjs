@@ -2,7 +2,8 @@
 // The types and what each method does are in peer.ts and in ../e2e/harness/peer.d.mts.
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { getHeapCodeStatistics } from 'node:v8'
+import { text } from 'node:stream/consumers'
+import { getHeapSnapshot } from 'node:v8'
 import MultiServer from 'multiserver'
 import { examineNetwork } from 'multiserver/doctor'
 import { generateKeys } from 'multiserver/keys'
@@ -29,10 +30,10 @@ const timers = new Set(['Timeout', 'Immediate'])
 const own = {
   heard: () => heard,
   holdings: async () => ({
-    liveBytes: measureMemory().liveBytes - compiledBytes(),
     threads: readdirSync('/proc/self/task').length,
     handles: process.getActiveResourcesInfo().filter((kind) => !timers.has(kind)).length,
   }),
+  ownBytes,
   examine: (more) => examineNetwork({ hub, ...more }),
 }
 
@@ -43,10 +44,17 @@ process.on('message', ({ id, name, args }) => {
 })
 process.on('disconnect', () => process.exit())
 
-/** V8 compiles what is used more and more often, and keeps what leads back from it: that is no leftover. */
-function compiledBytes() {
-  const { code_and_metadata_size: code, bytecode_and_metadata_size: bytecode } = getHeapCodeStatistics()
-  return code + bytecode
+/** What a snapshot says that the program itself holds. */
+async function ownBytes() {
+  const { snapshot, nodes } = JSON.parse(await text(getHeapSnapshot()))
+  const { node_fields: fields, node_types: types } = snapshot.meta
+  const [typeAt, sizeAt] = [fields.indexOf('type'), fields.indexOf('self_size')]
+  const ofV8 = new Set(['code', 'hidden'].map((type) => types[typeAt].indexOf(type)))
+  let bytes = 0
+  for (let at = 0; at < nodes.length; at += fields.length) {
+    if (!ofV8.has(nodes[at + typeAt])) bytes += nodes[at + sizeAt]
+  }
+  return bytes
 }
 
 async function answer(promise) {

@@ -7,15 +7,18 @@ import { labFile } from './namespaces.ts'
 export interface LabPeer extends DrivenProcess {
   /** What its WebRTC was told of far sides: the lines of their descriptions, and their candidates. */
   heard(): Promise<readonly string[]>
-  /** What its process holds, garbage collected. */
+  /** What its process holds of the system. */
   holdings(): Promise<Holdings>
+  /**
+   * Of its heap and the buffers beside it, garbage collected, without what V8 has compiled and keeps for that: it compiles what is used more
+   * and more often, for hours. Takes a second in which the process does nothing else.
+   */
+  ownBytes(): Promise<number>
   /** What the doctor says there. */
   examine(options?: { readonly timeoutMs?: number }): Promise<readonly Finding[]>
 }
 
 export interface Holdings {
-  /** Of the heap without compiled code and what belongs to it, and of the buffers beside it. */
-  readonly liveBytes: number
   readonly threads: number
   /** Handles of the event loop that are no timers: sockets, pipes. */
   readonly handles: number

@@ -41,6 +41,10 @@ export class SoakPeer {
     return this.#peer.holdings()
   }
 
+  ownBytes(): Promise<number> {
+    return this.#peer.ownBytes()
+  }
+
   stop(): Promise<void> {
     return this.#peer.stop()
   }

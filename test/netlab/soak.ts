@@ -3,7 +3,7 @@ import { natKinds } from './nat.ts'
 import { createRandom, type Random } from './random.ts'
 import { createFaults, type Faults } from './soak-faults.ts'
 import { SoakPeer } from './soak-peer.ts'
-import { holdingsAtRest, lookForRemains, medianMebibytes, type AllHoldings } from './soak-remains.ts'
+import { lookForRemains, medianMebibytes, remainsAtRest, type Remains } from './soak-remains.ts'
 import { inTime, messageOf, pause, quantile } from './waiting.ts'
 
 export interface SoakOptions {
@@ -21,7 +21,7 @@ const stormMs = 60_000
 const betweenFaultsMs = 40_000
 /** All pairs talk this long after the last fault has ended. */
 const wellAgainMs = 60_000
-/** By then each has done everything a few times, and V8 has compiled what for. */
+/** By then each has done everything a few times. */
 const warmStorms = 3
 /** More would only wait for two processors, and ask more often meanwhile whether the way is there. */
 const dialsAtOnce = 12
@@ -58,7 +58,7 @@ export async function runSoak(options: SoakOptions): Promise<boolean> {
     }
     note(await settle())
     const endsAt = performance.now() + options.minutes * 60_000
-    let before: AllHoldings | undefined
+    let before: Remains | undefined
     for (let storms = 1; before === undefined || performance.now() < endsAt; storms += 1) {
       const trying = tryPairs(peers, random)
       const faultCount = await storm(faults, random, options.peers).finally(trying.stop)
@@ -68,11 +68,11 @@ export async function runSoak(options: SoakOptions): Promise<boolean> {
       console.log(
         `${faultCount} faults and ${tries.length} dials in a storm; then all pairs talk after ${(ms / 1000).toFixed(1)} s, ` +
           `${mustLive} of ${peers.length} streams had to live on; ${violations.length} violations, ` +
-          `${await medianMebibytes(peers)} MiB live in a peer, ` +
+          `${await medianMebibytes(peers)} MiB in a peer, ` +
           `${Math.max(0, (endsAt - performance.now()) / 60_000).toFixed(1)} min left`,
       )
       if (storms !== warmStorms) continue
-      before = await holdingsAtRest(peers)
+      before = await remainsAtRest(peers)
       note(await settle())
     }
     violations.push(...(await lookForRemains(before, peers)))
