@@ -199,7 +199,7 @@ export const limits = {
     sleptMs: 10_000,
   },
   hub: {
-    /** Registering again after the socket was lost: full jitter under a bound that doubles between these. */
+    /** Registering again: full jitter under as long as the hub has been away, or the first of these doubled with each loss; at most the second. */
     shortestBackoffMs: 500,
     longestBackoffMs: 60_000,
     /** A registration this old has shown that the hub is well, and a younger one so in part. */

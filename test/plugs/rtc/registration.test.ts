@@ -9,10 +9,10 @@ import { limits } from '../../../core/limits.ts'
 import { MultiServer } from '../../../core/multiserver.ts'
 import { generateKeys } from '../../../plugs/keys.ts'
 import rtc from '../../../plugs/rtc/index.ts'
-import { openWebSocket } from '../../../plugs/websocket.ts'
 import { HubSocket } from '../../../plugs/rtc/hub-socket.ts'
 import { Registration, type RegistrationOptions } from '../../../plugs/rtc/registration.ts'
 import shs from '../../../plugs/shs/index.ts'
+import { openWebSocket } from '../../../plugs/websocket.ts'
 import { startHub } from '../../../signal-server/index.ts'
 import { FakeHub, welcome, type FakeHubPeer, type FakeHubRules } from './fake-hub.ts'
 import { resources, until, untilOnly } from './leftovers.ts'
@@ -132,7 +132,6 @@ describe('a registration', () => {
     const { registration } = await register({ hubUrl: hub.url })
     await registration.registered
     const peer = await hub.peer(0)
-    const isQuestion = ({ type }: { type: string }) => type === 'close'
     registration.hurry()
     await peer.heardThat(isQuestion, 1)
     // Any word will do.
@@ -157,7 +156,6 @@ describe('a registration', () => {
     const { registration } = await register({ hubUrl: hub.url, isUrgent: () => isUrgent })
     await registration.registered
     const peer = await hub.peer(0)
-    const isQuestion = ({ type }: { type: string }) => type === 'close'
     for (let asked = 1; asked < 4; asked += 1) {
       await vi.advanceTimersByTimeAsync(limits.hub.urgentAskMs)
       await peer.heardThat(isQuestion, asked)
@@ -196,18 +194,17 @@ describe('a registration', () => {
     await registration.registered
     const peer = await hub.peer(0)
     const ping = () => new Promise((resolve) => peer.socket.once('pong', resolve).ping())
-    const isQuestion = ({ type }: { type: string }) => type === 'close'
     await ping()
     for (const apartMs of pings) {
       await vi.advanceTimersByTimeAsync(apartMs / 2)
       // Is no PING, and yet no silence.
       peer.say({ type: 'ice-servers', iceServers: [] })
-      for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+      await arrived()
       await vi.advanceTimersByTimeAsync(apartMs / 2)
       await ping()
     }
     await vi.advanceTimersByTimeAsync(askedAfterMs - 1)
-    for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+    await arrived()
     expect(peer.heard.filter(isQuestion)).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
     await peer.heardThat(isQuestion, 1)
@@ -226,7 +223,7 @@ describe('a registration', () => {
     // Timers first, then sockets.
     await vi.advanceTimersByTimeAsync(limits.hub.urgentProbeMs)
     ;(await hub.peer(0)).say({ type: 'ice-servers', iceServers: [] })
-    for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+    await arrived()
     await vi.advanceTimersByTimeAsync(limits.session.lateTimerMs)
     expect(registration.isRegistered).toBe(true)
     registration.hurry()
@@ -742,6 +739,16 @@ describe('listening stacks', () => {
     await hub.close()
   })
 })
+
+/** Whether its hub is there. */
+function isQuestion({ type }: { type: string }): boolean {
+  return type === 'close'
+}
+
+/** What was sent over loopback has come, also where timers stand still. */
+async function arrived(): Promise<void> {
+  for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+}
 
 /** A registration at a hub that hangs up on everyone while it is away; with timers that stand still, and the longest pauses. */
 async function registerAtMoody() {
